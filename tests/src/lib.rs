@@ -1,1 +1,8 @@
-//! Whole-system tests.
+//! What the whole-system tests share: a real broker to talk to, and the check that the
+//! tests cover the standard statement by statement.
+
+pub mod csv;
+pub mod mosquitto;
+pub mod process;
+pub mod statements;
+pub mod transcript;
