@@ -59,7 +59,7 @@ impl Broker {
     /// `arguments` say otherwise.
     ///
     /// # Panics
-    /// When it fails, or has not ended within [`LIMIT`](super::LIMIT).
+    /// When it fails, or has not ended within [`LIMIT`].
     #[track_caller]
     pub fn publish(&self, arguments: &[&str]) {
         if let Err(errors) = self.try_publish(arguments) {
@@ -76,7 +76,7 @@ impl Broker {
     /// What it wrote before it failed.
     ///
     /// # Panics
-    /// When it has not ended within [`LIMIT`](super::LIMIT).
+    /// When it has not ended within [`LIMIT`].
     #[track_caller]
     pub fn try_publish(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = self.client(&self.mosquitto.publisher);
@@ -93,7 +93,7 @@ impl Broker {
     /// client identifier of its own, unless `arguments` say otherwise.
     ///
     /// # Panics
-    /// When it has not subscribed within [`LIMIT`](super::LIMIT).
+    /// When it has not subscribed within [`LIMIT`].
     #[track_caller]
     pub fn subscribe(&self, arguments: &[&str]) -> Subscriber {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -132,7 +132,7 @@ impl Subscriber {
     /// The next message, waited for.
     ///
     /// # Panics
-    /// When none comes within [`LIMIT`](super::LIMIT).
+    /// When none comes within [`LIMIT`].
     #[track_caller]
     pub fn receive(&mut self) -> Received {
         let line = self.process.output.wait_for(self.next, LIMIT, |_| true);
