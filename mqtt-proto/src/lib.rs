@@ -1,3 +1,79 @@
 #![no_std]
 #![forbid(unsafe_code)]
-//! MQTT.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod ack;
+mod auth;
+mod connack;
+mod connect;
+mod decode_error;
+#[cfg(feature = "defmt")]
+mod defmt_list;
+mod disconnect;
+mod encode_error;
+mod field;
+mod fixed_header;
+mod frame;
+mod packet;
+mod packet_id;
+mod packet_type;
+mod payload_list;
+mod property;
+mod publish;
+mod qos;
+mod reader;
+mod reason_code;
+mod reason_list;
+mod sender;
+mod suback;
+mod subscribe;
+mod subscription;
+mod text;
+mod topic;
+mod topic_filter;
+mod unsuback;
+mod unsubscribe;
+mod varint;
+mod writer;
+
+pub use ack::Ack;
+pub use auth::Auth;
+pub use connack::ConnAck;
+pub use connect::{Connect, Will};
+pub use decode_error::{DecodeError, DecodeErrorKind};
+pub use disconnect::Disconnect;
+pub use encode_error::EncodeError;
+pub use field::Field;
+pub use fixed_header::FixedHeader;
+pub use frame::{Frame, RawPacket, frame};
+pub use packet::Packet;
+pub use packet_id::PacketId;
+pub use packet_type::PacketType;
+pub use payload_list::{
+    FilterIter, Filters, ReasonCodeIter, ReasonCodes, SubscriptionIter, Subscriptions,
+};
+pub use property::{PayloadFormat, Properties, Property, PropertyId, PropertyIter};
+pub use publish::{HeaderFrame, Publish};
+pub use qos::QoS;
+pub use reason_code::ReasonCode;
+pub use sender::Sender;
+pub use suback::SubAck;
+pub use subscribe::Subscribe;
+pub use subscription::{RetainHandling, Subscription, SubscriptionOptions};
+pub use topic::{TopicError, TopicName};
+pub use topic_filter::TopicFilter;
+pub use unsuback::UnsubAck;
+pub use unsubscribe::Unsubscribe;

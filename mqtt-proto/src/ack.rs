@@ -1,0 +1,130 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertyRules, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{DecodeError, EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
+
+/// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
+/// They differ in their type only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Ack<'a> {
+    /// The packet identifier of the PUBLISH (MQTT-2.2.1-5).
+    pub packet_id: PacketId,
+    /// How the step ended.
+    pub reason: ReasonCode,
+    /// The properties: a reason string, user properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Ack<'a> {
+    #[inline]
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = reader.packet_id()?;
+        // Success without properties leaves both out, a reason without properties their length.
+        if reader.is_empty() {
+            return Ok(Self {
+                packet_id,
+                reason: ReasonCode::SUCCESS,
+                properties: Properties::EMPTY,
+            });
+        }
+        let reason = reader.reason_code()?;
+        if reader.is_empty() {
+            return Ok(Self {
+                packet_id,
+                reason,
+                properties: Properties::EMPTY,
+            });
+        }
+        let rules = PropertyRules::of(PacketType::PubAck, reader.sender);
+        let (properties, _) = read_properties(&mut reader, rules)?;
+        reader.finish()?;
+        Ok(Self {
+            packet_id,
+            reason,
+            properties,
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        packet_len(self.remaining_length(PacketType::PubAck, PropertyRules::UNCHECKED)?)
+    }
+
+    /// Encodes the packet as `kind` in its shortest form; the number of bytes written.
+    ///
+    /// # Errors
+    /// `kind` is not PUBACK, PUBREC, PUBREL or PUBCOMP; a reason code or property that the
+    /// standard forbids there; or a buffer that is too small.
+    #[inline]
+    pub fn encode(
+        &self,
+        kind: PacketType,
+        sender: Sender,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        if !matches!(
+            kind,
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp
+        ) {
+            return Err(EncodeError::NotAnAck(kind));
+        }
+        if self.reason == ReasonCode::SUCCESS && self.properties.is_empty() {
+            let Some(packet) = out.first_chunk_mut::<4>() else {
+                return Err(EncodeError::BufferTooSmall { needed: 4 });
+            };
+            let [high, low] = self.packet_id.value().to_be_bytes();
+            *packet = [kind.first_byte(), 2, high, low];
+            return Ok(4);
+        }
+        self.encode_long(kind, sender, out)
+    }
+
+    fn encode_long(
+        &self,
+        kind: PacketType,
+        sender: Sender,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        if !self.reason.is_allowed(kind, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: kind,
+            });
+        }
+        let rules = PropertyRules::of(kind, sender);
+        let plan = self.properties.plan(kind, rules)?;
+        let remaining_length = self.remaining_length(kind, rules)?;
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(kind.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            writer.two(self.packet_id.value())?;
+            writer.byte(self.reason.value())?;
+            if plan.len == 0 {
+                Some(())
+            } else {
+                self.properties.write(&plan, writer)
+            }
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    fn remaining_length(
+        &self,
+        kind: PacketType,
+        rules: PropertyRules,
+    ) -> Result<usize, EncodeError> {
+        let plan = self.properties.plan(kind, rules)?;
+        Ok(match (plan.len, self.reason) {
+            (0, ReasonCode::SUCCESS) => 2,
+            (0, _) => 3,
+            _ => plan.prefixed_len().saturating_add(3),
+        })
+    }
+}

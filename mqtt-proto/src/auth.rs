@@ -1,0 +1,85 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertyRules, has, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode,
+    Sender,
+};
+
+/// AUTH: a step of enhanced authentication, from either end (section 3.15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Auth<'a> {
+    /// Success from a server, another step from either end, re-authentication from a client.
+    pub reason: ReasonCode,
+    /// The properties; Authentication Method is always among them (section 3.15.2.2.2).
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Auth<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
+        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
+        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
+        if reader.is_empty() {
+            return Err(reader.error(missing));
+        }
+        let reason = reader.reason_code()?;
+        if reader.is_empty() {
+            return Err(reader.error(missing));
+        }
+        let offset = reader.offset();
+        let rules = PropertyRules::of(PacketType::Auth, reader.sender);
+        let (properties, present) = read_properties(&mut reader, rules)?;
+        reader.finish()?;
+        if !has(present, PropertyId::AuthenticationMethod) {
+            return Err(reader.error_at(offset, missing));
+        }
+        Ok(Self { reason, properties })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        let plan = self
+            .properties
+            .plan(PacketType::Auth, PropertyRules::UNCHECKED)?;
+        packet_len(plan.prefixed_len().saturating_add(1))
+    }
+
+    /// Encodes the packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !self.reason.is_allowed(PacketType::Auth, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::Auth,
+            });
+        }
+        let plan = self.properties.plan(
+            PacketType::Auth,
+            PropertyRules::of(PacketType::Auth, sender),
+        )?;
+        if !has(plan.present, PropertyId::AuthenticationMethod) {
+            return Err(EncodeError::MissingProperty(
+                PropertyId::AuthenticationMethod,
+            ));
+        }
+        let remaining_length = plan.prefixed_len().saturating_add(1);
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(PacketType::Auth.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            writer.byte(self.reason.value())?;
+            self.properties.write(&plan, writer)
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+}

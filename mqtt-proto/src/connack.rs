@@ -1,0 +1,87 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertyRules, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender,
+};
+
+/// CONNACK: the server's answer to CONNECT (section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConnAck<'a> {
+    /// Whether the server goes on with a session that it has kept; never with a failure
+    /// (MQTT-3.2.2-6).
+    pub session_present: bool,
+    /// Whether the connection is accepted.
+    pub reason: ReasonCode,
+    /// The properties: the server's limits, among others.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> ConnAck<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let offset = reader.offset();
+        let flags = reader.byte()?;
+        if flags > 1 {
+            return Err(reader.error_at(offset, DecodeErrorKind::ConnAckFlags(flags)));
+        }
+        let session_present = flags == 1;
+        let reason = reader.reason_code()?;
+        if session_present && reason != ReasonCode::SUCCESS {
+            return Err(reader.error_at(offset, DecodeErrorKind::SessionPresentWithFailure));
+        }
+        let rules = PropertyRules::of(PacketType::ConnAck, reader.sender);
+        let (properties, _) = read_properties(&mut reader, rules)?;
+        reader.finish()?;
+        Ok(Self {
+            session_present,
+            reason,
+            properties,
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        let plan = self
+            .properties
+            .plan(PacketType::ConnAck, PropertyRules::UNCHECKED)?;
+        packet_len(plan.prefixed_len().saturating_add(2))
+    }
+
+    /// Encodes the packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !PacketType::ConnAck.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::ConnAck, sender));
+        }
+        if !self.reason.is_allowed(PacketType::ConnAck, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::ConnAck,
+            });
+        }
+        if self.session_present && self.reason != ReasonCode::SUCCESS {
+            return Err(EncodeError::SessionPresentWithFailure);
+        }
+        let plan = self.properties.plan(
+            PacketType::ConnAck,
+            PropertyRules::of(PacketType::ConnAck, sender),
+        )?;
+        let remaining_length = plan.prefixed_len().saturating_add(2);
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(PacketType::ConnAck.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            writer.array([u8::from(self.session_present), self.reason.value()])?;
+            self.properties.write(&plan, writer)
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+}

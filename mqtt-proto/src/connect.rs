@@ -1,0 +1,284 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
+use crate::reader::Reader;
+use crate::text::{check_binary, check_text};
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS,
+    Sender, TopicName,
+};
+
+/// CONNECT: the first packet on a connection (section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Connect<'a> {
+    /// Whether a session that exists is discarded (section 3.1.2.4).
+    pub clean_start: bool,
+    /// Keep alive interval in seconds; 0 turns it off (section 3.1.2.10).
+    pub keep_alive: u16,
+    /// The client identifier; empty asks the server to assign one (MQTT-3.1.3-6).
+    pub client_id: &'a str,
+    /// The properties.
+    pub properties: Properties<'a>,
+    /// What the server publishes when the connection is lost.
+    pub will: Option<Will<'a>>,
+    /// The user name.
+    pub user_name: Option<&'a str>,
+    /// The password: bytes, at most 65,535. It needs no user name.
+    pub password: Option<&'a [u8]>,
+}
+
+/// The message that the server publishes when the client is gone without a word (section 3.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Will<'a> {
+    /// The quality of service.
+    pub qos: QoS,
+    /// Whether the server keeps the message.
+    pub retain: bool,
+    /// The topic name.
+    pub topic: TopicName<'a>,
+    /// The payload, at most 65,535 bytes.
+    pub payload: &'a [u8],
+    /// The properties of the will, among them Will Delay Interval.
+    pub properties: Properties<'a>,
+}
+
+/// Length and text of the protocol name (section 3.1.2.1).
+const PROTOCOL_NAME: [u8; 6] = [0, 4, b'M', b'Q', b'T', b'T'];
+const VERSION: u8 = 5;
+
+const RESERVED: u8 = 0b0000_0001;
+const CLEAN_START: u8 = 0b0000_0010;
+const WILL: u8 = 0b0000_0100;
+const WILL_QOS: u8 = 0b0001_1000;
+const WILL_QOS_SHIFT: u8 = 3;
+const WILL_RETAIN: u8 = 0b0010_0000;
+const PASSWORD: u8 = 0b0100_0000;
+const USER_NAME: u8 = 0b1000_0000;
+
+impl<'a> Connect<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        if reader.rest().starts_with(&PROTOCOL_NAME) {
+            reader.take(PROTOCOL_NAME.len())?;
+        } else {
+            return Err(bad_protocol_name(reader));
+        }
+        let offset = reader.offset();
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(reader.error_at(offset, DecodeErrorKind::ProtocolVersion(version)));
+        }
+        let offset = reader.offset();
+        let flags = reader.byte()?;
+        let will_qos = match check_flags(flags) {
+            Ok(qos) => qos,
+            Err(kind) => return Err(reader.error_at(offset, kind)),
+        };
+        let keep_alive = reader.two()?;
+        let rules = PropertyRules::of(PacketType::Connect, reader.sender);
+        let properties_offset = reader.offset();
+        let (properties, present) = read_properties(&mut reader, rules)?;
+        if lacks_method(present) {
+            let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
+            return Err(reader.error_at(properties_offset, kind));
+        }
+        let client_id = reader.text(Field::ClientId)?;
+        let will = match will_qos {
+            Some(qos) => Some(Will::read(&mut reader, qos, flags & WILL_RETAIN != 0)?),
+            None => None,
+        };
+        let user_name = if flags & USER_NAME != 0 {
+            Some(reader.text(Field::UserName)?)
+        } else {
+            None
+        };
+        let password = if flags & PASSWORD != 0 {
+            Some(reader.binary()?)
+        } else {
+            None
+        };
+        reader.finish()?;
+        Ok(Self {
+            clean_start: flags & CLEAN_START != 0,
+            keep_alive,
+            client_id,
+            properties,
+            will,
+            user_name,
+            password,
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A text, binary data or property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        packet_len(
+            self.plan(PropertyRules::UNCHECKED, PropertyRules::UNCHECKED)?
+                .remaining_length,
+        )
+    }
+
+    /// Encodes the packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !PacketType::Connect.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
+        }
+        let plan = self.plan(
+            PropertyRules::of(PacketType::Connect, sender),
+            PropertyRules::WILL,
+        )?;
+        if lacks_method(plan.properties.present) {
+            return Err(EncodeError::MissingProperty(
+                PropertyId::AuthenticationMethod,
+            ));
+        }
+        let total = packet_len(plan.remaining_length)?;
+        self.write(&plan, &mut Writer::new(out))
+            .ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    #[inline]
+    fn plan(&self, rules: PropertyRules, will_rules: PropertyRules) -> Result<Plan, EncodeError> {
+        let properties = self.properties.plan(PacketType::Connect, rules)?;
+        check_text(self.client_id, Field::ClientId)?;
+        let mut remaining_length = 12_usize
+            .saturating_add(properties.prefixed_len())
+            .saturating_add(self.client_id.len());
+        let mut will_properties = None;
+        if let Some(will) = &self.will {
+            check_binary(will.payload, Field::WillPayload)?;
+            let plan = will.properties.plan(PacketType::Connect, will_rules)?;
+            remaining_length = remaining_length
+                .saturating_add(plan.prefixed_len())
+                .saturating_add(will.topic.as_str().len())
+                .saturating_add(will.payload.len())
+                .saturating_add(4);
+            will_properties = Some(plan);
+        }
+        if let Some(user_name) = self.user_name {
+            check_text(user_name, Field::UserName)?;
+            remaining_length = remaining_length
+                .saturating_add(user_name.len())
+                .saturating_add(2);
+        }
+        if let Some(password) = self.password {
+            check_binary(password, Field::Password)?;
+            remaining_length = remaining_length
+                .saturating_add(password.len())
+                .saturating_add(2);
+        }
+        Ok(Plan {
+            properties,
+            will_properties,
+            remaining_length,
+        })
+    }
+
+    #[inline]
+    fn write(&self, plan: &Plan, writer: &mut Writer<'_>) -> Option<()> {
+        writer.byte(PacketType::Connect.first_byte())?;
+        writer.varint(u32::try_from(plan.remaining_length).ok()?)?;
+        let [high, low] = self.keep_alive.to_be_bytes();
+        writer.array([
+            0,
+            4,
+            b'M',
+            b'Q',
+            b'T',
+            b'T',
+            VERSION,
+            self.flags(),
+            high,
+            low,
+        ])?;
+        self.properties.write(&plan.properties, writer)?;
+        writer.prefixed(self.client_id.as_bytes())?;
+        if let (Some(will), Some(properties)) = (&self.will, &plan.will_properties) {
+            will.properties.write(properties, writer)?;
+            writer.prefixed(will.topic.as_str().as_bytes())?;
+            writer.prefixed(will.payload)?;
+        }
+        if let Some(user_name) = self.user_name {
+            writer.prefixed(user_name.as_bytes())?;
+        }
+        if let Some(password) = self.password {
+            writer.prefixed(password)?;
+        }
+        Some(())
+    }
+
+    fn flags(&self) -> u8 {
+        let will = self.will.as_ref().map_or(0, |will| {
+            WILL | (will.qos as u8) << WILL_QOS_SHIFT | if will.retain { WILL_RETAIN } else { 0 }
+        });
+        will | if self.clean_start { CLEAN_START } else { 0 }
+            | if self.user_name.is_some() {
+                USER_NAME
+            } else {
+                0
+            }
+            | if self.password.is_some() { PASSWORD } else { 0 }
+    }
+}
+
+impl<'a> Will<'a> {
+    fn read(reader: &mut Reader<'a>, qos: QoS, retain: bool) -> Result<Self, DecodeError> {
+        let (properties, _) = read_properties(reader, PropertyRules::WILL)?;
+        let offset = reader.offset();
+        let Some(topic) = reader.topic_name(Field::WillTopic)? else {
+            return Err(reader.error_at(offset, DecodeErrorKind::EmptyTopic(Field::WillTopic)));
+        };
+        let payload = reader.binary()?;
+        Ok(Self {
+            qos,
+            retain,
+            topic,
+            payload,
+            properties,
+        })
+    }
+}
+
+struct Plan {
+    properties: PropertiesPlan,
+    will_properties: Option<PropertiesPlan>,
+    remaining_length: usize,
+}
+
+/// Authentication Data says nothing without a method (section 3.1.2.11.10).
+fn lacks_method(present: u64) -> bool {
+    has(present, PropertyId::AuthenticationData) && !has(present, PropertyId::AuthenticationMethod)
+}
+
+/// The QoS of the will, if there is one.
+fn check_flags(flags: u8) -> Result<Option<QoS>, DecodeErrorKind> {
+    if flags & RESERVED != 0 {
+        return Err(DecodeErrorKind::ConnectFlags(flags));
+    }
+    if flags & WILL == 0 {
+        if flags & (WILL_QOS | WILL_RETAIN) != 0 {
+            return Err(DecodeErrorKind::WillFlagsWithoutWill(flags));
+        }
+        return Ok(None);
+    }
+    match QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT) {
+        Some(qos) => Ok(Some(qos)),
+        None => Err(DecodeErrorKind::InvalidWillQoS),
+    }
+}
+
+#[cold]
+fn bad_protocol_name(mut reader: Reader<'_>) -> DecodeError {
+    let offset = reader.offset();
+    match reader.text(Field::ProtocolName) {
+        Ok(_) => reader.error_at(offset, DecodeErrorKind::ProtocolName),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,454 @@
+use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
+
+/// Why bytes are not a valid packet: what is wrong, where, and how to answer.
+///
+/// ```
+/// use mqtt_proto::{Packet, ReasonCode, Sender};
+///
+/// let error = Packet::decode(&[0x6a, 0x02, 0x00, 0x01], Sender::Server).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "malformed PUBREL at byte 0: header flags 0x0a, must be 0x02 (MQTT-3.6.1-1, answer 0x81)",
+/// );
+/// assert_eq!(error.reason(), ReasonCode::MALFORMED_PACKET);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DecodeError {
+    kind: DecodeErrorKind,
+    offset: u32,
+    packet_type: Option<PacketType>,
+    sender: Option<Sender>,
+}
+
+impl DecodeError {
+    #[cold]
+    pub(crate) const fn new(
+        kind: DecodeErrorKind,
+        offset: usize,
+        packet_type: Option<PacketType>,
+        sender: Option<Sender>,
+    ) -> Self {
+        // A packet has at most 268,435,460 bytes.
+        #[expect(clippy::cast_possible_truncation)]
+        let offset = offset as u32;
+        Self {
+            kind,
+            offset,
+            packet_type,
+            sender,
+        }
+    }
+
+    /// The packet that is wrong; `None` only for the reserved type 0.
+    #[must_use]
+    pub const fn packet_type(&self) -> Option<PacketType> {
+        self.packet_type
+    }
+
+    /// Where it is wrong: bytes from the first byte of the packet.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn kind(&self) -> DecodeErrorKind {
+        self.kind
+    }
+
+    /// The reason code to answer with, in a DISCONNECT or a CONNACK (section 4.13).
+    #[must_use]
+    pub const fn reason(&self) -> ReasonCode {
+        use DecodeErrorKind as Kind;
+        match self.kind {
+            Kind::ReservedType
+            | Kind::WrongFlags { .. }
+            | Kind::InvalidQoS
+            | Kind::DupWithQoS0
+            | Kind::VarintTooLong
+            | Kind::VarintNotMinimal
+            | Kind::Truncated
+            | Kind::MissingPropertyLength
+            | Kind::PropertiesTooLong { .. }
+            | Kind::TrailingBytes { .. }
+            | Kind::InvalidUtf8(_)
+            | Kind::NulInText(_)
+            | Kind::ConnectFlags(_)
+            | Kind::ConnAckFlags(_)
+            | Kind::SubscriptionOptions(_)
+            | Kind::WillFlagsWithoutWill(_)
+            | Kind::InvalidWillQoS
+            | Kind::UnknownProperty(_) => ReasonCode::MALFORMED_PACKET,
+            Kind::PropertyNotAllowed(_) => ReasonCode::MALFORMED_PACKET,
+            Kind::ProtocolName | Kind::ProtocolVersion(_) => {
+                ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
+            }
+            Kind::PropertyValue {
+                property: PropertyId::TopicAlias,
+                ..
+            } => ReasonCode::TOPIC_ALIAS_INVALID,
+            Kind::WildcardInTopicName(Field::Property(_)) => ReasonCode::PROTOCOL_ERROR,
+            Kind::WildcardInTopicName(_) => ReasonCode::TOPIC_NAME_INVALID,
+            Kind::MultiLevelWildcard
+            | Kind::SingleLevelWildcard
+            | Kind::ShareName
+            | Kind::ShareFilter => ReasonCode::TOPIC_FILTER_INVALID,
+            Kind::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
+            Kind::WrongDirection
+            | Kind::WrongType { .. }
+            | Kind::ZeroPacketId
+            | Kind::EmptyTopic(_)
+            | Kind::PropertyFromWrongSender(_)
+            | Kind::DuplicateProperty(_)
+            | Kind::PropertyValue { .. }
+            | Kind::MissingProperty(_)
+            | Kind::ReasonCode(_)
+            | Kind::SessionPresentWithFailure
+            | Kind::InvalidRetainHandling
+            | Kind::InvalidSubscriptionQoS
+            | Kind::NoLocalOnShared
+            | Kind::EmptyPayload => ReasonCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// The statement of the standard that is broken, `MQTT-2.1.3-1`, or the place that says so,
+    /// `section 2.2.2.2`, where no numbered statement does.
+    #[must_use]
+    pub const fn statement(&self) -> &'static str {
+        use DecodeErrorKind as Kind;
+        use PacketType as Type;
+        match (self.kind, self.packet_type) {
+            (Kind::ReservedType | Kind::WrongDirection | Kind::WrongType { .. }, _) => {
+                "section 2.1.2"
+            }
+            (Kind::WrongFlags { .. }, Some(Type::PubRel)) => "MQTT-3.6.1-1",
+            (Kind::WrongFlags { .. }, Some(Type::Subscribe)) => "MQTT-3.8.1-1",
+            (Kind::WrongFlags { .. }, Some(Type::Unsubscribe)) => "MQTT-3.10.1-1",
+            (Kind::WrongFlags { .. }, Some(Type::Disconnect)) => "MQTT-3.14.1-1",
+            (Kind::WrongFlags { .. }, Some(Type::Auth)) => "MQTT-3.15.1-1",
+            (Kind::WrongFlags { .. }, _) => "MQTT-2.1.3-1",
+            (Kind::InvalidQoS, _) => "MQTT-3.3.1-4",
+            (Kind::DupWithQoS0, _) => "MQTT-3.3.1-2",
+            (Kind::VarintTooLong, _) => "section 1.5.5",
+            (Kind::VarintNotMinimal, _) => "MQTT-1.5.5-1",
+            (Kind::TooLarge { .. }, _) => "section 4.13",
+            (Kind::Truncated | Kind::TrailingBytes { .. }, _) => "section 2.1.4",
+            (Kind::MissingPropertyLength, _) => "MQTT-2.2.2-1",
+            (Kind::PropertiesTooLong { .. }, _) => "section 2.2.2.1",
+            (Kind::InvalidUtf8(Field::Property(PropertyId::UserProperty)), _) => "MQTT-1.5.7-1",
+            (Kind::NulInText(Field::Property(PropertyId::UserProperty)), _) => "MQTT-1.5.7-1",
+            (Kind::InvalidUtf8(_), _) => "MQTT-1.5.4-1",
+            (Kind::NulInText(_), _) => "MQTT-1.5.4-2",
+            (Kind::ProtocolName, _) => "MQTT-3.1.2-1",
+            (Kind::ProtocolVersion(_), _) => "MQTT-3.1.2-2",
+            (Kind::ConnectFlags(_), _) => "MQTT-3.1.2-3",
+            (Kind::WillFlagsWithoutWill(flags), _) if flags & 0x18 != 0 => "MQTT-3.1.2-11",
+            (Kind::WillFlagsWithoutWill(_), _) => "MQTT-3.1.2-13",
+            (Kind::InvalidWillQoS, _) => "MQTT-3.1.2-12",
+            (Kind::ConnAckFlags(_), _) => "MQTT-3.2.2-1",
+            (Kind::SessionPresentWithFailure, _) => "MQTT-3.2.2-6",
+            (Kind::WildcardInTopicName(Field::TopicName), _) => "MQTT-3.3.2-2",
+            (Kind::WildcardInTopicName(Field::Property(_)), _) => "MQTT-3.3.2-14",
+            (Kind::WildcardInTopicName(_), _) => "MQTT-4.7.0-1",
+            (Kind::EmptyTopic(_), _) => "MQTT-4.7.3-1",
+            (Kind::MultiLevelWildcard, _) => "MQTT-4.7.1-1",
+            (Kind::SingleLevelWildcard, _) => "MQTT-4.7.1-2",
+            (Kind::ShareName, _) => "MQTT-4.8.2-1",
+            (Kind::ShareFilter, _) => "MQTT-4.8.2-2",
+            (Kind::ZeroPacketId, Some(Type::Publish)) => match self.sender {
+                Some(Sender::Server) => "MQTT-2.2.1-4",
+                _ => "MQTT-2.2.1-3",
+            },
+            (Kind::ZeroPacketId, Some(Type::Subscribe | Type::Unsubscribe)) => "MQTT-2.2.1-3",
+            (Kind::ZeroPacketId, Some(Type::SubAck | Type::UnsubAck)) => "MQTT-2.2.1-6",
+            (Kind::ZeroPacketId, _) => "MQTT-2.2.1-5",
+            (Kind::UnknownProperty(_) | Kind::PropertyNotAllowed(_), _) => "section 2.2.2.2",
+            (Kind::PropertyFromWrongSender(PropertyId::SessionExpiryInterval), _) => {
+                "MQTT-3.14.2-2"
+            }
+            (Kind::PropertyFromWrongSender(PropertyId::SubscriptionIdentifier), _) => {
+                "MQTT-3.3.4-6"
+            }
+            (Kind::PropertyFromWrongSender(_), _) => "section 3.14.2.2",
+            (
+                Kind::PropertyValue {
+                    property: PropertyId::TopicAlias,
+                    ..
+                },
+                _,
+            ) => "MQTT-3.3.2-8",
+            (
+                Kind::PropertyValue {
+                    property: PropertyId::MaximumQoS,
+                    ..
+                },
+                _,
+            ) => "section 3.2.2.3.4",
+            (Kind::DuplicateProperty(_) | Kind::PropertyValue { .. }, packet) => {
+                properties_section(packet)
+            }
+            (Kind::MissingProperty(_), Some(Type::Auth)) => "section 3.15.2.2.2",
+            (Kind::MissingProperty(_), _) => "section 3.1.2.11.10",
+            (Kind::ReasonCode(_), Some(Type::ConnAck)) => "MQTT-3.2.2-8",
+            (Kind::ReasonCode(_), Some(Type::PubAck)) => "MQTT-3.4.2-1",
+            (Kind::ReasonCode(_), Some(Type::PubRec)) => "MQTT-3.5.2-1",
+            (Kind::ReasonCode(_), Some(Type::PubRel)) => "MQTT-3.6.2-1",
+            (Kind::ReasonCode(_), Some(Type::PubComp)) => "MQTT-3.7.2-1",
+            (Kind::ReasonCode(_), Some(Type::SubAck)) => "MQTT-3.9.3-2",
+            (Kind::ReasonCode(_), Some(Type::UnsubAck)) => "MQTT-3.11.3-2",
+            (Kind::ReasonCode(_), Some(Type::Disconnect)) => "MQTT-3.14.2-1",
+            (Kind::ReasonCode(_), _) => "MQTT-3.15.2-1",
+            (Kind::SubscriptionOptions(_), _) => "MQTT-3.8.3-5",
+            (Kind::InvalidSubscriptionQoS | Kind::InvalidRetainHandling, _) => "section 3.8.3.1",
+            (Kind::NoLocalOnShared, _) => "MQTT-3.8.3-4",
+            (Kind::EmptyPayload, Some(Type::Subscribe)) => "MQTT-3.8.3-2",
+            (Kind::EmptyPayload, Some(Type::Unsubscribe)) => "MQTT-3.10.3-2",
+            (Kind::EmptyPayload, Some(Type::SubAck)) => "section 3.9.3",
+            (Kind::EmptyPayload, _) => "section 3.11.3",
+        }
+    }
+}
+
+/// The section that lists the properties of a packet.
+const fn properties_section(packet: Option<PacketType>) -> &'static str {
+    match packet {
+        Some(PacketType::Connect) => "section 3.1.2.11",
+        Some(PacketType::ConnAck) => "section 3.2.2.3",
+        Some(PacketType::Publish) => "section 3.3.2.3",
+        Some(PacketType::PubAck) => "section 3.4.2.2",
+        Some(PacketType::PubRec) => "section 3.5.2.2",
+        Some(PacketType::PubRel) => "section 3.6.2.2",
+        Some(PacketType::PubComp) => "section 3.7.2.2",
+        Some(PacketType::Subscribe) => "section 3.8.2.1",
+        Some(PacketType::SubAck) => "section 3.9.2.1",
+        Some(PacketType::Unsubscribe) => "section 3.10.2.1",
+        Some(PacketType::UnsubAck) => "section 3.11.2.1",
+        Some(PacketType::Disconnect) => "section 3.14.2.2",
+        Some(PacketType::Auth) => "section 3.15.2.2",
+        _ => "section 2.2.2",
+    }
+}
+
+/// What is wrong with a packet, with the offending number where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// Packet type 0.
+    ReservedType,
+    /// The low four bits of the first byte are not what the packet type prescribes.
+    WrongFlags {
+        /// The bits received.
+        found: u8,
+        /// The bits prescribed.
+        expected: u8,
+    },
+    /// A PUBLISH with both QoS bits set.
+    InvalidQoS,
+    /// A PUBLISH with DUP and QoS 0.
+    DupWithQoS0,
+    /// A variable byte integer goes on after its fourth byte.
+    VarintTooLong,
+    /// A variable byte integer takes more bytes than its value needs.
+    VarintNotMinimal,
+    /// The packet is larger than the caller allows.
+    TooLarge {
+        /// Size of the whole packet in bytes.
+        len: u32,
+        /// What the caller allows, in bytes.
+        maximum: u32,
+    },
+    /// This end never sends such a packet.
+    WrongDirection,
+    /// Another packet than the caller asked for; not the peer's fault.
+    WrongType {
+        /// What the caller asked for; for acknowledgements PUBACK stands for all four.
+        expected: PacketType,
+    },
+    /// A field ends after the packet, or after the properties it belongs to.
+    Truncated,
+    /// The packet ends where the length of its properties should be.
+    MissingPropertyLength,
+    /// The properties end after the packet.
+    PropertiesTooLong {
+        /// Length of the properties in bytes.
+        len: u32,
+    },
+    /// Bytes after the last field.
+    TrailingBytes {
+        /// How many.
+        count: u32,
+    },
+    /// A text is not UTF-8, or encodes a surrogate.
+    InvalidUtf8(Field),
+    /// A text contains U+0000.
+    NulInText(Field),
+    /// The protocol name is not `MQTT`.
+    ProtocolName,
+    /// The protocol version is not 5.
+    ProtocolVersion(u8),
+    /// The reserved bit of the connect flags is set.
+    ConnectFlags(u8),
+    /// Will QoS or Will Retain is set without a will.
+    WillFlagsWithoutWill(u8),
+    /// Will QoS 3.
+    InvalidWillQoS,
+    /// A reserved bit of the acknowledge flags is set.
+    ConnAckFlags(u8),
+    /// A refusing CONNACK reports a session.
+    SessionPresentWithFailure,
+    /// A topic name contains `+` or `#`.
+    WildcardInTopicName(Field),
+    /// A topic name or filter has no character; in a PUBLISH also no topic alias stands for it.
+    EmptyTopic(Field),
+    /// A `#` in a topic filter is not alone in the last level.
+    MultiLevelWildcard,
+    /// A `+` in a topic filter is not alone in its level.
+    SingleLevelWildcard,
+    /// The share name of a topic filter is empty.
+    ShareName,
+    /// The share name of a topic filter has a wildcard, or no filter follows it.
+    ShareFilter,
+    /// Packet identifier 0.
+    ZeroPacketId,
+    /// A property number that the standard does not name.
+    UnknownProperty(u32),
+    /// The property does not belong into this packet.
+    PropertyNotAllowed(PropertyId),
+    /// The property belongs into this packet, but only when the other end sends it.
+    PropertyFromWrongSender(PropertyId),
+    /// The property occurs twice.
+    DuplicateProperty(PropertyId),
+    /// The value is outside the range of the property.
+    PropertyValue {
+        /// The property.
+        property: PropertyId,
+        /// Its value.
+        value: u32,
+    },
+    /// The property must be there.
+    MissingProperty(PropertyId),
+    /// The reason code does not belong into this packet, or not from this sender.
+    ReasonCode(u8),
+    /// Bit 6 or 7 of the subscription options is set.
+    SubscriptionOptions(u8),
+    /// A subscription asks for QoS 3.
+    InvalidSubscriptionQoS,
+    /// A subscription asks for Retain Handling 3.
+    InvalidRetainHandling,
+    /// No Local on a shared subscription.
+    NoLocalOnShared,
+    /// No topic filter, or no reason code, in the payload.
+    EmptyPayload,
+}
+
+impl core::fmt::Display for DecodeErrorKind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::ReservedType => f.write_str("packet type 0 is reserved"),
+            Self::WrongFlags { found, expected } => {
+                write!(f, "header flags 0x{found:02x}, must be 0x{expected:02x}")
+            }
+            Self::InvalidQoS => f.write_str("QoS 3"),
+            Self::DupWithQoS0 => f.write_str("DUP with QoS 0"),
+            Self::VarintTooLong => f.write_str("a variable byte integer of more than 4 bytes"),
+            Self::VarintNotMinimal => {
+                f.write_str("a variable byte integer longer than it needs to be")
+            }
+            Self::TooLarge { len, maximum } => {
+                write!(
+                    f,
+                    "the packet has {len} bytes, at most {maximum} are accepted"
+                )
+            }
+            Self::WrongDirection => f.write_str("this end never sends it"),
+            Self::WrongType { expected } => write!(f, "{expected} was asked for"),
+            Self::Truncated => f.write_str("a field runs past its end"),
+            Self::MissingPropertyLength => f.write_str("the property length is missing"),
+            Self::PropertiesTooLong { len } => {
+                write!(f, "properties of {len} bytes run past its end")
+            }
+            Self::TrailingBytes { count } => write!(f, "{count} bytes after the last field"),
+            Self::InvalidUtf8(field) => write!(f, "{field} is not UTF-8"),
+            Self::NulInText(field) => write!(f, "{field} contains U+0000"),
+            Self::ProtocolName => f.write_str("the protocol name is not \"MQTT\""),
+            Self::ProtocolVersion(version) => write!(f, "protocol version {version}, must be 5"),
+            Self::ConnectFlags(flags) => {
+                write!(f, "connect flags 0x{flags:02x}, bit 0 is reserved")
+            }
+            Self::WillFlagsWithoutWill(flags) => {
+                write!(
+                    f,
+                    "connect flags 0x{flags:02x} describe a will that is not there"
+                )
+            }
+            Self::InvalidWillQoS => f.write_str("will QoS 3"),
+            Self::ConnAckFlags(flags) => {
+                write!(
+                    f,
+                    "acknowledge flags 0x{flags:02x}, bits 1 to 7 are reserved"
+                )
+            }
+            Self::SessionPresentWithFailure => f.write_str("session present with a failure"),
+            Self::WildcardInTopicName(field) => write!(f, "a wildcard in {field}"),
+            Self::EmptyTopic(field) => write!(f, "{field} is empty"),
+            Self::MultiLevelWildcard => {
+                f.write_str("'#' is not alone in the last level of its filter")
+            }
+            Self::SingleLevelWildcard => f.write_str("'+' is not alone in its level"),
+            Self::ShareName => f.write_str("the share name is empty"),
+            Self::ShareFilter => {
+                f.write_str("the share name has a wildcard, or no filter follows it")
+            }
+            Self::ZeroPacketId => f.write_str("packet identifier 0"),
+            Self::UnknownProperty(id) => write!(f, "unknown property 0x{id:02x}"),
+            Self::PropertyNotAllowed(id) => write!(f, "property {id} is not allowed here"),
+            Self::PropertyFromWrongSender(id) => {
+                write!(f, "property {id} is not allowed from this sender")
+            }
+            Self::DuplicateProperty(id) => write!(f, "property {id} occurs twice"),
+            Self::PropertyValue { property, value } => {
+                write!(f, "property {property} cannot be {value}")
+            }
+            Self::MissingProperty(id) => write!(f, "property {id} is missing"),
+            Self::ReasonCode(code) => write!(f, "reason code 0x{code:02x} is not allowed here"),
+            Self::SubscriptionOptions(options) => {
+                write!(
+                    f,
+                    "subscription options 0x{options:02x}, bits 6 and 7 are reserved"
+                )
+            }
+            Self::InvalidSubscriptionQoS => f.write_str("a subscription with QoS 3"),
+            Self::InvalidRetainHandling => f.write_str("a subscription with retain handling 3"),
+            Self::NoLocalOnShared => f.write_str("no local on a shared subscription"),
+            Self::EmptyPayload => f.write_str("the payload is empty"),
+        }
+    }
+}
+
+impl core::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let reason = self.reason();
+        f.write_str(match reason {
+            ReasonCode::MALFORMED_PACKET => "malformed ",
+            ReasonCode::PACKET_TOO_LARGE => "too large ",
+            _ => "invalid ",
+        })?;
+        match self.packet_type {
+            Some(packet_type) => write!(f, "{packet_type}")?,
+            None => f.write_str("packet")?,
+        }
+        write!(
+            f,
+            " at byte {}: {} ({}, answer 0x{:02x})",
+            self.offset,
+            self.kind,
+            self.statement(),
+            reason.value()
+        )
+    }
+}
+
+impl core::error::Error for DecodeError {}

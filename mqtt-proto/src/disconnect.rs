@@ -1,0 +1,92 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{DecodeError, EncodeError, PacketType, Properties, ReasonCode, Sender};
+
+/// DISCONNECT: the last packet on a connection, from either end (section 3.14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Disconnect<'a> {
+    /// Why.
+    pub reason: ReasonCode,
+    /// The properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Disconnect<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        // A normal disconnection leaves everything out, a reason without properties their length.
+        if reader.is_empty() {
+            return Ok(Self {
+                reason: ReasonCode::NORMAL_DISCONNECTION,
+                properties: Properties::EMPTY,
+            });
+        }
+        let reason = reader.reason_code()?;
+        if reader.is_empty() {
+            return Ok(Self {
+                reason,
+                properties: Properties::EMPTY,
+            });
+        }
+        let rules = PropertyRules::of(PacketType::Disconnect, reader.sender);
+        let (properties, _) = read_properties(&mut reader, rules)?;
+        reader.finish()?;
+        Ok(Self { reason, properties })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        packet_len(
+            self.remaining_length(
+                &self
+                    .properties
+                    .plan(PacketType::Disconnect, PropertyRules::UNCHECKED)?,
+            ),
+        )
+    }
+
+    /// Encodes the packet in its shortest form; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !self.reason.is_allowed(PacketType::Disconnect, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::Disconnect,
+            });
+        }
+        let rules = PropertyRules::of(PacketType::Disconnect, sender);
+        let plan = self.properties.plan(PacketType::Disconnect, rules)?;
+        let remaining_length = self.remaining_length(&plan);
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(PacketType::Disconnect.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            if remaining_length > 0 {
+                writer.byte(self.reason.value())?;
+            }
+            if plan.len == 0 {
+                Some(())
+            } else {
+                self.properties.write(&plan, writer)
+            }
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    fn remaining_length(&self, plan: &PropertiesPlan) -> usize {
+        match (plan.len, self.reason) {
+            (0, ReasonCode::NORMAL_DISCONNECTION) => 0,
+            (0, _) => 1,
+            _ => plan.prefixed_len().saturating_add(1),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use crate::varint::{self, VarintError};
+use crate::{DecodeError, DecodeErrorKind, EncodeError, PacketType, QoS};
+
+/// The fixed header (section 2.1): packet type, flags and Remaining Length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FixedHeader {
+    packet_type: PacketType,
+    flags: u8,
+    len: u8,
+    remaining_length: u32,
+}
+
+impl FixedHeader {
+    /// Parses the header at the start of the input. `Ok(None)` asks for more bytes: a header has
+    /// at most 5.
+    ///
+    /// Nothing that can be known to be wrong is waited for: the first byte alone shows a reserved
+    /// type or wrong flags, and the header alone a packet above `maximum_packet_size` (in bytes,
+    /// the whole packet).
+    ///
+    /// # Errors
+    /// Packet type 0, wrong flags (MQTT-2.1.3-1), QoS 3 (MQTT-3.3.1-4), DUP with QoS 0
+    /// (MQTT-3.3.1-2), a Remaining Length of more than four bytes or not in its shortest form
+    /// (MQTT-1.5.5-1), and a packet above the maximum.
+    #[inline]
+    pub fn parse(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
+        let Some((&first, rest)) = input.split_first() else {
+            return Ok(None);
+        };
+        let Some(packet_type) = packet_type(first) else {
+            return Err(bad_first_byte(first));
+        };
+        let error = |offset, kind| DecodeError::new(kind, offset, Some(packet_type), None);
+        let (remaining_length, length_len) = match varint::read(rest) {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(None),
+            Err(VarintError::TooLong) => return Err(error(1, DecodeErrorKind::VarintTooLong)),
+            Err(VarintError::NotMinimal) => {
+                return Err(error(1, DecodeErrorKind::VarintNotMinimal));
+            }
+        };
+        #[expect(clippy::cast_possible_truncation)]
+        let len = length_len as u8 + 1;
+        let header = Self {
+            packet_type,
+            flags: first & 0x0f,
+            len,
+            remaining_length,
+        };
+        let packet_len = remaining_length.wrapping_add(u32::from(len));
+        if packet_len > maximum_packet_size {
+            let kind = DecodeErrorKind::TooLarge {
+                len: packet_len,
+                maximum: maximum_packet_size,
+            };
+            return Err(error(0, kind));
+        }
+        Ok(Some(header))
+    }
+
+    /// The packet type.
+    #[must_use]
+    #[inline]
+    pub const fn packet_type(&self) -> PacketType {
+        self.packet_type
+    }
+
+    /// The low four bits of the first byte.
+    #[must_use]
+    #[inline]
+    pub const fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    /// Bytes after the header, 0..=268,435,455.
+    #[must_use]
+    #[inline]
+    pub const fn remaining_length(&self) -> u32 {
+        self.remaining_length
+    }
+
+    /// Bytes of the header itself, 2..=5.
+    #[must_use]
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "a header is never empty")]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Bytes of the whole packet.
+    #[must_use]
+    #[inline]
+    pub const fn packet_len(&self) -> usize {
+        (self.remaining_length as usize).saturating_add(self.len as usize)
+    }
+
+    /// DUP of a PUBLISH.
+    #[inline]
+    pub(crate) const fn dup(&self) -> bool {
+        self.flags & 0b1000 != 0
+    }
+
+    /// QoS of a PUBLISH.
+    #[inline]
+    pub(crate) const fn qos(&self) -> QoS {
+        match self.flags & 0b0110 {
+            0 => QoS::AtMostOnce,
+            0b0010 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
+    }
+
+    /// RETAIN of a PUBLISH.
+    #[inline]
+    pub(crate) const fn retain(&self) -> bool {
+        self.flags & 1 != 0
+    }
+}
+
+/// Bytes of a whole packet of this Remaining Length.
+#[inline]
+pub(crate) fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> {
+    match u32::try_from(remaining_length) {
+        Ok(len) if len <= varint::MAX => Ok(remaining_length
+            .saturating_add(1)
+            .saturating_add(varint::len(len))),
+        _ => Err(EncodeError::TooLarge { remaining_length }),
+    }
+}
+
+/// The packet type, if the first byte of a packet is legal.
+#[inline]
+fn packet_type(first: u8) -> Option<PacketType> {
+    let packet_type = PacketType::from_u8(first >> 4)?;
+    let flags = first & 0x0f;
+    let legal = match packet_type {
+        PacketType::Publish => flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000,
+        _ => flags == packet_type.flags(),
+    };
+    legal.then_some(packet_type)
+}
+
+#[cold]
+#[inline(never)]
+fn bad_first_byte(first: u8) -> DecodeError {
+    let packet_type = PacketType::from_u8(first >> 4);
+    let found = first & 0x0f;
+    let kind = match packet_type {
+        None => DecodeErrorKind::ReservedType,
+        Some(PacketType::Publish) if found & 0b0110 == 0b0110 => DecodeErrorKind::InvalidQoS,
+        Some(PacketType::Publish) => DecodeErrorKind::DupWithQoS0,
+        Some(packet_type) => DecodeErrorKind::WrongFlags {
+            found,
+            expected: packet_type.flags(),
+        },
+    };
+    DecodeError::new(kind, 0, packet_type, None)
+}

@@ -1,0 +1,136 @@
+use super::{PayloadFormat, Properties, Property, PropertyId};
+use crate::{QoS, TopicName};
+
+/// The value of a property that occurs at most once.
+macro_rules! single {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(&self) -> Option<$value> {
+            match self.find(PropertyId::$id)? {
+                Property::$id(value) => Some(value),
+                _ => None,
+            }
+        }
+    };
+}
+
+/// Accessors: the first property of each kind, `None` if there is none.
+impl<'a> Properties<'a> {
+    single! {
+        /// Whether the payload is text or unspecified bytes.
+        payload_format_indicator, PayloadFormatIndicator, PayloadFormat
+    }
+    single! {
+        /// Lifetime of the message in seconds.
+        message_expiry_interval, MessageExpiryInterval, u32
+    }
+    single! {
+        /// What the payload is, for example a MIME type.
+        content_type, ContentType, &'a str
+    }
+    single! {
+        /// Where an answer to this message is awaited.
+        response_topic, ResponseTopic, TopicName<'a>
+    }
+    single! {
+        /// Bytes by which the requester knows which request an answer belongs to; at most 65,535.
+        correlation_data, CorrelationData, &'a [u8]
+    }
+    single! {
+        /// How long the session outlives the connection, in seconds; `u32::MAX` is for ever.
+        session_expiry_interval, SessionExpiryInterval, u32
+    }
+    single! {
+        /// The client identifier that the server chose.
+        assigned_client_identifier, AssignedClientIdentifier, &'a str
+    }
+    single! {
+        /// The keep alive interval that replaces the client's, in seconds; 0 turns it off.
+        server_keep_alive, ServerKeepAlive, u16
+    }
+    single! {
+        /// Name of the method of enhanced authentication.
+        authentication_method, AuthenticationMethod, &'a str
+    }
+    single! {
+        /// Bytes of the authentication method; at most 65,535.
+        authentication_data, AuthenticationData, &'a [u8]
+    }
+    single! {
+        /// Whether the server may send reason strings and user properties with acknowledgements.
+        request_problem_information, RequestProblemInformation, bool
+    }
+    single! {
+        /// How long the server waits before it publishes the will, in seconds.
+        will_delay_interval, WillDelayInterval, u32
+    }
+    single! {
+        /// Whether the client asks for Response Information.
+        request_response_information, RequestResponseInformation, bool
+    }
+    single! {
+        /// Basis for response topics, chosen by the server.
+        response_information, ResponseInformation, &'a str
+    }
+    single! {
+        /// Other servers to use, separated by spaces.
+        server_reference, ServerReference, &'a str
+    }
+    single! {
+        /// The reason in words, for people who diagnose.
+        reason_string, ReasonString, &'a str
+    }
+    single! {
+        /// How many QoS 1 and QoS 2 messages may be unacknowledged at once, 1..=65,535.
+        receive_maximum, ReceiveMaximum, u16
+    }
+    single! {
+        /// Highest topic alias accepted; 0 means none.
+        topic_alias_maximum, TopicAliasMaximum, u16
+    }
+    single! {
+        /// Number that stands for the topic name, 1..=65,535.
+        topic_alias, TopicAlias, u16
+    }
+    single! {
+        /// Highest quality of service the server supports: 0 or 1; absent means 2.
+        maximum_qos, MaximumQoS, QoS
+    }
+    single! {
+        /// Whether the server keeps retained messages.
+        retain_available, RetainAvailable, bool
+    }
+    single! {
+        /// Largest packet accepted, in bytes, 1 and up; absent means no limit but the protocol's.
+        maximum_packet_size, MaximumPacketSize, u32
+    }
+    single! {
+        /// Whether filters may have wildcards.
+        wildcard_subscription_available, WildcardSubscriptionAvailable, bool
+    }
+    single! {
+        /// Whether subscriptions may have identifiers.
+        subscription_identifier_available, SubscriptionIdentifierAvailable, bool
+    }
+    single! {
+        /// Whether filters may begin with `$share/`.
+        shared_subscription_available, SharedSubscriptionAvailable, bool
+    }
+
+    /// Names and values of the user properties, in their order; they may repeat.
+    pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// The subscription identifiers, in their order; a PUBLISH may carry several (MQTT-3.3.4-4).
+    pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(value) => Some(value),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,168 @@
+use super::PropertyId as Id;
+use crate::{PacketType, Sender};
+
+/// Which properties a packet may carry (section 2.2.2.2), as sets of identifiers.
+#[derive(Clone, Copy)]
+pub(crate) struct PropertyRules {
+    /// May occur.
+    pub(crate) allowed: u64,
+    /// May occur only when the other end sends the packet.
+    pub(crate) peer_only: u64,
+    /// May occur more than once.
+    pub(crate) repeatable: u64,
+}
+
+/// Set in a set of present properties when Subscription Identifier occurs more than once.
+pub(crate) const REPEATED_SUBSCRIPTION_ID: u64 = 1 << 63;
+
+/// All identifiers are below 43, so that a set of them is one word.
+#[inline]
+pub(crate) const fn bit(id: Id) -> u64 {
+    1 << (id as u8)
+}
+
+#[inline]
+pub(crate) const fn has(set: u64, id: Id) -> bool {
+    set & bit(id) != 0
+}
+
+const fn set(ids: &[Id]) -> u64 {
+    let mut bits = bit(Id::UserProperty);
+    let mut rest = ids;
+    while let [first, tail @ ..] = rest {
+        bits |= bit(*first);
+        rest = tail;
+    }
+    bits
+}
+
+const CONNECT: u64 = set(&[
+    Id::SessionExpiryInterval,
+    Id::AuthenticationMethod,
+    Id::AuthenticationData,
+    Id::RequestProblemInformation,
+    Id::RequestResponseInformation,
+    Id::ReceiveMaximum,
+    Id::TopicAliasMaximum,
+    Id::MaximumPacketSize,
+]);
+const WILL: u64 = set(&[
+    Id::PayloadFormatIndicator,
+    Id::MessageExpiryInterval,
+    Id::ContentType,
+    Id::ResponseTopic,
+    Id::CorrelationData,
+    Id::WillDelayInterval,
+]);
+const CONNACK: u64 = set(&[
+    Id::SessionExpiryInterval,
+    Id::AssignedClientIdentifier,
+    Id::ServerKeepAlive,
+    Id::AuthenticationMethod,
+    Id::AuthenticationData,
+    Id::ResponseInformation,
+    Id::ServerReference,
+    Id::ReasonString,
+    Id::ReceiveMaximum,
+    Id::TopicAliasMaximum,
+    Id::MaximumQoS,
+    Id::RetainAvailable,
+    Id::MaximumPacketSize,
+    Id::WildcardSubscriptionAvailable,
+    Id::SubscriptionIdentifierAvailable,
+    Id::SharedSubscriptionAvailable,
+]);
+const PUBLISH: u64 = set(&[
+    Id::PayloadFormatIndicator,
+    Id::MessageExpiryInterval,
+    Id::ContentType,
+    Id::ResponseTopic,
+    Id::CorrelationData,
+    Id::TopicAlias,
+]);
+const REASON_STRING: u64 = set(&[Id::ReasonString]);
+const SUBSCRIBE: u64 = set(&[Id::SubscriptionIdentifier]);
+const UNSUBSCRIBE: u64 = set(&[]);
+const AUTH: u64 = set(&[
+    Id::AuthenticationMethod,
+    Id::AuthenticationData,
+    Id::ReasonString,
+]);
+
+impl PropertyRules {
+    /// Of the will in a CONNECT.
+    pub(crate) const WILL: Self = Self::both_ways(WILL);
+
+    /// Everything everywhere, for sizes that are asked before the sender is known.
+    pub(crate) const UNCHECKED: Self = Self {
+        allowed: !0,
+        peer_only: 0,
+        repeatable: !0,
+    };
+
+    const fn both_ways(allowed: u64) -> Self {
+        Self {
+            allowed,
+            peer_only: 0,
+            repeatable: bit(Id::UserProperty),
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
+        match packet {
+            PacketType::Connect => Self::both_ways(CONNECT),
+            PacketType::ConnAck => Self::both_ways(CONNACK),
+            PacketType::Publish => Self::publish(sender),
+            PacketType::Subscribe => Self::both_ways(SUBSCRIBE),
+            PacketType::Unsubscribe => Self::both_ways(UNSUBSCRIBE),
+            PacketType::Disconnect => Self::disconnect(sender),
+            PacketType::Auth => Self::both_ways(AUTH),
+            PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp
+            | PacketType::SubAck
+            | PacketType::UnsubAck => Self::both_ways(REASON_STRING),
+            PacketType::PingReq | PacketType::PingResp => Self {
+                allowed: 0,
+                peer_only: 0,
+                repeatable: 0,
+            },
+        }
+    }
+
+    /// A server repeats Subscription Identifier (MQTT-3.3.4-4), a client never sends it
+    /// (MQTT-3.3.4-6).
+    #[inline]
+    const fn publish(sender: Sender) -> Self {
+        let id = bit(Id::SubscriptionIdentifier);
+        match sender {
+            Sender::Client => Self {
+                peer_only: id,
+                ..Self::both_ways(PUBLISH)
+            },
+            Sender::Server => Self {
+                allowed: PUBLISH | id,
+                peer_only: 0,
+                repeatable: bit(Id::UserProperty) | id,
+            },
+        }
+    }
+
+    /// Session Expiry Interval is the client's (MQTT-3.14.2-2), Server Reference the server's.
+    const fn disconnect(sender: Sender) -> Self {
+        let expiry = bit(Id::SessionExpiryInterval);
+        let reference = bit(Id::ServerReference);
+        match sender {
+            Sender::Client => Self {
+                peer_only: reference,
+                ..Self::both_ways(REASON_STRING | expiry)
+            },
+            Sender::Server => Self {
+                peer_only: expiry,
+                ..Self::both_ways(REASON_STRING | reference)
+            },
+        }
+    }
+}

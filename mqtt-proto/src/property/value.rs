@@ -1,0 +1,115 @@
+use super::PropertyId;
+use crate::{QoS, TopicName};
+
+/// What the Payload Format Indicator says about a payload (section 3.3.2.3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum PayloadFormat {
+    /// 0: bytes of any kind, the same as no indicator.
+    #[default]
+    Unspecified = 0,
+    /// 1: UTF-8 text. Whether that is true is not checked here.
+    Utf8 = 1,
+}
+
+/// One property: its identifier and its value (section 2.2.2.2).
+///
+/// A decoded property keeps the rules of its type. One made by hand is checked when it is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Property<'a> {
+    /// Whether the payload is text or unspecified bytes.
+    PayloadFormatIndicator(PayloadFormat),
+    /// Lifetime of the message in seconds.
+    MessageExpiryInterval(u32),
+    /// What the payload is, for example a MIME type.
+    ContentType(&'a str),
+    /// Where an answer to this message is awaited.
+    ResponseTopic(TopicName<'a>),
+    /// Bytes by which the requester knows which request an answer belongs to; at most 65,535.
+    CorrelationData(&'a [u8]),
+    /// Number of the subscription, 1..=268,435,455.
+    SubscriptionIdentifier(u32),
+    /// How long the session outlives the connection, in seconds; `u32::MAX` is for ever.
+    SessionExpiryInterval(u32),
+    /// The client identifier that the server chose.
+    AssignedClientIdentifier(&'a str),
+    /// The keep alive interval that replaces the client's, in seconds; 0 turns it off.
+    ServerKeepAlive(u16),
+    /// Name of the method of enhanced authentication.
+    AuthenticationMethod(&'a str),
+    /// Bytes of the authentication method; at most 65,535.
+    AuthenticationData(&'a [u8]),
+    /// Whether the server may send reason strings and user properties with acknowledgements.
+    RequestProblemInformation(bool),
+    /// How long the server waits before it publishes the will, in seconds.
+    WillDelayInterval(u32),
+    /// Whether the client asks for Response Information.
+    RequestResponseInformation(bool),
+    /// Basis for response topics, chosen by the server.
+    ResponseInformation(&'a str),
+    /// Other servers to use, separated by spaces.
+    ServerReference(&'a str),
+    /// The reason in words, for people who diagnose.
+    ReasonString(&'a str),
+    /// How many QoS 1 and QoS 2 messages may be unacknowledged at once, 1..=65,535.
+    ReceiveMaximum(u16),
+    /// Highest topic alias accepted; 0 means none.
+    TopicAliasMaximum(u16),
+    /// Number that stands for the topic name, 1..=65,535.
+    TopicAlias(u16),
+    /// Highest quality of service the server supports: 0 or 1; absent means 2.
+    MaximumQoS(QoS),
+    /// Whether the server keeps retained messages.
+    RetainAvailable(bool),
+    /// A name and a value that the standard does not interpret; the only property that repeats everywhere.
+    UserProperty(&'a str, &'a str),
+    /// Largest packet accepted, in bytes, 1 and up; absent means no limit but the protocol's.
+    MaximumPacketSize(u32),
+    /// Whether filters may have wildcards.
+    WildcardSubscriptionAvailable(bool),
+    /// Whether subscriptions may have identifiers.
+    SubscriptionIdentifierAvailable(bool),
+    /// Whether filters may begin with `$share/`.
+    SharedSubscriptionAvailable(bool),
+}
+
+impl Property<'_> {
+    /// Which property this is.
+    #[must_use]
+    #[inline]
+    pub const fn id(&self) -> PropertyId {
+        match self {
+            Self::PayloadFormatIndicator(..) => PropertyId::PayloadFormatIndicator,
+            Self::MessageExpiryInterval(..) => PropertyId::MessageExpiryInterval,
+            Self::ContentType(..) => PropertyId::ContentType,
+            Self::ResponseTopic(..) => PropertyId::ResponseTopic,
+            Self::CorrelationData(..) => PropertyId::CorrelationData,
+            Self::SubscriptionIdentifier(..) => PropertyId::SubscriptionIdentifier,
+            Self::SessionExpiryInterval(..) => PropertyId::SessionExpiryInterval,
+            Self::AssignedClientIdentifier(..) => PropertyId::AssignedClientIdentifier,
+            Self::ServerKeepAlive(..) => PropertyId::ServerKeepAlive,
+            Self::AuthenticationMethod(..) => PropertyId::AuthenticationMethod,
+            Self::AuthenticationData(..) => PropertyId::AuthenticationData,
+            Self::RequestProblemInformation(..) => PropertyId::RequestProblemInformation,
+            Self::WillDelayInterval(..) => PropertyId::WillDelayInterval,
+            Self::RequestResponseInformation(..) => PropertyId::RequestResponseInformation,
+            Self::ResponseInformation(..) => PropertyId::ResponseInformation,
+            Self::ServerReference(..) => PropertyId::ServerReference,
+            Self::ReasonString(..) => PropertyId::ReasonString,
+            Self::ReceiveMaximum(..) => PropertyId::ReceiveMaximum,
+            Self::TopicAliasMaximum(..) => PropertyId::TopicAliasMaximum,
+            Self::TopicAlias(..) => PropertyId::TopicAlias,
+            Self::MaximumQoS(..) => PropertyId::MaximumQoS,
+            Self::RetainAvailable(..) => PropertyId::RetainAvailable,
+            Self::UserProperty(..) => PropertyId::UserProperty,
+            Self::MaximumPacketSize(..) => PropertyId::MaximumPacketSize,
+            Self::WildcardSubscriptionAvailable(..) => PropertyId::WildcardSubscriptionAvailable,
+            Self::SubscriptionIdentifierAvailable(..) => {
+                PropertyId::SubscriptionIdentifierAvailable
+            }
+            Self::SharedSubscriptionAvailable(..) => PropertyId::SharedSubscriptionAvailable,
+        }
+    }
+}

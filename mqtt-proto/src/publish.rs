@@ -1,0 +1,277 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
+    Properties, PropertyId, QoS, Sender, TopicName, varint,
+};
+
+/// PUBLISH: an application message on its way (section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Publish<'a> {
+    /// Whether this may be a repetition of an earlier attempt; never with QoS 0 (MQTT-3.3.1-2).
+    pub dup: bool,
+    /// The quality of service.
+    pub qos: QoS,
+    /// Whether the server keeps the message, or sends a kept one.
+    pub retain: bool,
+    /// The topic name. `None`: it is empty on the wire, and a topic alias stands for it.
+    pub topic: Option<TopicName<'a>>,
+    /// The packet identifier: there exactly when the QoS is above 0 (MQTT-2.2.1-2).
+    pub packet_id: Option<PacketId>,
+    /// The properties.
+    pub properties: Properties<'a>,
+    /// The payload: bytes that the protocol does not look at. May be empty.
+    pub payload: &'a [u8],
+}
+
+/// What [`Publish::decode_header`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HeaderFrame<'a> {
+    /// Everything before the payload is there and valid.
+    Whole {
+        /// The packet, with an empty payload.
+        publish: Publish<'a>,
+        /// Where in the body the payload begins, in bytes.
+        header_len: usize,
+    },
+    /// The properties or what stands before them are not all there yet.
+    Partial {
+        /// At least this many bytes are missing: 1 or more, never more than the body has.
+        need: usize,
+    },
+}
+
+impl<'a> Publish<'a> {
+    #[inline]
+    pub(crate) fn read(header: FixedHeader, mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let topic_offset = reader.offset();
+        let topic = reader.topic_name(Field::TopicName)?;
+        let qos = header.qos();
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            _ => Some(reader.packet_id()?),
+        };
+        let rules = PropertyRules::of(PacketType::Publish, reader.sender);
+        let (properties, present) = read_properties(&mut reader, rules)?;
+        if topic.is_none() && !has(present, PropertyId::TopicAlias) {
+            return Err(
+                reader.error_at(topic_offset, DecodeErrorKind::EmptyTopic(Field::TopicName))
+            );
+        }
+        Ok(Self {
+            dup: header.dup(),
+            qos,
+            retain: header.retain(),
+            topic,
+            packet_id,
+            properties,
+            payload: reader.rest(),
+        })
+    }
+
+    /// Decodes everything but the payload, so that a payload larger than the input buffer can be
+    /// taken in parts. `header` is what [`FixedHeader::parse`] gave, `body_prefix` as much of what
+    /// follows it as there is; bytes of the payload in it are passed over.
+    ///
+    /// # Errors
+    /// As [`RawPacket::decode`](crate::RawPacket::decode).
+    pub fn decode_header(
+        header: FixedHeader,
+        body_prefix: &'a [u8],
+        sender: Sender,
+    ) -> Result<HeaderFrame<'a>, DecodeError> {
+        let body_len = header.remaining_length() as usize;
+        let prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
+        let wrong = |offset: usize, kind| {
+            let offset = header.len().saturating_add(offset);
+            DecodeError::new(kind, offset, Some(header.packet_type()), Some(sender))
+        };
+        if header.packet_type() != PacketType::Publish {
+            return Err(wrong(
+                0,
+                DecodeErrorKind::WrongType {
+                    expected: PacketType::Publish,
+                },
+            ));
+        }
+        let header_len = match header_extent(prefix, header.qos()) {
+            Extent::Known(len) | Extent::AtLeast(len) if len > body_len => {
+                // The error is the same as if the whole packet were there.
+                return Err(wrong(
+                    prefix.len().min(body_len),
+                    DecodeErrorKind::Truncated,
+                ));
+            }
+            Extent::Known(len) if len <= prefix.len() => len,
+            Extent::Known(len) | Extent::AtLeast(len) => {
+                return Ok(HeaderFrame::Partial {
+                    need: len.saturating_sub(prefix.len()),
+                });
+            }
+            Extent::Invalid => prefix.len(),
+        };
+        let end = header.len().saturating_add(header_len);
+        let head = prefix.get(..header_len).unwrap_or(prefix);
+        let publish = Self::read(header, Reader::new(head, end, PacketType::Publish, sender))?;
+        Ok(HeaderFrame::Whole {
+            publish,
+            header_len,
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        packet_len(
+            self.plan(PropertyRules::UNCHECKED, self.payload.len())?
+                .remaining_length,
+        )
+    }
+
+    /// Bytes of the packet but for its payload, when the payload has `payload_len` bytes.
+    ///
+    /// # Errors
+    /// As [`encoded_len`](Self::encoded_len).
+    pub fn header_len(&self, payload_len: usize) -> Result<usize, EncodeError> {
+        let plan = self.plan(PropertyRules::UNCHECKED, payload_len)?;
+        Ok(packet_len(plan.remaining_length)?.saturating_sub(payload_len))
+    }
+
+    /// Encodes the whole packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        let plan = self.checked_plan(sender, self.payload.len())?;
+        let total = packet_len(plan.remaining_length)?;
+        let mut writer = Writer::new(out);
+        self.write_header(&plan, &mut writer)
+            .and_then(|()| writer.bytes(self.payload))
+            .ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    /// Encodes everything but the payload, which has `payload_len` bytes and is sent right after;
+    /// `self.payload` is ignored. The number of bytes written.
+    ///
+    /// ```
+    /// use mqtt_proto::{Properties, Publish, QoS, Sender, TopicName};
+    ///
+    /// let publish = Publish {
+    ///     dup: false,
+    ///     qos: QoS::AtMostOnce,
+    ///     retain: false,
+    ///     topic: Some(TopicName::new("a/b")?),
+    ///     packet_id: None,
+    ///     properties: Properties::EMPTY,
+    ///     payload: &[],
+    /// };
+    /// let mut header = [0; 16];
+    /// let len = publish.encode_header(Sender::Client, 1000, &mut header)?;
+    /// assert_eq!(header[..len], [0x30, 0xee, 0x07, 0, 3, b'a', b'/', b'b', 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_header(
+        &self,
+        sender: Sender,
+        payload_len: usize,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        let plan = self.checked_plan(sender, payload_len)?;
+        let header_len = packet_len(plan.remaining_length)?.saturating_sub(payload_len);
+        self.write_header(&plan, &mut Writer::new(out))
+            .ok_or(EncodeError::BufferTooSmall { needed: header_len })?;
+        Ok(header_len)
+    }
+
+    #[inline]
+    fn checked_plan(&self, sender: Sender, payload_len: usize) -> Result<Plan, EncodeError> {
+        if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
+            return Err(EncodeError::PacketId);
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            return Err(EncodeError::DupWithQoS0);
+        }
+        let plan = self.plan(PropertyRules::of(PacketType::Publish, sender), payload_len)?;
+        if self.topic.is_none() && !has(plan.properties.present, PropertyId::TopicAlias) {
+            return Err(EncodeError::MissingTopic);
+        }
+        Ok(plan)
+    }
+
+    #[inline]
+    fn plan(&self, rules: PropertyRules, payload_len: usize) -> Result<Plan, EncodeError> {
+        let properties = self.properties.plan(PacketType::Publish, rules)?;
+        let remaining_length = self
+            .topic_str()
+            .len()
+            .saturating_add(if self.packet_id.is_some() { 4 } else { 2 })
+            .saturating_add(properties.prefixed_len())
+            .saturating_add(payload_len);
+        Ok(Plan {
+            properties,
+            remaining_length,
+        })
+    }
+
+    #[inline]
+    fn write_header(&self, plan: &Plan, writer: &mut Writer<'_>) -> Option<()> {
+        let first = PacketType::Publish.first_byte()
+            | u8::from(self.dup) << 3
+            | (self.qos as u8) << 1
+            | u8::from(self.retain);
+        writer.byte(first)?;
+        writer.varint(u32::try_from(plan.remaining_length).ok()?)?;
+        writer.prefixed(self.topic_str().as_bytes())?;
+        if let Some(id) = self.packet_id {
+            writer.two(id.value())?;
+        }
+        self.properties.write(&plan.properties, writer)
+    }
+
+    #[inline]
+    fn topic_str(&self) -> &'a str {
+        self.topic.map_or("", |topic| topic.as_str())
+    }
+}
+
+struct Plan {
+    properties: PropertiesPlan,
+    remaining_length: usize,
+}
+
+/// How much of a body lies before the payload.
+enum Extent {
+    Known(usize),
+    AtLeast(usize),
+    /// The property length is wrong.
+    Invalid,
+}
+
+fn header_extent(prefix: &[u8], qos: QoS) -> Extent {
+    let Some(topic_len) = prefix.first_chunk() else {
+        return Extent::AtLeast(2);
+    };
+    let before_properties = usize::from(u16::from_be_bytes(*topic_len))
+        .saturating_add(if qos == QoS::AtMostOnce { 2 } else { 4 });
+    match prefix.get(before_properties..).map(varint::read) {
+        Some(Ok(Some((value, len)))) => Extent::Known(
+            before_properties
+                .saturating_add(len)
+                .saturating_add(value as usize),
+        ),
+        Some(Ok(None)) => Extent::AtLeast(prefix.len().saturating_add(1)),
+        Some(Err(_)) => Extent::Invalid,
+        None => Extent::AtLeast(before_properties.saturating_add(1)),
+    }
+}

@@ -1,0 +1,99 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender,
+    Subscription, Subscriptions,
+};
+
+/// SUBSCRIBE: a client asks for subscriptions (section 3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Subscribe<'a> {
+    /// The packet identifier, which SUBACK repeats (MQTT-2.2.1-6).
+    pub packet_id: PacketId,
+    /// The properties: a subscription identifier, user properties.
+    pub properties: Properties<'a>,
+    /// The subscriptions: at least one (MQTT-3.8.3-2).
+    pub subscriptions: Subscriptions<'a>,
+}
+
+impl<'a> Subscribe<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = reader.packet_id()?;
+        let rules = PropertyRules::of(PacketType::Subscribe, reader.sender);
+        let (properties, _) = read_properties(&mut reader, rules)?;
+        if reader.is_empty() {
+            return Err(reader.error(DecodeErrorKind::EmptyPayload));
+        }
+        let payload = reader.rest();
+        let mut len = 0_usize;
+        while !reader.is_empty() {
+            Subscription::read(&mut reader)?;
+            len = len.wrapping_add(1);
+        }
+        Ok(Self {
+            packet_id,
+            properties,
+            subscriptions: Subscriptions::wire(payload, len),
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        let properties = self
+            .properties
+            .plan(PacketType::Subscribe, PropertyRules::UNCHECKED)?;
+        packet_len(self.remaining_length(&properties))
+    }
+
+    /// Encodes the packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !PacketType::Subscribe.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Subscribe, sender));
+        }
+        if self.subscriptions.is_empty() {
+            return Err(EncodeError::Empty(PacketType::Subscribe));
+        }
+        if self
+            .subscriptions
+            .iter()
+            .any(|entry| entry.options.no_local && entry.filter.is_shared())
+        {
+            return Err(EncodeError::NoLocalOnShared);
+        }
+        let rules = PropertyRules::of(PacketType::Subscribe, sender);
+        let properties = self.properties.plan(PacketType::Subscribe, rules)?;
+        let remaining_length = self.remaining_length(&properties);
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(PacketType::Subscribe.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            writer.two(self.packet_id.value())?;
+            self.properties.write(&properties, writer)?;
+            self.subscriptions.iter().try_for_each(|entry| {
+                writer.prefixed(entry.filter.as_str().as_bytes())?;
+                writer.byte(entry.options.to_byte())
+            })
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    fn remaining_length(&self, properties: &PropertiesPlan) -> usize {
+        self.subscriptions
+            .iter()
+            .map(|entry| entry.filter.as_str().len().saturating_add(3))
+            .fold(
+                properties.prefixed_len().saturating_add(2),
+                usize::saturating_add,
+            )
+    }
+}

@@ -1,0 +1,176 @@
+use crate::text;
+
+/// A topic name: the address of a message (section 4.7).
+///
+/// 1..=65,535 bytes, no U+0000 and no wildcards. Empty levels are real levels, case matters,
+/// nothing is normalised (MQTT-4.7.3-4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TopicName<'a>(&'a str);
+
+impl<'a> TopicName<'a> {
+    /// Checks that the text is a topic name.
+    ///
+    /// # Errors
+    /// Empty (MQTT-4.7.3-1), longer than 65,535 bytes (MQTT-4.7.3-3), U+0000 (MQTT-4.7.3-2), or
+    /// one of the wildcards `+` and `#` (MQTT-4.7.0-1).
+    pub fn new(name: &'a str) -> Result<Self, TopicError> {
+        check_length(name)?;
+        match text::find_in_topic_name(name.as_bytes()) {
+            None => Ok(Self(name)),
+            Some((at, 0)) => Err(TopicError::Nul { at }),
+            Some((at, _)) => Err(TopicError::Wildcard { at }),
+        }
+    }
+
+    /// For the decoder, which has made the same checks on the way.
+    #[inline]
+    pub(crate) const fn checked(name: &'a str) -> Self {
+        Self(name)
+    }
+
+    /// The text.
+    #[must_use]
+    #[inline]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+/// The length rules that names and filters share.
+pub(crate) const fn check_length(text: &str) -> Result<(), TopicError> {
+    match text.len() {
+        0 => Err(TopicError::Empty),
+        1..=65_535 => Ok(()),
+        len => Err(TopicError::TooLong { len }),
+    }
+}
+
+impl core::fmt::Display for TopicName<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+impl core::fmt::Debug for TopicName<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for TopicName<'a> {
+    type Error = TopicError;
+
+    fn try_from(name: &'a str) -> Result<Self, TopicError> {
+        Self::new(name)
+    }
+}
+
+/// Why a text is not a topic name or not a topic filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TopicError {
+    /// It has no character (MQTT-4.7.3-1).
+    Empty,
+    /// It is longer than 65,535 bytes (MQTT-4.7.3-3).
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// It contains U+0000 (MQTT-4.7.3-2).
+    Nul {
+        /// Byte index of the character.
+        at: usize,
+    },
+    /// A topic name contains `+` or `#` (MQTT-4.7.0-1).
+    Wildcard {
+        /// Byte index of the wildcard.
+        at: usize,
+    },
+    /// `#` shares its level with something, or is not in the last level (MQTT-4.7.1-1).
+    MisplacedMultiLevel {
+        /// Byte index of the `#`.
+        at: usize,
+    },
+    /// `+` shares its level with something (MQTT-4.7.1-2).
+    MisplacedSingleLevel {
+        /// Byte index of the `+`.
+        at: usize,
+    },
+    /// The name of a shared subscription is empty (MQTT-4.8.2-1).
+    EmptyShareName {
+        /// Byte index at which the name should begin.
+        at: usize,
+    },
+    /// The name of a shared subscription contains `+` or `#` (MQTT-4.8.2-2).
+    WildcardInShareName {
+        /// Byte index of the wildcard.
+        at: usize,
+    },
+    /// `$share/name` is not followed by a slash and a filter (MQTT-4.8.2-2).
+    ShareWithoutFilter {
+        /// Byte index at which the filter is missing: the length of the text.
+        at: usize,
+    },
+}
+
+impl TopicError {
+    /// Byte index at which the rule is broken.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        match *self {
+            Self::Empty => 0,
+            Self::TooLong { .. } => 65_535,
+            Self::Nul { at }
+            | Self::Wildcard { at }
+            | Self::MisplacedMultiLevel { at }
+            | Self::MisplacedSingleLevel { at }
+            | Self::EmptyShareName { at }
+            | Self::WildcardInShareName { at }
+            | Self::ShareWithoutFilter { at } => at,
+        }
+    }
+
+    /// The statement of the standard that is broken.
+    #[must_use]
+    pub const fn statement(&self) -> &'static str {
+        match self {
+            Self::Empty => "MQTT-4.7.3-1",
+            Self::TooLong { .. } => "MQTT-4.7.3-3",
+            Self::Nul { .. } => "MQTT-4.7.3-2",
+            Self::Wildcard { .. } => "MQTT-4.7.0-1",
+            Self::MisplacedMultiLevel { .. } => "MQTT-4.7.1-1",
+            Self::MisplacedSingleLevel { .. } => "MQTT-4.7.1-2",
+            Self::EmptyShareName { .. } => "MQTT-4.8.2-1",
+            Self::WildcardInShareName { .. } | Self::ShareWithoutFilter { .. } => "MQTT-4.8.2-2",
+        }
+    }
+}
+
+impl core::fmt::Display for TopicError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty")?,
+            Self::TooLong { len } => write!(f, "it has {len} bytes, at most 65535 are allowed")?,
+            Self::Nul { at } => write!(f, "U+0000 at byte {at}")?,
+            Self::Wildcard { at } => write!(f, "a wildcard at byte {at}")?,
+            Self::MisplacedMultiLevel { at } => {
+                write!(f, "'#' at byte {at} must stand alone in the last level")?;
+            }
+            Self::MisplacedSingleLevel { at } => {
+                write!(f, "'+' at byte {at} must stand alone in its level")?;
+            }
+            Self::EmptyShareName { at } => write!(f, "no share name at byte {at}")?,
+            Self::WildcardInShareName { at } => {
+                write!(f, "a wildcard in the share name at byte {at}")?;
+            }
+            Self::ShareWithoutFilter { at } => {
+                write!(f, "no filter after the share name at byte {at}")?;
+            }
+        }
+        write!(f, " ({})", self.statement())
+    }
+}
+
+impl core::error::Error for TopicError {}

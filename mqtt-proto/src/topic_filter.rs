@@ -1,0 +1,174 @@
+use crate::topic::check_length;
+use crate::{TopicError, TopicName, text};
+
+const SHARE: &str = "$share/";
+
+/// A topic filter: which topic names a subscription is about (sections 4.7 and 4.8.2).
+///
+/// `+` stands for one level, `#` for the parent level and all below it. `$share/name/filter` is a
+/// shared subscription to `filter`.
+///
+/// ```
+/// use mqtt_proto::{TopicFilter, TopicName};
+///
+/// let filter = TopicFilter::new("sport/+/score/#")?;
+/// assert!(filter.matches(TopicName::new("sport/tennis/score")?));
+/// assert!(filter.matches(TopicName::new("sport/tennis/score/final")?));
+/// assert!(!filter.matches(TopicName::new("sport/tennis")?));
+///
+/// let shared = TopicFilter::new("$share/workers/jobs/#")?;
+/// assert_eq!(shared.share_name(), Some("workers"));
+/// assert!(shared.matches(TopicName::new("jobs/7")?));
+/// # Ok::<(), mqtt_proto::TopicError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TopicFilter<'a>(&'a str);
+
+impl<'a> TopicFilter<'a> {
+    /// Checks that the text is a topic filter.
+    ///
+    /// # Errors
+    /// Empty (MQTT-4.7.3-1), longer than 65,535 bytes (MQTT-4.7.3-3), U+0000 (MQTT-4.7.3-2), a
+    /// misplaced wildcard (MQTT-4.7.1-1, MQTT-4.7.1-2), or `$share/` without a proper name and
+    /// filter (MQTT-4.8.2-1, MQTT-4.8.2-2).
+    pub fn new(filter: &'a str) -> Result<Self, TopicError> {
+        check_length(filter)?;
+        if let Some(at) = text::find_nul(filter.as_bytes()) {
+            return Err(TopicError::Nul { at });
+        }
+        let inner = match filter.strip_prefix(SHARE) {
+            Some(share) => after_share_name(share, filter.len())?,
+            None => filter,
+        };
+        check_wildcards(inner, filter.len().saturating_sub(inner.len()))?;
+        Ok(Self(filter))
+    }
+
+    /// For views over bytes that have been validated.
+    pub(crate) const fn checked(filter: &'a str) -> Self {
+        Self(filter)
+    }
+
+    /// The whole text, with `$share/name/` if it is shared.
+    #[must_use]
+    #[inline]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether the filter matches the topic name. A shared filter matches by what follows its
+    /// share name; `#` and `+` in the first level do not match a leading `$` (MQTT-4.7.2-1).
+    #[must_use]
+    pub fn matches(&self, topic: TopicName<'_>) -> bool {
+        level_by_level(self.unshared().0, topic.as_str())
+    }
+
+    /// Whether this is a shared subscription.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.share_name().is_some()
+    }
+
+    /// The name of the shared subscription.
+    #[must_use]
+    pub fn share_name(&self) -> Option<&'a str> {
+        self.split_share().map(|(name, _)| name)
+    }
+
+    /// The filter without `$share/name/`; the filter itself if it is not shared.
+    #[must_use]
+    pub fn unshared(&self) -> TopicFilter<'a> {
+        self.split_share()
+            .map_or(*self, |(_, filter)| TopicFilter(filter))
+    }
+
+    /// Whether a level is `+` or `#`.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        // Checked when made: a wildcard stands nowhere else.
+        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+    }
+
+    fn split_share(&self) -> Option<(&'a str, &'a str)> {
+        self.0.strip_prefix(SHARE)?.split_once('/')
+    }
+}
+
+/// What follows the share name, given all that follows `$share/`.
+fn after_share_name(share: &str, filter_len: usize) -> Result<&str, TopicError> {
+    let start = SHARE.len();
+    let (name, inner) = match share.split_once('/') {
+        Some((name, inner)) => (name, Some(inner)),
+        None => (share, None),
+    };
+    if name.is_empty() {
+        return Err(TopicError::EmptyShareName { at: start });
+    }
+    if let Some(at) = name.bytes().position(|byte| matches!(byte, b'+' | b'#')) {
+        return Err(TopicError::WildcardInShareName {
+            at: start.saturating_add(at),
+        });
+    }
+    match inner {
+        Some(inner) if !inner.is_empty() => Ok(inner),
+        _ => Err(TopicError::ShareWithoutFilter { at: filter_len }),
+    }
+}
+
+/// `base` is where `filter` begins in the whole text.
+fn check_wildcards(filter: &str, base: usize) -> Result<(), TopicError> {
+    let bytes = filter.as_bytes();
+    for (index, byte) in bytes.iter().enumerate() {
+        if !matches!(byte, b'+' | b'#') {
+            continue;
+        }
+        let at = base.saturating_add(index);
+        let begins_level = index == 0 || bytes.get(index.wrapping_sub(1)) == Some(&b'/');
+        let next = bytes.get(index.saturating_add(1));
+        match (byte, next) {
+            (b'#', None) | (b'+', None | Some(b'/')) if begins_level => {}
+            (b'#', _) => return Err(TopicError::MisplacedMultiLevel { at }),
+            _ => return Err(TopicError::MisplacedSingleLevel { at }),
+        }
+    }
+    Ok(())
+}
+
+fn level_by_level(filter: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut filter_levels = filter.split('/');
+    let mut topic_levels = topic.split('/');
+    loop {
+        match (filter_levels.next(), topic_levels.next()) {
+            // "a/#" also matches "a" itself.
+            (Some("#"), _) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(wanted), Some(level)) if wanted == level => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+impl core::fmt::Display for TopicFilter<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+impl core::fmt::Debug for TopicFilter<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for TopicFilter<'a> {
+    type Error = TopicError;
+
+    fn try_from(filter: &'a str) -> Result<Self, TopicError> {
+        Self::new(filter)
+    }
+}

@@ -1,0 +1,90 @@
+use crate::fixed_header::packet_len;
+use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::reader::Reader;
+use crate::writer::Writer;
+use crate::{
+    DecodeError, DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender,
+};
+
+/// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Unsubscribe<'a> {
+    /// The packet identifier, which UNSUBACK repeats (MQTT-2.2.1-6).
+    pub packet_id: PacketId,
+    /// The properties: user properties only.
+    pub properties: Properties<'a>,
+    /// The topic filters: at least one (MQTT-3.10.3-2).
+    pub filters: Filters<'a>,
+}
+
+impl<'a> Unsubscribe<'a> {
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = reader.packet_id()?;
+        let rules = PropertyRules::of(PacketType::Unsubscribe, reader.sender);
+        let (properties, _) = read_properties(&mut reader, rules)?;
+        if reader.is_empty() {
+            return Err(reader.error(DecodeErrorKind::EmptyPayload));
+        }
+        let payload = reader.rest();
+        let mut len = 0_usize;
+        while !reader.is_empty() {
+            reader.topic_filter()?;
+            len = len.wrapping_add(1);
+        }
+        Ok(Self {
+            packet_id,
+            properties,
+            filters: Filters::wire(payload, len),
+        })
+    }
+
+    /// Bytes of the whole packet.
+    ///
+    /// # Errors
+    /// A property that cannot be encoded, or a packet that is too large.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        let properties = self
+            .properties
+            .plan(PacketType::Unsubscribe, PropertyRules::UNCHECKED)?;
+        packet_len(self.remaining_length(&properties))
+    }
+
+    /// Encodes the packet; the number of bytes written.
+    ///
+    /// # Errors
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        if !PacketType::Unsubscribe.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Unsubscribe, sender));
+        }
+        if self.filters.is_empty() {
+            return Err(EncodeError::Empty(PacketType::Unsubscribe));
+        }
+        let rules = PropertyRules::of(PacketType::Unsubscribe, sender);
+        let properties = self.properties.plan(PacketType::Unsubscribe, rules)?;
+        let remaining_length = self.remaining_length(&properties);
+        let total = packet_len(remaining_length)?;
+        let write = |writer: &mut Writer<'_>| {
+            writer.byte(PacketType::Unsubscribe.first_byte())?;
+            writer.varint(u32::try_from(remaining_length).ok()?)?;
+            writer.two(self.packet_id.value())?;
+            self.properties.write(&properties, writer)?;
+            self.filters
+                .iter()
+                .try_for_each(|filter| writer.prefixed(filter.as_str().as_bytes()))
+        };
+        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
+        Ok(total)
+    }
+
+    fn remaining_length(&self, properties: &PropertiesPlan) -> usize {
+        self.filters
+            .iter()
+            .map(|filter| filter.as_str().len().saturating_add(2))
+            .fold(
+                properties.prefixed_len().saturating_add(2),
+                usize::saturating_add,
+            )
+    }
+}

@@ -1,0 +1,53 @@
+//! Variable byte integers (section 1.5.5): seven bits a byte, least significant first.
+
+/// The largest number that four bytes hold.
+pub(crate) const MAX: u32 = 268_435_455;
+
+/// Why bytes are not a variable byte integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VarintError {
+    /// The fourth byte says that another one follows.
+    TooLong,
+    /// The last byte adds nothing (MQTT-1.5.5-1).
+    NotMinimal,
+}
+
+/// The number at the start of the bytes and how many bytes it takes, 1..=4; `Ok(None)` if the
+/// bytes end before it does.
+#[inline]
+pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
+    match bytes.first() {
+        Some(&byte) if byte < 0x80 => Ok(Some((u32::from(byte), 1))),
+        _ => read_long(bytes),
+    }
+}
+
+fn read_long(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
+    let mut value = 0;
+    for (byte, (len, shift)) in bytes.iter().zip([(1, 0), (2, 7), (3, 14), (4, 21_u32)]) {
+        value |= u32::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return if *byte == 0 && len > 1 {
+                Err(VarintError::NotMinimal)
+            } else {
+                Ok(Some((value, len)))
+            };
+        }
+    }
+    if bytes.len() < 4 {
+        Ok(None)
+    } else {
+        Err(VarintError::TooLong)
+    }
+}
+
+/// How many bytes the number takes; the number is at most [`MAX`].
+#[inline]
+pub(crate) const fn len(value: u32) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        0x4000..=0x1f_ffff => 3,
+        _ => 4,
+    }
+}
