@@ -2,7 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{DecodeError, EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
+use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
 /// They differ in their type only.
@@ -18,33 +18,24 @@ pub struct Ack<'a> {
 }
 
 impl<'a> Ack<'a> {
-    #[inline]
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         // Success without properties leaves both out, a reason without properties their length.
-        if reader.is_empty() {
-            return Ok(Self {
-                packet_id,
-                reason: ReasonCode::SUCCESS,
-                properties: Properties::EMPTY,
-            });
-        }
-        let reason = reader.reason_code()?;
-        if reader.is_empty() {
-            return Ok(Self {
-                packet_id,
-                reason,
-                properties: Properties::EMPTY,
-            });
-        }
-        let rules = PropertyRules::of(PacketType::PubAck, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
-        reader.finish()?;
-        Ok(Self {
+        let mut ack = Self {
             packet_id,
-            reason,
-            properties,
-        })
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::NONE_ON_WIRE,
+        };
+        if !reader.is_empty() {
+            ack.reason = reader.reason_code()?;
+        }
+        if !reader.is_empty() {
+            let rules = PropertyRules::of(PacketType::PubAck, reader.context().sender);
+            (ack.properties, _) = read_properties(reader, rules)?;
+            reader.finish()?;
+        }
+        Some(ack)
     }
 
     /// Bytes of the whole packet.
@@ -118,7 +109,7 @@ impl<'a> Ack<'a> {
     fn remaining_length(
         &self,
         kind: PacketType,
-        rules: PropertyRules,
+        rules: &PropertyRules,
     ) -> Result<usize, EncodeError> {
         let plan = self.properties.plan(kind, rules)?;
         Ok(match (plan.len, self.reason) {

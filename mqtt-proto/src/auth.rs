@@ -2,10 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode,
-    Sender,
-};
+use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,25 +15,25 @@ pub struct Auth<'a> {
 }
 
 impl<'a> Auth<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         // Section 3.15.2.1 lets the shortest form stand for success without properties, section
         // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
         let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
         if reader.is_empty() {
-            return Err(reader.error(missing));
+            return reader.fail(missing);
         }
         let reason = reader.reason_code()?;
         if reader.is_empty() {
-            return Err(reader.error(missing));
+            return reader.fail(missing);
         }
         let offset = reader.offset();
-        let rules = PropertyRules::of(PacketType::Auth, reader.sender);
-        let (properties, present) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::Auth, reader.context().sender);
+        let (properties, present) = read_properties(reader, rules)?;
         reader.finish()?;
         if !has(present, PropertyId::AuthenticationMethod) {
-            return Err(reader.error_at(offset, missing));
+            return reader.fail_at(offset, missing);
         }
-        Ok(Self { reason, properties })
+        Some(Self { reason, properties })
     }
 
     /// Bytes of the whole packet.

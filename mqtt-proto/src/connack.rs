@@ -2,9 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender,
-};
+use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,21 +18,21 @@ pub struct ConnAck<'a> {
 }
 
 impl<'a> ConnAck<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let offset = reader.offset();
         let flags = reader.byte()?;
         if flags > 1 {
-            return Err(reader.error_at(offset, DecodeErrorKind::ConnAckFlags(flags)));
+            return reader.fail_at(offset, DecodeErrorKind::ConnAckFlags(flags));
         }
         let session_present = flags == 1;
         let reason = reader.reason_code()?;
         if session_present && reason != ReasonCode::SUCCESS {
-            return Err(reader.error_at(offset, DecodeErrorKind::SessionPresentWithFailure));
+            return reader.fail_at(offset, DecodeErrorKind::SessionPresentWithFailure);
         }
-        let rules = PropertyRules::of(PacketType::ConnAck, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::ConnAck, reader.context().sender);
+        let (properties, _) = read_properties(reader, rules)?;
         reader.finish()?;
-        Ok(Self {
+        Some(Self {
             session_present,
             reason,
             properties,

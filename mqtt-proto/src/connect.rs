@@ -4,8 +4,7 @@ use crate::reader::Reader;
 use crate::text::{check_binary, check_text};
 use crate::writer::Writer;
 use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS,
-    Sender, TopicName,
+    DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
 
 /// CONNECT: the first packet on a connection (section 3.1).
@@ -58,34 +57,36 @@ const PASSWORD: u8 = 0b0100_0000;
 const USER_NAME: u8 = 0b1000_0000;
 
 impl<'a> Connect<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         if reader.rest().starts_with(&PROTOCOL_NAME) {
             reader.take(PROTOCOL_NAME.len())?;
         } else {
-            return Err(bad_protocol_name(reader));
+            let offset = reader.offset();
+            reader.text(Field::ProtocolName)?;
+            return reader.fail_at(offset, DecodeErrorKind::ProtocolName);
         }
         let offset = reader.offset();
         let version = reader.byte()?;
         if version != VERSION {
-            return Err(reader.error_at(offset, DecodeErrorKind::ProtocolVersion(version)));
+            return reader.fail_at(offset, DecodeErrorKind::ProtocolVersion(version));
         }
         let offset = reader.offset();
         let flags = reader.byte()?;
         let will_qos = match check_flags(flags) {
             Ok(qos) => qos,
-            Err(kind) => return Err(reader.error_at(offset, kind)),
+            Err(kind) => return reader.fail_at(offset, kind),
         };
         let keep_alive = reader.two()?;
-        let rules = PropertyRules::of(PacketType::Connect, reader.sender);
-        let properties_offset = reader.offset();
-        let (properties, present) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::Connect, reader.context().sender);
+        let offset = reader.offset();
+        let (properties, present) = read_properties(reader, rules)?;
         if lacks_method(present) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            return Err(reader.error_at(properties_offset, kind));
+            return reader.fail_at(offset, kind);
         }
         let client_id = reader.text(Field::ClientId)?;
         let will = match will_qos {
-            Some(qos) => Some(Will::read(&mut reader, qos, flags & WILL_RETAIN != 0)?),
+            Some(qos) => Some(Will::read(reader, qos, flags & WILL_RETAIN != 0)?),
             None => None,
         };
         let user_name = if flags & USER_NAME != 0 {
@@ -99,7 +100,7 @@ impl<'a> Connect<'a> {
             None
         };
         reader.finish()?;
-        Ok(Self {
+        Some(Self {
             clean_start: flags & CLEAN_START != 0,
             keep_alive,
             client_id,
@@ -145,7 +146,7 @@ impl<'a> Connect<'a> {
     }
 
     #[inline]
-    fn plan(&self, rules: PropertyRules, will_rules: PropertyRules) -> Result<Plan, EncodeError> {
+    fn plan(&self, rules: &PropertyRules, will_rules: &PropertyRules) -> Result<Plan, EncodeError> {
         let properties = self.properties.plan(PacketType::Connect, rules)?;
         check_text(self.client_id, Field::ClientId)?;
         let mut remaining_length = 12_usize
@@ -229,14 +230,12 @@ impl<'a> Connect<'a> {
 }
 
 impl<'a> Will<'a> {
-    fn read(reader: &mut Reader<'a>, qos: QoS, retain: bool) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    fn read(reader: &mut Reader<'a, '_>, qos: QoS, retain: bool) -> Option<Self> {
         let (properties, _) = read_properties(reader, PropertyRules::WILL)?;
-        let offset = reader.offset();
-        let Some(topic) = reader.topic_name(Field::WillTopic)? else {
-            return Err(reader.error_at(offset, DecodeErrorKind::EmptyTopic(Field::WillTopic)));
-        };
+        let topic = reader.nonempty_topic_name(Field::WillTopic)?;
         let payload = reader.binary()?;
-        Ok(Self {
+        Some(Self {
             qos,
             retain,
             topic,
@@ -271,14 +270,5 @@ fn check_flags(flags: u8) -> Result<Option<QoS>, DecodeErrorKind> {
     match QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT) {
         Some(qos) => Ok(Some(qos)),
         None => Err(DecodeErrorKind::InvalidWillQoS),
-    }
-}
-
-#[cold]
-fn bad_protocol_name(mut reader: Reader<'_>) -> DecodeError {
-    let offset = reader.offset();
-    match reader.text(Field::ProtocolName) {
-        Ok(_) => reader.error_at(offset, DecodeErrorKind::ProtocolName),
-        Err(error) => error,
     }
 }

@@ -23,6 +23,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     #[cold]
+    #[inline(never)]
     pub(crate) const fn new(
         kind: DecodeErrorKind,
         offset: usize,

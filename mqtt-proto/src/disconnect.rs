@@ -2,7 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{DecodeError, EncodeError, PacketType, Properties, ReasonCode, Sender};
+use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,25 +15,19 @@ pub struct Disconnect<'a> {
 }
 
 impl<'a> Disconnect<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         // A normal disconnection leaves everything out, a reason without properties their length.
-        if reader.is_empty() {
-            return Ok(Self {
-                reason: ReasonCode::NORMAL_DISCONNECTION,
-                properties: Properties::EMPTY,
-            });
+        let mut reason = ReasonCode::NORMAL_DISCONNECTION;
+        let mut properties = Properties::NONE_ON_WIRE;
+        if !reader.is_empty() {
+            reason = reader.reason_code()?;
         }
-        let reason = reader.reason_code()?;
-        if reader.is_empty() {
-            return Ok(Self {
-                reason,
-                properties: Properties::EMPTY,
-            });
+        if !reader.is_empty() {
+            let rules = PropertyRules::of(PacketType::Disconnect, reader.context().sender);
+            (properties, _) = read_properties(reader, rules)?;
+            reader.finish()?;
         }
-        let rules = PropertyRules::of(PacketType::Disconnect, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
-        reader.finish()?;
-        Ok(Self { reason, properties })
+        Some(Self { reason, properties })
     }
 
     /// Bytes of the whole packet.

@@ -41,7 +41,7 @@ impl FixedHeader {
             }
         };
         #[expect(clippy::cast_possible_truncation)]
-        let len = length_len as u8 + 1;
+        let len = (length_len as u8).wrapping_add(1);
         let header = Self {
             packet_type,
             flags: first & 0x0f,
@@ -95,26 +95,36 @@ impl FixedHeader {
         (self.remaining_length as usize).saturating_add(self.len as usize)
     }
 
-    /// DUP of a PUBLISH.
+    /// The flags of a PUBLISH.
     #[inline]
-    pub(crate) const fn dup(&self) -> bool {
-        self.flags & 0b1000 != 0
+    pub(crate) const fn publish_flags(&self) -> PublishFlags {
+        PublishFlags(self.flags)
+    }
+}
+
+/// The low four bits of the first byte of a PUBLISH (sections 3.3.1.1 to 3.3.1.3).
+#[derive(Clone, Copy)]
+pub(crate) struct PublishFlags(u8);
+
+impl PublishFlags {
+    #[inline]
+    pub(crate) const fn dup(self) -> bool {
+        self.0 & 0b1000 != 0
     }
 
-    /// QoS of a PUBLISH.
+    /// Both bits set has been refused with the first byte.
     #[inline]
-    pub(crate) const fn qos(&self) -> QoS {
-        match self.flags & 0b0110 {
+    pub(crate) const fn qos(self) -> QoS {
+        match self.0 & 0b0110 {
             0 => QoS::AtMostOnce,
             0b0010 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         }
     }
 
-    /// RETAIN of a PUBLISH.
     #[inline]
-    pub(crate) const fn retain(&self) -> bool {
-        self.flags & 1 != 0
+    pub(crate) const fn retain(self) -> bool {
+        self.0 & 1 != 0
     }
 }
 
@@ -129,16 +139,27 @@ pub(crate) fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> 
     }
 }
 
+/// For each packet type, one bit for each value of the flags that is legal (section 2.1.3). For
+/// PUBLISH: not both QoS bits, and no DUP with QoS 0.
+const LEGAL_FLAGS: [u16; 16] = {
+    const FIXED: u16 = 1 << 0b0000;
+    const REQUEST: u16 = 1 << 0b0010;
+    const PUBLISH: u16 = 0b0011_1100_0011_1111;
+    [
+        0, FIXED, FIXED, PUBLISH, FIXED, FIXED, REQUEST, FIXED, REQUEST, FIXED, REQUEST, FIXED,
+        FIXED, FIXED, FIXED, FIXED,
+    ]
+};
+
 /// The packet type, if the first byte of a packet is legal.
 #[inline]
 fn packet_type(first: u8) -> Option<PacketType> {
-    let packet_type = PacketType::from_u8(first >> 4)?;
-    let flags = first & 0x0f;
-    let legal = match packet_type {
-        PacketType::Publish => flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000,
-        _ => flags == packet_type.flags(),
-    };
-    legal.then_some(packet_type)
+    let legal = LEGAL_FLAGS.get(usize::from(first >> 4))?;
+    if legal >> (first & 0x0f) & 1 == 0 {
+        None
+    } else {
+        PacketType::from_u8(first >> 4)
+    }
 }
 
 #[cold]

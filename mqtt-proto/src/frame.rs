@@ -1,4 +1,5 @@
-use crate::reader::Reader;
+use crate::fixed_header::PublishFlags;
+use crate::reader::{Context, Reader, decode};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
     PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
@@ -97,51 +98,67 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// Every rule that one packet alone can break, and a packet that this sender never sends
     /// (section 2.1.2).
+    #[inline]
     pub fn decode(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
-        Ok(match self.packet_type() {
-            PacketType::Publish => Packet::Publish(self.publish(sender)?),
-            PacketType::PubAck => Packet::PubAck(self.ack(sender)?),
-            PacketType::PubRec => Packet::PubRec(self.ack(sender)?),
-            PacketType::PubRel => Packet::PubRel(self.ack(sender)?),
-            PacketType::PubComp => Packet::PubComp(self.ack(sender)?),
-            PacketType::Connect => Packet::Connect(self.connect(sender)?),
-            PacketType::ConnAck => Packet::ConnAck(self.connack(sender)?),
-            PacketType::Subscribe => Packet::Subscribe(self.subscribe(sender)?),
-            PacketType::SubAck => Packet::SubAck(self.suback(sender)?),
-            PacketType::Unsubscribe => Packet::Unsubscribe(self.unsubscribe(sender)?),
-            PacketType::UnsubAck => Packet::UnsubAck(self.unsuback(sender)?),
-            PacketType::PingReq => {
-                self.reader(PacketType::PingReq, sender)?.finish()?;
-                Packet::PingReq
+        // Each arm hands the place of the result on, so that no packet is built twice.
+        match self.packet_type() {
+            PacketType::Publish => {
+                publish(self.body, self.len(), self.header.publish_flags(), sender)
             }
-            PacketType::PingResp => {
-                self.reader(PacketType::PingResp, sender)?.finish()?;
-                Packet::PingResp
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                ack(self.body, self.len(), self.context(sender))
             }
-            PacketType::Disconnect => Packet::Disconnect(self.disconnect(sender)?),
-            PacketType::Auth => Packet::Auth(self.auth(sender)?),
-        })
+            _ => self.decode_rare(sender),
+        }
+    }
+
+    /// All but those that come with every message.
+    fn decode_rare(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
+        match self.packet_type() {
+            PacketType::Connect => self.connect(sender).map(Packet::Connect),
+            PacketType::ConnAck => self.connack(sender).map(Packet::ConnAck),
+            PacketType::Subscribe => self.subscribe(sender).map(Packet::Subscribe),
+            PacketType::SubAck => self.suback(sender).map(Packet::SubAck),
+            PacketType::Unsubscribe => self.unsubscribe(sender).map(Packet::Unsubscribe),
+            PacketType::UnsubAck => self.unsuback(sender).map(Packet::UnsubAck),
+            PacketType::Disconnect => self.disconnect(sender).map(Packet::Disconnect),
+            PacketType::Auth => self.auth(sender).map(Packet::Auth),
+            PacketType::PingReq => self
+                .read(PacketType::PingReq, sender, |reader| reader.finish())
+                .map(|()| Packet::PingReq),
+            PacketType::PingResp => self
+                .read(PacketType::PingResp, sender, |reader| reader.finish())
+                .map(|()| Packet::PingResp),
+            PacketType::Publish => {
+                publish(self.body, self.len(), self.header.publish_flags(), sender)
+            }
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                ack(self.body, self.len(), self.context(sender))
+            }
+        }
     }
 
     /// A PUBLISH.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[inline]
     pub fn publish(&self, sender: Sender) -> Result<Publish<'a>, DecodeError> {
-        Publish::read(self.header, self.reader(PacketType::Publish, sender)?)
+        let flags = self.header.publish_flags();
+        self.read(PacketType::Publish, sender, |reader| {
+            Publish::read(flags, reader)
+        })
     }
 
     /// A PUBACK, PUBREC, PUBREL or PUBCOMP.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[inline]
     pub fn ack(&self, sender: Sender) -> Result<Ack<'a>, DecodeError> {
         match self.packet_type() {
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                Ack::read(self.reader_unchecked(sender))
-            }
+            kind @ (PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp) => self.read(kind, sender, Ack::read),
             _ => Err(self.wrong_type(PacketType::PubAck, sender)),
         }
     }
@@ -151,7 +168,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn connect(&self, sender: Sender) -> Result<Connect<'a>, DecodeError> {
-        Connect::read(self.reader(PacketType::Connect, sender)?)
+        self.read(PacketType::Connect, sender, Connect::read)
     }
 
     /// A CONNACK.
@@ -159,7 +176,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
-        ConnAck::read(self.reader(PacketType::ConnAck, sender)?)
+        self.read(PacketType::ConnAck, sender, ConnAck::read)
     }
 
     /// A SUBSCRIBE.
@@ -167,7 +184,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn subscribe(&self, sender: Sender) -> Result<Subscribe<'a>, DecodeError> {
-        Subscribe::read(self.reader(PacketType::Subscribe, sender)?)
+        self.read(PacketType::Subscribe, sender, Subscribe::read)
     }
 
     /// A SUBACK.
@@ -175,7 +192,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
-        SubAck::read(self.reader(PacketType::SubAck, sender)?)
+        self.read(PacketType::SubAck, sender, SubAck::read)
     }
 
     /// An UNSUBSCRIBE.
@@ -183,7 +200,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsubscribe(&self, sender: Sender) -> Result<Unsubscribe<'a>, DecodeError> {
-        Unsubscribe::read(self.reader(PacketType::Unsubscribe, sender)?)
+        self.read(PacketType::Unsubscribe, sender, Unsubscribe::read)
     }
 
     /// An UNSUBACK.
@@ -191,7 +208,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        UnsubAck::read(self.reader(PacketType::UnsubAck, sender)?)
+        self.read(PacketType::UnsubAck, sender, UnsubAck::read)
     }
 
     /// A DISCONNECT.
@@ -199,7 +216,7 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
-        Disconnect::read(self.reader(PacketType::Disconnect, sender)?)
+        self.read(PacketType::Disconnect, sender, Disconnect::read)
     }
 
     /// An AUTH.
@@ -207,31 +224,77 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
-        Auth::read(self.reader(PacketType::Auth, sender)?)
+        self.read(PacketType::Auth, sender, Auth::read)
     }
 
-    /// A reader of the body, if this is such a packet and the sender may send it.
-    #[inline]
-    fn reader(&self, expected: PacketType, sender: Sender) -> Result<Reader<'a>, DecodeError> {
+    /// Reads the body, if this is such a packet and the sender may send it.
+    #[inline(always)]
+    fn read<T>(
+        &self,
+        expected: PacketType,
+        sender: Sender,
+        read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
+    ) -> Result<T, DecodeError> {
         if self.packet_type() != expected {
             return Err(self.wrong_type(expected, sender));
         }
         if !expected.may_come_from(sender) {
-            return Err(self
-                .reader_unchecked(sender)
-                .error_at(0, DecodeErrorKind::WrongDirection));
+            return Err(DecodeError::new(
+                DecodeErrorKind::WrongDirection,
+                0,
+                Some(expected),
+                Some(sender),
+            ));
         }
-        Ok(self.reader_unchecked(sender))
+        decode(self.body, self.len(), self.context(sender), read)
     }
 
-    #[inline]
-    fn reader_unchecked(&self, sender: Sender) -> Reader<'a> {
-        Reader::new(self.body, self.len(), self.packet_type(), sender)
+    #[inline(always)]
+    fn context(&self, sender: Sender) -> Context {
+        Context {
+            packet_type: self.packet_type(),
+            sender,
+        }
     }
 
     #[cold]
     fn wrong_type(&self, expected: PacketType, sender: Sender) -> DecodeError {
-        self.reader_unchecked(sender)
-            .error_at(0, DecodeErrorKind::WrongType { expected })
+        DecodeError::new(
+            DecodeErrorKind::WrongType { expected },
+            0,
+            Some(self.packet_type()),
+            Some(sender),
+        )
     }
+}
+
+/// The PUBLISH in a body that ends `end` bytes after the first byte of the packet.
+#[inline(never)]
+fn publish(
+    body: &[u8],
+    end: usize,
+    flags: PublishFlags,
+    sender: Sender,
+) -> Result<Packet<'_>, DecodeError> {
+    let context = Context {
+        packet_type: PacketType::Publish,
+        sender,
+    };
+    decode(body, end, context, |reader| {
+        Publish::read(flags, reader).map(Packet::Publish)
+    })
+}
+
+/// The acknowledgement in a body that ends `end` bytes after the first byte of the packet.
+#[inline(never)]
+fn ack(body: &[u8], end: usize, context: Context) -> Result<Packet<'_>, DecodeError> {
+    decode(body, end, context, |reader| {
+        let ack = Ack::read(reader)?;
+        Some(match context.packet_type {
+            PacketType::PubRec => Packet::PubRec(ack),
+            PacketType::PubRel => Packet::PubRel(ack),
+            PacketType::PubComp => Packet::PubComp(ack),
+            _ => Packet::PubAck(ack),
+        })
+    })
 }

@@ -150,6 +150,9 @@ enum Source<'a, T> {
     List(&'a [T]),
 }
 
+/// Reads the first entry of validated bytes, and what follows it.
+type ReadFirst<'a, T> = fn(&'a [u8]) -> Option<(T, &'a [u8])>;
+
 impl<'a, T: Copy> Source<'a, T> {
     const fn len(&self) -> usize {
         match self {
@@ -159,7 +162,7 @@ impl<'a, T: Copy> Source<'a, T> {
     }
 
     /// Takes the first entry off; `first` reads it from bytes, of which enough have been validated.
-    fn next(&mut self, first: fn(&'a [u8]) -> Option<(T, &'a [u8])>) -> Option<T> {
+    fn next(&mut self, first: ReadFirst<'a, T>) -> Option<T> {
         match self {
             Self::Wire { bytes, len } => {
                 let (item, rest) = first(bytes)?;

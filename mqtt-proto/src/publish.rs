@@ -1,6 +1,7 @@
+use crate::fixed_header::PublishFlags;
 use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
-use crate::reader::Reader;
+use crate::reader::{Context, Reader, decode};
 use crate::writer::Writer;
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
@@ -46,26 +47,24 @@ pub enum HeaderFrame<'a> {
 }
 
 impl<'a> Publish<'a> {
-    #[inline]
-    pub(crate) fn read(header: FixedHeader, mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn read(flags: PublishFlags, reader: &mut Reader<'a, '_>) -> Option<Self> {
         let topic_offset = reader.offset();
         let topic = reader.topic_name(Field::TopicName)?;
-        let qos = header.qos();
+        let qos = flags.qos();
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             _ => Some(reader.packet_id()?),
         };
-        let rules = PropertyRules::of(PacketType::Publish, reader.sender);
-        let (properties, present) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::Publish, reader.context().sender);
+        let (properties, present) = read_properties(reader, rules)?;
         if topic.is_none() && !has(present, PropertyId::TopicAlias) {
-            return Err(
-                reader.error_at(topic_offset, DecodeErrorKind::EmptyTopic(Field::TopicName))
-            );
+            return reader.fail_at(topic_offset, DecodeErrorKind::EmptyTopic(Field::TopicName));
         }
-        Ok(Self {
-            dup: header.dup(),
+        Some(Self {
+            dup: flags.dup(),
             qos,
-            retain: header.retain(),
+            retain: flags.retain(),
             topic,
             packet_id,
             properties,
@@ -98,7 +97,7 @@ impl<'a> Publish<'a> {
                 },
             ));
         }
-        let header_len = match header_extent(prefix, header.qos()) {
+        let header_len = match header_extent(prefix, header.publish_flags().qos()) {
             Extent::Known(len) | Extent::AtLeast(len) if len > body_len => {
                 // The error is the same as if the whole packet were there.
                 return Err(wrong(
@@ -116,7 +115,13 @@ impl<'a> Publish<'a> {
         };
         let end = header.len().saturating_add(header_len);
         let head = prefix.get(..header_len).unwrap_or(prefix);
-        let publish = Self::read(header, Reader::new(head, end, PacketType::Publish, sender))?;
+        let context = Context {
+            packet_type: PacketType::Publish,
+            sender,
+        };
+        let publish = decode(head, end, context, |reader| {
+            Self::read(header.publish_flags(), reader)
+        })?;
         Ok(HeaderFrame::Whole {
             publish,
             header_len,
@@ -210,7 +215,7 @@ impl<'a> Publish<'a> {
     }
 
     #[inline]
-    fn plan(&self, rules: PropertyRules, payload_len: usize) -> Result<Plan, EncodeError> {
+    fn plan(&self, rules: &PropertyRules, payload_len: usize) -> Result<Plan, EncodeError> {
         let properties = self.properties.plan(PacketType::Publish, rules)?;
         let remaining_length = self
             .topic_str()

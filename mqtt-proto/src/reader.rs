@@ -5,257 +5,322 @@ use crate::{
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+///
+/// A field that is wrong is `None`, and what is wrong with it is left in `fault`. An error as a
+/// return value would be moved through memory at every step, for packets that have none; for the
+/// same reason nothing that is not inlined gets a reader by reference.
+pub(crate) struct Reader<'a, 'f> {
     rest: &'a [u8],
     /// Where `rest` ends, in bytes from the packet's first byte.
     end: usize,
+    context: Context,
+    fault: &'f mut Fault,
+}
+
+/// Which packet is being read, for its rules and for its errors.
+#[derive(Clone, Copy)]
+pub(crate) struct Context {
     pub(crate) packet_type: PacketType,
     pub(crate) sender: Sender,
 }
 
-impl<'a> Reader<'a> {
-    #[inline]
+/// Where a reader leaves the first error.
+#[derive(Default)]
+pub(crate) struct Fault(Option<DecodeError>);
+
+impl Fault {
+    #[cold]
+    #[inline(never)]
+    fn record(&mut self, context: Context, offset: usize, kind: DecodeErrorKind) {
+        self.0 = Some(DecodeError::new(
+            kind,
+            offset,
+            Some(context.packet_type),
+            Some(context.sender),
+        ));
+    }
+}
+
+/// Runs `read` over `body`, which ends `end` bytes after the first byte of its packet.
+#[inline(always)]
+pub(crate) fn decode<'a, T>(
+    body: &'a [u8],
+    end: usize,
+    context: Context,
+    read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
+) -> Result<T, DecodeError> {
+    let mut fault = Fault(None);
+    match read(&mut Reader {
+        rest: body,
+        end,
+        context,
+        fault: &mut fault,
+    }) {
+        Some(packet) => Ok(packet),
+        None => Err(fault.0.unwrap_or_else(|| {
+            // Whoever answers `None` records why.
+            DecodeError::new(
+                DecodeErrorKind::Truncated,
+                end,
+                Some(context.packet_type),
+                Some(context.sender),
+            )
+        })),
+    }
+}
+
+impl<'a, 'f> Reader<'a, 'f> {
+    #[inline(always)]
     pub(crate) const fn new(
         rest: &'a [u8],
         end: usize,
-        packet_type: PacketType,
-        sender: Sender,
+        context: Context,
+        fault: &'f mut Fault,
     ) -> Self {
         Self {
             rest,
             end,
-            packet_type,
-            sender,
+            context,
+            fault,
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    #[inline(always)]
+    pub(crate) const fn context(&self) -> Context {
+        self.context
+    }
+
+    #[inline(always)]
+    pub(crate) const fn fault(&mut self) -> &mut Fault {
+        self.fault
+    }
+
     /// Where the next field begins, in bytes from the packet's first byte.
+    #[inline(always)]
     pub(crate) const fn offset(&self) -> usize {
         self.end.wrapping_sub(self.rest.len())
     }
 
-    /// An error about the next field.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn error(&self, kind: DecodeErrorKind) -> DecodeError {
-        self.error_at(self.offset(), kind)
+    /// The next field is wrong.
+    #[inline(always)]
+    pub(crate) fn fail<T>(&mut self, kind: DecodeErrorKind) -> Option<T> {
+        self.fail_at(self.offset(), kind)
     }
 
-    /// An error about an earlier field.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn error_at(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError::new(kind, offset, Some(self.packet_type), Some(self.sender))
+    /// An earlier field is wrong.
+    #[inline(always)]
+    pub(crate) fn fail_at<T>(&mut self, offset: usize, kind: DecodeErrorKind) -> Option<T> {
+        self.fault.record(self.context, offset, kind);
+        None
     }
 
-    #[inline]
-    fn advance(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    #[inline]
-    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        match self.advance(len) {
-            Some(taken) => Ok(taken),
-            None => Err(self.error(DecodeErrorKind::Truncated)),
+    #[inline(always)]
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        match self.rest.split_at_checked(len) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Some(taken)
+            }
+            None => self.fail(DecodeErrorKind::Truncated),
         }
     }
 
-    /// The next `len` bytes as a reader of their own.
-    #[inline]
-    pub(crate) fn take_part(&mut self, len: usize) -> Option<Reader<'a>> {
-        let part = self.advance(len)?;
-        Some(Self {
-            rest: part,
-            end: self.offset(),
-            ..*self
-        })
-    }
-
-    #[inline]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    #[inline(always)]
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         match self.rest.split_first_chunk::<N>() {
             Some((taken, rest)) => {
                 self.rest = rest;
-                Ok(*taken)
+                Some(*taken)
             }
-            None => Err(self.error(DecodeErrorKind::Truncated)),
+            None => self.fail(DecodeErrorKind::Truncated),
         }
     }
 
-    #[inline]
-    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    #[inline]
-    pub(crate) fn two(&mut self) -> Result<u16, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn two(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    #[inline]
-    pub(crate) fn four(&mut self) -> Result<u32, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn four(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u32, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn varint(&mut self) -> Option<u32> {
         match varint::read(self.rest) {
             Ok(Some((value, len))) => {
-                self.advance(len);
-                Ok(value)
+                self.take(len)?;
+                Some(value)
             }
-            Ok(None) => Err(self.error(DecodeErrorKind::Truncated)),
-            Err(VarintError::TooLong) => Err(self.error(DecodeErrorKind::VarintTooLong)),
-            Err(VarintError::NotMinimal) => Err(self.error(DecodeErrorKind::VarintNotMinimal)),
+            Ok(None) => self.fail(DecodeErrorKind::Truncated),
+            Err(VarintError::TooLong) => self.fail(DecodeErrorKind::VarintTooLong),
+            Err(VarintError::NotMinimal) => self.fail(DecodeErrorKind::VarintNotMinimal),
         }
     }
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
-    #[inline]
-    pub(crate) fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
+    #[inline(always)]
+    pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
         let len = self.two()?;
         self.take(usize::from(len))
     }
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
-    #[inline]
-    pub(crate) fn text(&mut self, field: Field) -> Result<&'a str, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
         let bytes = self.binary()?;
-        if text::has_nul(bytes) {
-            return Err(self.bad_text(bytes, field));
+        match text::text(bytes) {
+            Some(text) => Some(text),
+            None => self.bad_text(bytes, field),
         }
-        core::str::from_utf8(bytes).map_err(|_| self.bad_text(bytes, field))
     }
 
     /// Passes over text that is to be valid.
-    #[inline]
-    pub(crate) fn check_text(&mut self, field: Field) -> Result<(), DecodeError> {
+    #[inline(always)]
+    pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
         let bytes = self.binary()?;
-        if text::is_plain(bytes) || text::is_valid(bytes) {
-            Ok(())
+        if text::is_text(bytes) {
+            Some(())
         } else {
-            Err(self.bad_text(bytes, field))
+            self.bad_text(bytes, field)
         }
     }
 
-    /// A topic name. An empty one is `None`.
-    #[inline]
-    pub(crate) fn topic_name(
-        &mut self,
-        field: Field,
-    ) -> Result<Option<TopicName<'a>>, DecodeError> {
+    /// A topic name. An empty one is `Some(None)`.
+    #[inline(always)]
+    pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
         let bytes = self.binary()?;
-        if text::has_forbidden_in_topic_name(bytes) {
-            return Err(self.bad_topic_name(bytes, field));
-        }
-        match core::str::from_utf8(bytes) {
-            Ok("") => Ok(None),
-            Ok(name) => Ok(Some(TopicName::checked(name))),
-            Err(_) => Err(self.bad_text(bytes, field)),
+        match text::topic_name(bytes) {
+            Some("") => Some(None),
+            Some(name) => Some(Some(TopicName::checked(name))),
+            None => {
+                let (offset, kind) = wrong_with_topic_name(bytes, field);
+                self.fail_at(
+                    self.offset().wrapping_sub(bytes.len()).wrapping_add(offset),
+                    kind,
+                )
+            }
         }
     }
 
-    /// Passes over a topic name that is to be valid and not empty.
-    pub(crate) fn check_topic_name(&mut self, field: Field) -> Result<(), DecodeError> {
+    /// A topic name that must not be empty.
+    #[inline(always)]
+    pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
         let offset = self.offset();
         match self.topic_name(field)? {
-            Some(_) => Ok(()),
-            None => Err(self.error_at(offset, DecodeErrorKind::EmptyTopic(field))),
+            Some(name) => Some(name),
+            None => self.fail_at(offset, DecodeErrorKind::EmptyTopic(field)),
         }
     }
 
     /// A topic filter.
-    pub(crate) fn topic_filter(&mut self) -> Result<TopicFilter<'a>, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
         let start = self.offset();
         let filter = self.text(Field::TopicFilter)?;
-        TopicFilter::new(filter).map_err(|error| {
-            let kind = match error {
-                TopicError::MisplacedMultiLevel { .. } => DecodeErrorKind::MultiLevelWildcard,
-                TopicError::MisplacedSingleLevel { .. } => DecodeErrorKind::SingleLevelWildcard,
-                TopicError::EmptyShareName { .. } => DecodeErrorKind::ShareName,
-                TopicError::WildcardInShareName { .. } | TopicError::ShareWithoutFilter { .. } => {
-                    DecodeErrorKind::ShareFilter
-                }
-                // Text on the wire is never too long, and NUL has been looked for.
-                _ => return self.error_at(start, DecodeErrorKind::EmptyTopic(Field::TopicFilter)),
-            };
-            self.error_at(start.wrapping_add(2).wrapping_add(error.position()), kind)
-        })
+        match TopicFilter::new(filter) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let (offset, kind) = wrong_with_filter(error);
+                self.fail_at(start.wrapping_add(offset), kind)
+            }
+        }
     }
 
     /// A packet identifier; 0 is none (section 2.2.1).
-    #[inline]
-    pub(crate) fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
         let offset = self.offset();
         match PacketId::new(self.two()?) {
-            Some(id) => Ok(id),
-            None => Err(self.error_at(offset, DecodeErrorKind::ZeroPacketId)),
+            Some(id) => Some(id),
+            None => self.fail_at(offset, DecodeErrorKind::ZeroPacketId),
         }
     }
 
     /// A reason code that this packet may carry.
-    #[inline]
-    pub(crate) fn reason_code(&mut self) -> Result<ReasonCode, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
         let offset = self.offset();
         let number = self.byte()?;
-        match ReasonCode::received(number, self.packet_type, self.sender) {
-            Some(code) => Ok(code),
-            None => Err(self.error_at(offset, DecodeErrorKind::ReasonCode(number))),
+        match ReasonCode::received(number, self.context.packet_type, self.context.sender) {
+            Some(code) => Some(code),
+            None => self.fail_at(offset, DecodeErrorKind::ReasonCode(number)),
         }
     }
 
     /// Nothing may follow the last field.
-    #[inline]
-    pub(crate) fn finish(&self) -> Result<(), DecodeError> {
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) -> Option<()> {
         if self.rest.is_empty() {
-            return Ok(());
+            return Some(());
         }
         let count = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
-        Err(self.error(DecodeErrorKind::TrailingBytes { count }))
+        self.fail(DecodeErrorKind::TrailingBytes { count })
     }
 
-    /// What is wrong with the text that has just been read, and where.
-    #[cold]
-    #[inline(never)]
-    fn bad_text(&self, bytes: &[u8], field: Field) -> DecodeError {
-        let start = self.offset().wrapping_sub(bytes.len());
-        let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-        match text::find_nul(bytes) {
-            Some(at) if at < valid => {
-                self.error_at(start.wrapping_add(at), DecodeErrorKind::NulInText(field))
-            }
-            _ => self.error_at(
-                start.wrapping_add(valid),
-                DecodeErrorKind::InvalidUtf8(field),
-            ),
-        }
+    /// The text that has just been read is wrong.
+    #[inline(always)]
+    fn bad_text<T>(&mut self, bytes: &[u8], field: Field) -> Option<T> {
+        let (offset, kind) = wrong_with_text(bytes, field);
+        self.fail_at(
+            self.offset().wrapping_sub(bytes.len()).wrapping_add(offset),
+            kind,
+        )
     }
+}
 
-    /// What is wrong with the topic name that has just been read, and where.
-    #[cold]
-    #[inline(never)]
-    fn bad_topic_name(&self, bytes: &[u8], field: Field) -> DecodeError {
-        let start = self.offset().wrapping_sub(bytes.len());
-        match text::find_in_topic_name(bytes) {
-            Some((at, b'+' | b'#')) if core::str::from_utf8(bytes).is_ok() => self.error_at(
-                start.wrapping_add(at),
-                DecodeErrorKind::WildcardInTopicName(field),
-            ),
-            _ => self.bad_text(bytes, field),
-        }
+/// What is wrong with a text, and at which of its bytes.
+#[cold]
+#[inline(never)]
+fn wrong_with_text(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
+    let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    match text::find_nul(bytes) {
+        Some(at) if at < valid => (at, DecodeErrorKind::NulInText(field)),
+        _ => (valid, DecodeErrorKind::InvalidUtf8(field)),
     }
+}
+
+/// What is wrong with a topic name, and at which of its bytes.
+#[cold]
+#[inline(never)]
+fn wrong_with_topic_name(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
+    match text::find_in_topic_name(bytes) {
+        Some((at, b'+' | b'#')) if core::str::from_utf8(bytes).is_ok() => {
+            (at, DecodeErrorKind::WildcardInTopicName(field))
+        }
+        _ => wrong_with_text(bytes, field),
+    }
+}
+
+/// What is wrong with a topic filter that is text, and at which byte after its length began.
+#[cold]
+#[inline(never)]
+fn wrong_with_filter(error: TopicError) -> (usize, DecodeErrorKind) {
+    let kind = match error {
+        TopicError::MisplacedMultiLevel { .. } => DecodeErrorKind::MultiLevelWildcard,
+        TopicError::MisplacedSingleLevel { .. } => DecodeErrorKind::SingleLevelWildcard,
+        TopicError::EmptyShareName { .. } => DecodeErrorKind::ShareName,
+        TopicError::WildcardInShareName { .. } | TopicError::ShareWithoutFilter { .. } => {
+            DecodeErrorKind::ShareFilter
+        }
+        // Text on the wire is never too long, and NUL has been looked for.
+        _ => return (0, DecodeErrorKind::EmptyTopic(Field::TopicFilter)),
+    };
+    (error.position().wrapping_add(2), kind)
 }

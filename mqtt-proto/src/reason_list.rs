@@ -2,10 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes,
-    Sender,
-};
+use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
 pub(crate) struct ReasonList<'a> {
@@ -15,18 +12,20 @@ pub(crate) struct ReasonList<'a> {
 }
 
 impl<'a> ReasonList<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let rules = PropertyRules::of(reader.packet_type, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
+        let context = reader.context();
+        let rules = PropertyRules::of(context.packet_type, context.sender);
+        let (properties, _) = read_properties(reader, rules)?;
         if reader.is_empty() {
-            return Err(reader.error(DecodeErrorKind::EmptyPayload));
+            return reader.fail(DecodeErrorKind::EmptyPayload);
         }
         let payload = reader.rest();
         while !reader.is_empty() {
             reader.reason_code()?;
         }
-        Ok(Self {
+        Some(Self {
             packet_id,
             properties,
             reasons: ReasonCodes::wire(payload, payload.len()),

@@ -1,6 +1,6 @@
 use crate::reader::Reader;
 use crate::reason_list::ReasonList;
-use crate::{DecodeError, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
+use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// SUBACK: the server's answer to SUBSCRIBE (section 3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +15,13 @@ pub struct SubAck<'a> {
 }
 
 impl<'a> SubAck<'a> {
-    pub(crate) fn read(reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let ReasonList {
             packet_id,
             properties,
             reasons,
         } = ReasonList::read(reader)?;
-        Ok(Self {
+        Some(Self {
             packet_id,
             properties,
             reasons,

@@ -3,8 +3,8 @@ use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
 use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender,
-    Subscription, Subscriptions,
+    DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender, Subscription,
+    Subscriptions,
 };
 
 /// SUBSCRIBE: a client asks for subscriptions (section 3.8).
@@ -20,20 +20,20 @@ pub struct Subscribe<'a> {
 }
 
 impl<'a> Subscribe<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let rules = PropertyRules::of(PacketType::Subscribe, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::Subscribe, reader.context().sender);
+        let (properties, _) = read_properties(reader, rules)?;
         if reader.is_empty() {
-            return Err(reader.error(DecodeErrorKind::EmptyPayload));
+            return reader.fail(DecodeErrorKind::EmptyPayload);
         }
         let payload = reader.rest();
         let mut len = 0_usize;
         while !reader.is_empty() {
-            Subscription::read(&mut reader)?;
+            Subscription::read(reader)?;
             len = len.wrapping_add(1);
         }
-        Ok(Self {
+        Some(Self {
             packet_id,
             properties,
             subscriptions: Subscriptions::wire(payload, len),

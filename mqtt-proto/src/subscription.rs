@@ -1,5 +1,5 @@
 use crate::reader::Reader;
-use crate::{DecodeError, DecodeErrorKind, QoS, TopicFilter};
+use crate::{DecodeErrorKind, QoS, TopicFilter};
 
 /// One subscription of a SUBSCRIBE: a topic filter and what is asked for (section 3.8.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,17 +80,18 @@ impl SubscriptionOptions {
 }
 
 impl<'a> Subscription<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let filter_offset = reader.offset();
         let filter = reader.topic_filter()?;
         let offset = reader.offset();
         let options = match SubscriptionOptions::from_byte(reader.byte()?) {
             Ok(options) => options,
-            Err(kind) => return Err(reader.error_at(offset, kind)),
+            Err(kind) => return reader.fail_at(offset, kind),
         };
         if options.no_local && filter.is_shared() {
-            return Err(reader.error_at(filter_offset, DecodeErrorKind::NoLocalOnShared));
+            return reader.fail_at(filter_offset, DecodeErrorKind::NoLocalOnShared);
         }
-        Ok(Self { filter, options })
+        Some(Self { filter, options })
     }
 }

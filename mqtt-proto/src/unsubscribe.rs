@@ -2,9 +2,7 @@ use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
 use crate::writer::Writer;
-use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender,
-};
+use crate::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender};
 
 /// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,12 +17,12 @@ pub struct Unsubscribe<'a> {
 }
 
 impl<'a> Unsubscribe<'a> {
-    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let rules = PropertyRules::of(PacketType::Unsubscribe, reader.sender);
-        let (properties, _) = read_properties(&mut reader, rules)?;
+        let rules = PropertyRules::of(PacketType::Unsubscribe, reader.context().sender);
+        let (properties, _) = read_properties(reader, rules)?;
         if reader.is_empty() {
-            return Err(reader.error(DecodeErrorKind::EmptyPayload));
+            return reader.fail(DecodeErrorKind::EmptyPayload);
         }
         let payload = reader.rest();
         let mut len = 0_usize;
@@ -32,7 +30,7 @@ impl<'a> Unsubscribe<'a> {
             reader.topic_filter()?;
             len = len.wrapping_add(1);
         }
-        Ok(Self {
+        Some(Self {
             packet_id,
             properties,
             filters: Filters::wire(payload, len),

@@ -28,7 +28,7 @@ impl Properties<'_> {
     pub(crate) fn plan(
         &self,
         packet: PacketType,
-        rules: PropertyRules,
+        rules: &PropertyRules,
     ) -> Result<PropertiesPlan, EncodeError> {
         match self.0 {
             Source::List([], []) => Ok(PropertiesPlan { len: 0, present: 0 }),
@@ -60,7 +60,7 @@ fn plan_list(
     first: &[Property<'_>],
     rest: &[Property<'_>],
     packet: PacketType,
-    rules: PropertyRules,
+    rules: &PropertyRules,
 ) -> Result<PropertiesPlan, EncodeError> {
     let mut plan = PropertiesPlan { len: 0, present: 0 };
     for property in first.iter().chain(rest) {
@@ -82,7 +82,7 @@ fn plan_wire(
     block: &[u8],
     present: u64,
     packet: PacketType,
-    rules: PropertyRules,
+    rules: &PropertyRules,
 ) -> Result<PropertiesPlan, EncodeError> {
     if present & !rules.allowed & !REPEATED_SUBSCRIPTION_ID != 0 {
         for id in PropertyId::ALL {

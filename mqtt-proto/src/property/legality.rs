@@ -91,78 +91,77 @@ const AUTH: u64 = set(&[
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    pub(crate) const WILL: Self = Self::both_ways(WILL);
+    pub(crate) const WILL: &Self = &Self::both_ways(WILL);
 
     /// Everything everywhere, for sizes that are asked before the sender is known.
-    pub(crate) const UNCHECKED: Self = Self {
+    pub(crate) const UNCHECKED: &Self = &Self {
         allowed: !0,
         peer_only: 0,
         repeatable: !0,
     };
+
+    /// Of a packet from this sender.
+    #[inline]
+    pub(crate) const fn of(packet: PacketType, sender: Sender) -> &'static Self {
+        // A server repeats Subscription Identifier (MQTT-3.3.4-4), a client never sends it
+        // (MQTT-3.3.4-6). In DISCONNECT, Session Expiry Interval is the client's (MQTT-3.14.2-2)
+        // and Server Reference the server's.
+        match (packet, sender) {
+            (PacketType::Connect, _) => const { &Self::both_ways(CONNECT) },
+            (PacketType::ConnAck, _) => const { &Self::both_ways(CONNACK) },
+            (PacketType::Publish, Sender::Client) => {
+                const {
+                    &Self {
+                        peer_only: bit(Id::SubscriptionIdentifier),
+                        ..Self::both_ways(PUBLISH)
+                    }
+                }
+            }
+            (PacketType::Publish, Sender::Server) => {
+                const {
+                    &Self {
+                        repeatable: bit(Id::UserProperty) | bit(Id::SubscriptionIdentifier),
+                        ..Self::both_ways(PUBLISH | bit(Id::SubscriptionIdentifier))
+                    }
+                }
+            }
+            (PacketType::Subscribe, _) => const { &Self::both_ways(SUBSCRIBE) },
+            (PacketType::Unsubscribe, _) => const { &Self::both_ways(UNSUBSCRIBE) },
+            (PacketType::Disconnect, Sender::Client) => {
+                const {
+                    &Self {
+                        peer_only: bit(Id::ServerReference),
+                        ..Self::both_ways(REASON_STRING | bit(Id::SessionExpiryInterval))
+                    }
+                }
+            }
+            (PacketType::Disconnect, Sender::Server) => {
+                const {
+                    &Self {
+                        peer_only: bit(Id::SessionExpiryInterval),
+                        ..Self::both_ways(REASON_STRING | bit(Id::ServerReference))
+                    }
+                }
+            }
+            (PacketType::Auth, _) => const { &Self::both_ways(AUTH) },
+            (
+                PacketType::PubAck
+                | PacketType::PubRec
+                | PacketType::PubRel
+                | PacketType::PubComp
+                | PacketType::SubAck
+                | PacketType::UnsubAck,
+                _,
+            ) => const { &Self::both_ways(REASON_STRING) },
+            (PacketType::PingReq | PacketType::PingResp, _) => const { &Self::both_ways(0) },
+        }
+    }
 
     const fn both_ways(allowed: u64) -> Self {
         Self {
             allowed,
             peer_only: 0,
             repeatable: bit(Id::UserProperty),
-        }
-    }
-
-    #[inline]
-    pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
-        match packet {
-            PacketType::Connect => Self::both_ways(CONNECT),
-            PacketType::ConnAck => Self::both_ways(CONNACK),
-            PacketType::Publish => Self::publish(sender),
-            PacketType::Subscribe => Self::both_ways(SUBSCRIBE),
-            PacketType::Unsubscribe => Self::both_ways(UNSUBSCRIBE),
-            PacketType::Disconnect => Self::disconnect(sender),
-            PacketType::Auth => Self::both_ways(AUTH),
-            PacketType::PubAck
-            | PacketType::PubRec
-            | PacketType::PubRel
-            | PacketType::PubComp
-            | PacketType::SubAck
-            | PacketType::UnsubAck => Self::both_ways(REASON_STRING),
-            PacketType::PingReq | PacketType::PingResp => Self {
-                allowed: 0,
-                peer_only: 0,
-                repeatable: 0,
-            },
-        }
-    }
-
-    /// A server repeats Subscription Identifier (MQTT-3.3.4-4), a client never sends it
-    /// (MQTT-3.3.4-6).
-    #[inline]
-    const fn publish(sender: Sender) -> Self {
-        let id = bit(Id::SubscriptionIdentifier);
-        match sender {
-            Sender::Client => Self {
-                peer_only: id,
-                ..Self::both_ways(PUBLISH)
-            },
-            Sender::Server => Self {
-                allowed: PUBLISH | id,
-                peer_only: 0,
-                repeatable: bit(Id::UserProperty) | id,
-            },
-        }
-    }
-
-    /// Session Expiry Interval is the client's (MQTT-3.14.2-2), Server Reference the server's.
-    const fn disconnect(sender: Sender) -> Self {
-        let expiry = bit(Id::SessionExpiryInterval);
-        let reference = bit(Id::ServerReference);
-        match sender {
-            Sender::Client => Self {
-                peer_only: reference,
-                ..Self::both_ways(REASON_STRING | expiry)
-            },
-            Sender::Server => Self {
-                peer_only: expiry,
-                ..Self::both_ways(REASON_STRING | reference)
-            },
         }
     }
 }

@@ -98,6 +98,9 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// What is decoded where properties are left out, or have the length 0.
+    pub(crate) const NONE_ON_WIRE: Self = Self::wire(&[], 0);
+
     /// A block that has been validated, and the set of what is in it.
     #[inline]
     pub(crate) const fn wire(block: &'a [u8], present: u64) -> Self {

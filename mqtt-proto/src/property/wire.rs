@@ -1,41 +1,53 @@
 use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
 use super::{Properties, PropertyId, PropertyRules};
-use crate::reader::Reader;
-use crate::{DecodeError, DecodeErrorKind, Field};
+use crate::reader::{Context, Fault, Reader};
+use crate::{DecodeErrorKind, Field};
 
 /// Reads the property length and the properties, and validates them once and for all. Also tells
 /// which are present.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_properties<'a>(
-    reader: &mut Reader<'a>,
-    rules: PropertyRules,
-) -> Result<(Properties<'a>, u64), DecodeError> {
+    reader: &mut Reader<'a, '_>,
+    rules: &PropertyRules,
+) -> Option<(Properties<'a>, u64)> {
     if reader.is_empty() {
-        return Err(reader.error(DecodeErrorKind::MissingPropertyLength));
+        return reader.fail(DecodeErrorKind::MissingPropertyLength);
     }
     let start = reader.offset();
     let len = reader.varint()?;
     if len == 0 {
-        return Ok((Properties::wire(&[], 0), 0));
+        return Some((Properties::NONE_ON_WIRE, 0));
     }
-    let Some(part) = reader.take_part(len as usize) else {
-        return Err(reader.error_at(start, DecodeErrorKind::PropertiesTooLong { len }));
-    };
-    let present = validate(part, rules)?;
-    Ok((Properties::wire(part.rest(), present), present))
+    if len as usize > reader.rest().len() {
+        return reader.fail_at(start, DecodeErrorKind::PropertiesTooLong { len });
+    }
+    let block = reader.take(len as usize)?;
+    let end = reader.offset();
+    let context = reader.context();
+    let present = validate(block, end, context, rules, reader.fault())?;
+    Some((Properties::wire(block, present), present))
 }
 
-/// Checks every property of the block; the set of those that are present.
-fn validate(mut block: Reader<'_>, rules: PropertyRules) -> Result<u64, DecodeError> {
+/// Checks every property of the block, which ends `end` bytes after the first byte of its packet;
+/// the set of those that are present.
+#[inline(never)]
+fn validate(
+    block: &[u8],
+    end: usize,
+    context: Context,
+    rules: &PropertyRules,
+    fault: &mut Fault,
+) -> Option<u64> {
+    let mut block = Reader::new(block, end, context, fault);
     let mut present = 0;
     while let Some(&number) = block.rest().first() {
         let id = match PropertyId::from_u32(u32::from(number)) {
             Some(id) if rules.allowed & bit(id) != 0 => id,
-            _ => return Err(not_allowed(block, rules)),
+            _ => return not_allowed(&mut block, rules),
         };
         if present & bit(id) != 0 {
             if rules.repeatable & bit(id) == 0 {
-                return Err(block.error(DecodeErrorKind::DuplicateProperty(id)));
+                return block.fail(DecodeErrorKind::DuplicateProperty(id));
             }
             if id == PropertyId::SubscriptionIdentifier {
                 present |= REPEATED_SUBSCRIPTION_ID;
@@ -45,11 +57,11 @@ fn validate(mut block: Reader<'_>, rules: PropertyRules) -> Result<u64, DecodeEr
         block.byte()?;
         check_value(&mut block, id)?;
     }
-    Ok(present)
+    Some(present)
 }
 
-#[inline]
-fn check_value(block: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError> {
+#[inline(always)]
+fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
     use PropertyId as Id;
     let field = Field::Property(id);
     let offset = block.offset();
@@ -64,7 +76,7 @@ fn check_value(block: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError
         | Id::ResponseInformation
         | Id::ServerReference
         | Id::ReasonString => return block.check_text(field),
-        Id::ResponseTopic => return block.check_topic_name(field),
+        Id::ResponseTopic => return block.nonempty_topic_name(field).map(|_| ()),
         Id::CorrelationData | Id::AuthenticationData => return block.binary().map(|_| ()),
         Id::MessageExpiryInterval | Id::SessionExpiryInterval | Id::WillDelayInterval => {
             return block.four().map(|_| ());
@@ -80,45 +92,41 @@ fn check_value(block: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError
         | Id::SharedSubscriptionAvailable => {
             let value = block.byte()?;
             if value <= 1 {
-                return Ok(());
+                return Some(());
             }
             u32::from(value)
         }
         Id::ReceiveMaximum | Id::TopicAlias => match block.two()? {
             0 => 0,
-            _ => return Ok(()),
+            _ => return Some(()),
         },
         Id::MaximumPacketSize => match block.four()? {
             0 => 0,
-            _ => return Ok(()),
+            _ => return Some(()),
         },
         Id::SubscriptionIdentifier => match block.varint()? {
             0 => 0,
-            _ => return Ok(()),
+            _ => return Some(()),
         },
     };
-    Err(block.error_at(
+    block.fail_at(
         offset,
         DecodeErrorKind::PropertyValue {
             property: id,
             value,
         },
-    ))
+    )
 }
 
 /// Why the next property is not one of those that may come here.
-#[cold]
-#[inline(never)]
-fn not_allowed(mut block: Reader<'_>, rules: PropertyRules) -> DecodeError {
+#[inline(always)]
+fn not_allowed(block: &mut Reader<'_, '_>, rules: &PropertyRules) -> Option<u64> {
     let offset = block.offset();
-    let number = match block.varint() {
-        Ok(number) => number,
-        Err(error) => return error,
-    };
+    let number = block.varint()?;
     let kind = match PropertyId::from_u32(number) {
         None => DecodeErrorKind::UnknownProperty(number),
         Some(id) if rules.peer_only & bit(id) != 0 => DecodeErrorKind::PropertyFromWrongSender(id),
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
-    block.error_at(offset, kind)
+    block.fail_at(offset, kind)
 }

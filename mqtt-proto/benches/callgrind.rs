@@ -1,0 +1,91 @@
+//! Counts instructions: a benchmark includes this file, hands its cases to [`run`], and each case
+//! runs in a child process under `valgrind --tool=callgrind`, once with many rounds and once with
+//! none. The difference, divided by the rounds, is what one round costs; it does not depend on the
+//! load of the machine.
+
+use std::process::{Command, ExitCode};
+
+/// Something to be counted.
+pub(crate) struct Case {
+    /// What the table calls it.
+    pub(crate) name: &'static str,
+    /// Instructions that one round may take.
+    pub(crate) limit: u64,
+    /// Prepares, then runs this many rounds.
+    pub(crate) rounds: fn(u64),
+}
+
+const ROUNDS: u64 = 2_000;
+const CHILD: &str = "--count-case";
+
+/// Prints the table of all cases. With `--check` among the arguments, fails if one is above its
+/// limit; without valgrind, always fails.
+pub(crate) fn run(cases: &[Case]) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, name, rounds] = arguments.as_slice()
+        && flag == CHILD
+    {
+        let case = cases
+            .iter()
+            .find(|case| case.name == name)
+            .expect("the parent names a case");
+        (case.rounds)(rounds.parse().expect("the parent passes a number"));
+        return ExitCode::SUCCESS;
+    }
+    if let Err(error) = Command::new("valgrind").arg("--version").output() {
+        eprintln!(
+            "valgrind cannot be run ({error}); install it, for example: apt-get install valgrind"
+        );
+        return ExitCode::FAILURE;
+    }
+
+    let mut above = 0;
+    println!(
+        "{:<48} {:>12} {:>7} {:>6}",
+        "case", "instructions", "limit", "ratio"
+    );
+    for case in cases {
+        let count = count(case);
+        let ratio = count as f64 / case.limit as f64;
+        println!(
+            "{:<48} {count:>12} {:>7} {ratio:>6.2}",
+            case.name, case.limit
+        );
+        above += usize::from(count > case.limit);
+    }
+    if above > 0 {
+        println!("{above} above the limit");
+    }
+    if above > 0 && arguments.iter().any(|argument| argument == "--check") {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions of one round, rounded to the nearest.
+fn count(case: &Case) -> u64 {
+    let many = total(case, ROUNDS);
+    let none = total(case, 0);
+    (many.saturating_sub(none) + ROUNDS / 2) / ROUNDS
+}
+
+/// Instructions of a whole child process.
+fn total(case: &Case, rounds: u64) -> u64 {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args([CHILD, case.name, &rounds.to_string()])
+        .output()
+        .expect("valgrind has been found");
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{} failed under valgrind:\n{report}",
+        case.name
+    );
+    report
+        .lines()
+        .find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok())
+        .unwrap_or_else(|| panic!("valgrind says no number of instructions:\n{report}"))
+}
