@@ -1,0 +1,234 @@
+//! What the application decides about the machine, once, when it makes it.
+
+use core::time::Duration;
+
+/// The machine's policies and time limits. What a CONNECT packet says is not here: it is given
+/// fresh for each connection, as [`Connect`](crate::Connect).
+///
+/// ```
+/// use core::time::Duration;
+/// use mqtt_session::{Acknowledge, Config};
+///
+/// let config = Config::default()
+///     .ack_timeout(Duration::from_secs(20))
+///     .acknowledge(Acknowledge::Manually)
+///     .reconnect_between(Duration::from_millis(500), Duration::from_secs(60))
+///     .seed(0x5eed);
+/// # let _ = config;
+/// ```
+///
+/// Time limits have a resolution of one millisecond and a range up to 24 days; what is longer
+/// counts as 24 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Config {
+    pub(crate) connect_timeout: u32,
+    pub(crate) ping_timeout: u32,
+    pub(crate) ack_timeout: u32,
+    pub(crate) close_timeout: u32,
+    pub(crate) backoff_min: u32,
+    pub(crate) backoff_max: u32,
+    pub(crate) stable_after: u32,
+    pub(crate) seed: u32,
+    pub(crate) topic_aliases: u16,
+    pub(crate) reconnect: bool,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) qos1_lost: Lost,
+    pub(crate) qos2_lost: Lost,
+    pub(crate) offline: Offline,
+    pub(crate) clean_start_always: bool,
+    pub(crate) adopt_session: bool,
+}
+
+/// Who acknowledges a message that was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Acknowledge {
+    /// The machine, as it delivers the message. The acknowledgement leaves at the next `Send`,
+    /// so after the application has handled the delivery.
+    Automatically,
+    /// The application, with [`Client::acknowledge`](crate::Client::acknowledge).
+    Manually,
+}
+
+/// What becomes of a message that was sent but not acknowledged when the server lost the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Lost {
+    /// It is published again as a new message: it may arrive twice.
+    Republish,
+    /// It is given up with [`GiveUp::OutcomeUnknown`](crate::GiveUp::OutcomeUnknown): it may not
+    /// have arrived.
+    GiveUp,
+}
+
+/// What becomes of a QoS 0 message that is published without a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Offline {
+    /// It is refused with [`RequestError::NotConnected`](crate::RequestError::NotConnected).
+    Refuse,
+    /// It waits for the next connection.
+    Queue,
+}
+
+/// The longest time limit: what a 32-bit stamp of milliseconds can tell apart.
+const LONGEST: u32 = u32::MAX / 2;
+
+const fn millis(duration: Duration) -> u32 {
+    let millis = duration.as_millis();
+    if millis > LONGEST as u128 {
+        LONGEST
+    } else {
+        millis as u32
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// The defaults, each named at the method that changes it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            connect_timeout: 10_000,
+            ping_timeout: 10_000,
+            ack_timeout: 30_000,
+            close_timeout: 5_000,
+            backoff_min: 1_000,
+            backoff_max: 60_000,
+            stable_after: 10_000,
+            seed: 0,
+            topic_aliases: 0,
+            reconnect: true,
+            acknowledge: Acknowledge::Automatically,
+            qos1_lost: Lost::Republish,
+            qos2_lost: Lost::GiveUp,
+            offline: Offline::Refuse,
+            clean_start_always: false,
+            adopt_session: false,
+        }
+    }
+
+    /// From `opened` to an accepting CONNACK, authentication included. 10 seconds by default.
+    #[must_use]
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = millis(limit);
+        self
+    }
+
+    /// How long the answer to a PINGREQ may take, counted from the last byte that came in.
+    /// 10 seconds by default.
+    #[must_use]
+    pub const fn ping_timeout(mut self, limit: Duration) -> Self {
+        self.ping_timeout = millis(limit);
+        self
+    }
+
+    /// How long an acknowledgement may take, and how long the transport may take no byte.
+    /// The connection is closed then and the exchange goes on after reconnecting: nothing is
+    /// sent again on a live connection (MQTT-4.4.0-1). 30 seconds by default.
+    #[must_use]
+    pub const fn ack_timeout(mut self, limit: Duration) -> Self {
+        self.ack_timeout = millis(limit);
+        self
+    }
+
+    /// How long the last bytes before a close may take to leave. 5 seconds by default.
+    #[must_use]
+    pub const fn close_timeout(mut self, limit: Duration) -> Self {
+        self.close_timeout = millis(limit);
+        self
+    }
+
+    /// The first wait before connecting again and the longest: it doubles from one to the other,
+    /// and of each wait a random half is taken off. 1 and 60 seconds by default.
+    #[must_use]
+    pub const fn reconnect_between(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff_min = millis(first);
+        self.backoff_max = millis(longest);
+        self
+    }
+
+    /// How long a connection must have lasted for the next wait to be the first again.
+    /// 10 seconds by default.
+    #[must_use]
+    pub const fn stable_after(mut self, span: Duration) -> Self {
+        self.stable_after = millis(span);
+        self
+    }
+
+    /// Whether to connect again after a connection ended. True by default.
+    #[must_use]
+    pub const fn reconnect(mut self, yes: bool) -> Self {
+        self.reconnect = yes;
+        self
+    }
+
+    /// Where the jitter of the waits comes from: give every device its own. 0 by default.
+    #[must_use]
+    pub const fn seed(mut self, seed: u32) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Who acknowledges what is delivered. The machine by default.
+    #[must_use]
+    pub const fn acknowledge(mut self, who: Acknowledge) -> Self {
+        self.acknowledge = who;
+        self
+    }
+
+    /// When the server lost the session: QoS 1 messages without PUBACK.
+    /// [`Lost::Republish`] by default.
+    #[must_use]
+    pub const fn qos1_when_session_lost(mut self, what: Lost) -> Self {
+        self.qos1_lost = what;
+        self
+    }
+
+    /// When the server lost the session: QoS 2 messages without PUBREC. [`Lost::GiveUp`] by
+    /// default, because sending them again could deliver them twice. Those past PUBREC are never
+    /// published again.
+    #[must_use]
+    pub const fn qos2_when_session_lost(mut self, what: Lost) -> Self {
+        self.qos2_lost = what;
+        self
+    }
+
+    /// QoS 0 messages published without a connection. [`Offline::Refuse`] by default.
+    #[must_use]
+    pub const fn qos0_offline(mut self, what: Offline) -> Self {
+        self.offline = what;
+        self
+    }
+
+    /// How many topic aliases the machine may set up on its own for outbound messages; also
+    /// bounded by the server's Topic Alias Maximum and by the store. 0, none, by default.
+    #[must_use]
+    pub const fn topic_aliases(mut self, count: u16) -> Self {
+        self.topic_aliases = count;
+        self
+    }
+
+    /// Whether a Clean Start asked for in CONNECT holds for every connection, not only until the
+    /// first accepted one. False by default.
+    #[must_use]
+    pub const fn clean_start_always(mut self, yes: bool) -> Self {
+        self.clean_start_always = yes;
+        self
+    }
+
+    /// Whether to accept Session Present = 1 without having a session here, as a process does
+    /// that starts afresh and knows that the server kept its subscriptions. Otherwise that closes
+    /// the connection (MQTT-3.2.2-4). False by default.
+    #[must_use]
+    pub const fn adopt_session(mut self, yes: bool) -> Self {
+        self.adopt_session = yes;
+        self
+    }
+}

@@ -1,0 +1,277 @@
+//! What a packet from the server does.
+
+use crate::connection::{Phase, fingerprint};
+use crate::delivery::AckToken;
+use crate::event::{Cause, Event};
+use crate::limits::Limits;
+use crate::line::Standing;
+use crate::machine::{Machine, Stores};
+use crate::settle::Answer;
+use crate::violation::Violation;
+use mqtt_proto::{
+    Ack, Auth, ConnAck, PacketId, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
+    Sender as From,
+};
+
+/// What the caller is to be told of a packet.
+pub(crate) enum Told<'p> {
+    Nothing,
+    Event(Event<'p>),
+    Message(Publish<'p>, Option<AckToken>),
+    Part(Publish<'p>, Option<AckToken>, crate::poll::Part),
+}
+
+/// Whether an answer may be owed for this packet, so that room for it is needed first.
+pub(crate) fn may_owe(packet: PacketType) -> bool {
+    matches!(
+        packet,
+        PacketType::Publish | PacketType::PubRec | PacketType::PubRel
+    )
+}
+
+impl Machine {
+    pub(crate) fn dispatch<'p>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        match raw.packet_type() {
+            PacketType::Publish => self.on_publish(raw.publish(From::Server)?, stores),
+            packet @ (PacketType::PubAck | PacketType::PubRec | PacketType::PubComp) => {
+                self.on_ack(packet, raw.ack(From::Server)?, stores)
+            }
+            PacketType::PubRel => {
+                let ack = raw.ack(From::Server)?;
+                self.check_problem_information(PacketType::PubRel, &ack.properties)?;
+                let (mut sender, mut receiver) = self.halves(stores);
+                receiver.released(ack.packet_id.value(), &mut sender)?;
+                Ok(Told::Nothing)
+            }
+            PacketType::SubAck => {
+                let ack = raw.suback(From::Server)?;
+                self.check_problem_information(PacketType::SubAck, &ack.properties)?;
+                let mut sender = self.sender(stores.outbound);
+                let id = ack.packet_id.value();
+                let ticket = sender.answered(PacketType::SubAck, id, ack.reasons.len())?;
+                Ok(self.solicited(ticket.map(|ticket| Event::Subscribed {
+                    ticket,
+                    reasons: ack.reasons,
+                    properties: ack.properties,
+                })))
+            }
+            PacketType::UnsubAck => {
+                let ack = raw.unsuback(From::Server)?;
+                self.check_problem_information(PacketType::UnsubAck, &ack.properties)?;
+                let mut sender = self.sender(stores.outbound);
+                let id = ack.packet_id.value();
+                let ticket = sender.answered(PacketType::UnsubAck, id, ack.reasons.len())?;
+                Ok(self.solicited(ticket.map(|ticket| Event::Unsubscribed {
+                    ticket,
+                    reasons: ack.reasons,
+                    properties: ack.properties,
+                })))
+            }
+            PacketType::PingResp => {
+                raw.decode(From::Server)?;
+                self.connection.ping_deadline = None;
+                Ok(Told::Nothing)
+            }
+            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores),
+            PacketType::Auth => self.on_auth(raw.auth(From::Server)?),
+            PacketType::Disconnect => {
+                let disconnect = raw.disconnect(From::Server)?;
+                self.fail(Cause::ServerDisconnect(disconnect.reason));
+                Ok(Told::Event(Event::ServerDisconnect(disconnect)))
+            }
+            packet => Err(Violation::Unexpected(packet)),
+        }
+    }
+
+    fn on_publish<'p>(
+        &mut self,
+        publish: Publish<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        let acknowledge = self.config.acknowledge;
+        let (mut sender, mut receiver) = self.halves(stores);
+        let fresh = receiver.admit(&publish)?;
+        let Some(id) = publish.packet_id.map(PacketId::value) else {
+            return Ok(Told::Message(publish, None));
+        };
+        let token = receiver.accept(publish.qos, id, !fresh, acknowledge, &mut sender)?;
+        Ok(if fresh {
+            Told::Message(publish, token)
+        } else {
+            Told::Nothing
+        })
+    }
+
+    fn on_ack<'p>(
+        &mut self,
+        packet: PacketType,
+        ack: Ack<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        self.check_problem_information(packet, &ack.properties)?;
+        let id = ack.packet_id.value();
+        let answer = self
+            .sender(stores.outbound)
+            .acknowledged(packet, id, ack.reason)?;
+        Ok(match answer {
+            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
+                ticket,
+                outcome: Ok(reason),
+                properties: ack.properties,
+            }),
+            Answer::Continues(ticket, reason) if !ack.properties.is_empty() => {
+                Told::Event(Event::Received {
+                    ticket,
+                    reason,
+                    properties: ack.properties,
+                })
+            }
+            Answer::Continues(..) => Told::Nothing,
+            Answer::Quiet => {
+                self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+                Told::Nothing
+            }
+            Answer::Unknown => {
+                let (mut sender, mut receiver) = self.halves(stores);
+                receiver.unknown_pubrec(id, &mut sender);
+                Told::Nothing
+            }
+        })
+    }
+
+    /// An answer that nothing waited for is ignored and counted.
+    fn solicited<'p>(&mut self, event: Option<Event<'p>>) -> Told<'p> {
+        match event {
+            Some(event) => Told::Event(event),
+            None => {
+                self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+                Told::Nothing
+            }
+        }
+    }
+
+    /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
+    fn check_problem_information(
+        &self,
+        packet: PacketType,
+        properties: &Properties<'_>,
+    ) -> Result<(), Violation> {
+        if self.intake.problem_information || properties.is_empty() {
+            return Ok(());
+        }
+        let told = properties
+            .iter()
+            .any(|p| matches!(p, Property::ReasonString(_) | Property::UserProperty(..)));
+        if told {
+            Err(Violation::ProblemInformation(packet))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_method(&self, properties: &Properties<'_>) -> Result<(), Violation> {
+        if properties.authentication_method().map(fingerprint) == self.connection.method {
+            Ok(())
+        } else {
+            Err(Violation::AuthenticationMethod)
+        }
+    }
+
+    fn on_connack<'p>(
+        &mut self,
+        connack: ConnAck<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        if connack.reason.is_failure() {
+            // Closed without a word (MQTT-4.13.2-1).
+            self.fail(Cause::Refused(connack.reason));
+            return Ok(Told::Event(Event::Refused(connack)));
+        }
+        if connack.session_present && self.connection.clean_start {
+            return Err(Violation::SessionPresentAfterCleanStart);
+        }
+        self.check_method(&connack.properties)?;
+        let had_session = self.identity.has_session && !self.connection.another_client;
+        if connack.session_present && !had_session && !self.config.adopt_session {
+            return Err(Violation::UnknownSession);
+        }
+        match (
+            self.connection.anonymous,
+            connack.properties.assigned_client_identifier(),
+        ) {
+            (true, None | Some("")) => return Err(Violation::NoAssignedClientIdentifier),
+            (false, Some(_)) => return Err(Violation::UnwantedClientIdentifier),
+            (false, None) => self.identity.client = self.connection.client,
+            (true, Some(id)) => {
+                if !stores.inbound.set_assigned_client_id(id) {
+                    return Err(Violation::ClientIdentifierTooLong);
+                }
+                self.identity.client = Some(fingerprint(id));
+            }
+        }
+        self.adopt(&connack, had_session, stores);
+        Ok(Told::Event(Event::Connected(connack)))
+    }
+
+    /// The connection is accepted: what is agreed on holds from here.
+    fn adopt(&mut self, connack: &ConnAck<'_>, had_session: bool, stores: Stores<'_>) {
+        let now = self.clock.now;
+        let limits = Limits::of(&connack.properties);
+        self.line.limits = limits;
+        self.line.alias_limit = self
+            .config
+            .topic_aliases
+            .min(limits.topic_alias_maximum)
+            .min(stores.outbound.alias_capacity());
+        let clean_start = self.connection.clean_start;
+        let another_client = self.connection.another_client;
+        let (mut sender, mut receiver) = self.halves(stores);
+        if !connack.session_present || another_client {
+            sender.session_lost(clean_start);
+            receiver.session_lost();
+            if had_session && !clean_start {
+                self.notices.any = true;
+                self.notices.session_lost = true;
+            }
+        }
+        self.identity.has_session = true;
+        self.identity.accepted = true;
+        let connection = &mut self.connection;
+        if let Some(keep_alive) = connack.properties.server_keep_alive() {
+            connection.keep_alive = keep_alive;
+        }
+        if let Some(expiry) = connack.properties.session_expiry_interval() {
+            connection.expiry = expiry;
+        }
+        connection.since = now;
+        self.phase = Phase::Connected;
+        if self.line.standing == Standing::Down {
+            self.line.standing = Standing::Up;
+        }
+        // The deadlines of a live connection are looked at with the next poll.
+        self.clock.arm(now);
+    }
+
+    fn on_auth<'p>(&mut self, auth: Auth<'p>) -> Result<Told<'p>, Violation> {
+        if self.connection.method.is_none() {
+            return Err(Violation::Unexpected(PacketType::Auth));
+        }
+        self.check_problem_information(PacketType::Auth, &auth.properties)?;
+        self.check_method(&auth.properties)?;
+        let running = self.phase == Phase::AwaitConnAck || self.connection.reauthenticating;
+        match auth.reason {
+            ReasonCode::CONTINUE_AUTHENTICATION if running => {
+                Ok(Told::Event(Event::Challenge(auth)))
+            }
+            ReasonCode::SUCCESS if self.connection.reauthenticating => {
+                self.connection.reauthenticating = false;
+                Ok(Told::Event(Event::Reauthenticated(auth)))
+            }
+            reason => Err(Violation::AuthenticationReason(reason)),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The sending half of the session: what outlives a transport.
+
+use crate::arena::Arena;
+use crate::event::Ticket;
+use crate::id_table;
+use crate::instant::Instant;
+use crate::slots::{Queue, Record};
+use crate::store::OutboundParts;
+
+/// Every record is in exactly one of these queues, from the call that made it to the event that
+/// settles it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Exchanges {
+    /// Slots that were used and are free; those from `fresh` on were never used.
+    pub(crate) free: Queue,
+    pub(crate) fresh: u16,
+    /// QoS 1 and 2 messages that were never sent, in order of publishing.
+    pub(crate) queued: Queue,
+    /// What no window holds back: QoS 0 messages, SUBSCRIBE, UNSUBSCRIBE.
+    pub(crate) prompt: Queue,
+    /// Written for the present transport, which has not taken the last byte yet.
+    pub(crate) sending: Queue,
+    /// QoS 1 and 2 messages on the wire, in order of first sending.
+    pub(crate) flight: Queue,
+    /// Sent over an earlier transport and to be sent again, in order of first sending.
+    pub(crate) resume: Queue,
+    /// PUBREL on the wire, in order of PUBREC.
+    pub(crate) released: Queue,
+    /// PUBREL to be sent, in order of PUBREC.
+    pub(crate) release: Queue,
+    /// SUBSCRIBE and UNSUBSCRIBE on the wire.
+    pub(crate) requests: Queue,
+    /// Ended, and to be told.
+    pub(crate) ended: Queue,
+    /// Given up, identifier kept from use while the session lives.
+    pub(crate) reserved: Queue,
+    pub(crate) arena: Arena,
+    pub(crate) next_ticket: u64,
+    last_id: u16,
+    ids_in_use: u16,
+    /// When the first of the messages that wait expires.
+    pub(crate) next_expiry: Instant,
+}
+
+impl Exchanges {
+    pub(crate) const fn new() -> Self {
+        Self {
+            free: Queue::EMPTY,
+            fresh: 0,
+            queued: Queue::EMPTY,
+            prompt: Queue::EMPTY,
+            sending: Queue::EMPTY,
+            flight: Queue::EMPTY,
+            resume: Queue::EMPTY,
+            released: Queue::EMPTY,
+            release: Queue::EMPTY,
+            requests: Queue::EMPTY,
+            ended: Queue::EMPTY,
+            reserved: Queue::EMPTY,
+            arena: Arena { end: 0, live: 0 },
+            next_ticket: 1,
+            last_id: 0,
+            ids_in_use: 0,
+            next_expiry: Instant::NEVER,
+        }
+    }
+
+    /// A free slot, still free.
+    pub(crate) fn peek_slot(&self, records: &[Record]) -> Option<u16> {
+        match self.free.first() {
+            Some(slot) => Some(slot),
+            None => (usize::from(self.fresh) < records.len()).then_some(self.fresh),
+        }
+    }
+
+    /// Takes the slot that [`Exchanges::peek_slot`] showed and issues a ticket for it.
+    pub(crate) fn take_slot(&mut self, records: &mut [Record]) -> Ticket {
+        if self.free.pop_front(records).is_none() {
+            self.fresh = self.fresh.saturating_add(1);
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        ticket
+    }
+
+    /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
+    /// `None` when all are in use.
+    pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
+        if self.ids_in_use == u16::MAX {
+            return None;
+        }
+        let mut id = self.last_id;
+        // One step more than there are identifiers in use always finds a free one.
+        for _ in 0..=self.ids_in_use {
+            id = id.checked_add(1).unwrap_or(1);
+            if id_table::find(parts.ids, id).is_none() {
+                if !id_table::insert(parts.ids, id, slot) {
+                    return None;
+                }
+                self.last_id = id;
+                self.ids_in_use = self.ids_in_use.saturating_add(1);
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Gives an identifier back.
+    pub(crate) fn free_id(&mut self, parts: &mut OutboundParts<'_>, id: u16) {
+        if id_table::remove(parts.ids, id) {
+            self.ids_in_use = self.ids_in_use.saturating_sub(1);
+        }
+    }
+
+    /// Messages of QoS 1 and 2 that are not settled.
+    pub(crate) fn unsettled(&self) -> usize {
+        [
+            self.queued,
+            self.flight,
+            self.resume,
+            self.released,
+            self.release,
+        ]
+        .iter()
+        .map(|queue| usize::from(queue.len()))
+        .fold(0, usize::saturating_add)
+    }
+}

@@ -1,0 +1,161 @@
+//! Packet identifiers and what they stand for: a small open-addressed map over a slice.
+//!
+//! Zero is never a packet identifier, so it marks a free entry. Identifiers rise one by one and
+//! are spread by their remainder, so that a run of them collides with nothing.
+
+/// One entry: an identifier and a value beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct IdEntry {
+    id: u16,
+    value: u16,
+}
+
+impl IdEntry {
+    /// A free entry, for filling tables.
+    pub(crate) const FREE: Self = Self { id: 0, value: 0 };
+}
+
+fn home(entries: &[IdEntry], id: u16) -> usize {
+    usize::from(id).checked_rem(entries.len()).unwrap_or(0)
+}
+
+fn following(entries: &[IdEntry], at: usize) -> usize {
+    let next = at.wrapping_add(1);
+    if next < entries.len() { next } else { 0 }
+}
+
+fn position(entries: &[IdEntry], id: u16) -> Option<usize> {
+    let mut at = home(entries, id);
+    for _ in 0..entries.len() {
+        match entries.get(at) {
+            Some(entry) if entry.id == id => return Some(at),
+            Some(entry) if entry.id != 0 => at = following(entries, at),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The value stored with `id`.
+pub(crate) fn find(entries: &[IdEntry], id: u16) -> Option<u16> {
+    if id == 0 {
+        return None;
+    }
+    let at = position(entries, id)?;
+    entries.get(at).map(|entry| entry.value)
+}
+
+/// Stores `id`, replacing what it stood for; false when the table is full.
+pub(crate) fn insert(entries: &mut [IdEntry], id: u16, value: u16) -> bool {
+    let mut at = home(entries, id);
+    for _ in 0..entries.len() {
+        match entries.get_mut(at) {
+            Some(entry) if entry.id == 0 || entry.id == id => {
+                *entry = IdEntry { id, value };
+                return true;
+            }
+            _ => at = following(entries, at),
+        }
+    }
+    false
+}
+
+/// Removes `id` and closes the gap, so that no search ever passes over dead entries.
+pub(crate) fn remove(entries: &mut [IdEntry], id: u16) -> bool {
+    if id == 0 {
+        return false;
+    }
+    let Some(mut hole) = position(entries, id) else {
+        return false;
+    };
+    let mut at = hole;
+    for _ in 1..entries.len() {
+        at = following(entries, at);
+        let Some(&entry) = entries.get(at) else { break };
+        if entry.id == 0 {
+            break;
+        }
+        // An entry may fill the hole unless its home lies between the hole and itself.
+        let wanted = home(entries, entry.id);
+        let stays = if hole <= at {
+            hole < wanted && wanted <= at
+        } else {
+            hole < wanted || wanted <= at
+        };
+        if !stays {
+            if let Some(free) = entries.get_mut(hole) {
+                *free = entry;
+            }
+            hole = at;
+        }
+    }
+    if let Some(free) = entries.get_mut(hole) {
+        *free = IdEntry::FREE;
+    }
+    true
+}
+
+/// Changes the value of every identifier.
+pub(crate) fn for_each(entries: &mut [IdEntry], mut change: impl FnMut(&mut u16)) {
+    for entry in entries.iter_mut().filter(|entry| entry.id != 0) {
+        change(&mut entry.value);
+    }
+}
+
+/// Forgets every identifier.
+pub(crate) fn clear(entries: &mut [IdEntry]) {
+    entries.fill(IdEntry::FREE);
+}
+
+/// Moves every identifier of `old` into the larger, empty `new`.
+#[cfg(feature = "alloc")]
+pub(crate) fn rehash(old: &[IdEntry], new: &mut [IdEntry]) {
+    for entry in old.iter().filter(|entry| entry.id != 0) {
+        insert(new, entry.id, entry.value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_full_table_still_finds_and_removes() {
+        let mut table = [IdEntry::FREE; 4];
+        for id in [4, 8, 12, 3] {
+            assert!(insert(&mut table, id, id + 100));
+        }
+        assert!(!insert(&mut table, 5, 0));
+        assert!(remove(&mut table, 4));
+        assert_eq!(find(&table, 4), None);
+        for id in [8, 12, 3] {
+            assert_eq!(find(&table, id), Some(id + 100));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_map(steps in prop::collection::vec((1u16..40, any::<bool>()), 0..200)) {
+            let mut table = [IdEntry::FREE; 16];
+            let mut model = BTreeMap::new();
+            for (step, (id, add)) in steps.into_iter().enumerate() {
+                let value = u16::try_from(step).unwrap_or(0);
+                if add {
+                    let fits = model.contains_key(&id) || model.len() < table.len();
+                    prop_assert_eq!(insert(&mut table, id, value), fits);
+                    if fits {
+                        model.insert(id, value);
+                    }
+                } else {
+                    prop_assert_eq!(remove(&mut table, id), model.remove(&id).is_some());
+                }
+                for id in 1..40 {
+                    prop_assert_eq!(find(&table, id), model.get(&id).copied());
+                }
+            }
+        }
+    }
+}

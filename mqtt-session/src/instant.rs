@@ -1,0 +1,164 @@
+//! Time as the machine knows it: numbers that the caller hands in.
+
+use core::time::Duration;
+
+/// A moment: microseconds since an epoch of the caller's choice.
+///
+/// The machine has no clock. Every call that needs the time takes it as an argument. Time that
+/// runs backwards is treated as no time having passed.
+///
+/// ```
+/// use core::time::Duration;
+/// use mqtt_session::Instant;
+///
+/// let start = Instant::from_micros(1_000_000);
+/// assert_eq!(start.after(Duration::from_millis(5)).as_micros(), 1_005_000);
+/// assert_eq!(start.after(Duration::MAX), Instant::NEVER);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The deadline that does not come: nothing but input or a call moves the machine on.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// A moment `micros` microseconds after the caller's epoch.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// A moment `millis` milliseconds after the caller's epoch, at most [`Instant::NEVER`].
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    /// A moment `secs` seconds after the caller's epoch, at most [`Instant::NEVER`].
+    #[must_use]
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the caller's epoch.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later, at most [`Instant::NEVER`].
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Self {
+        let micros = duration.as_micros();
+        if micros > u64::MAX as u128 {
+            return Self::NEVER;
+        }
+        Self(self.0.saturating_add(micros as u64))
+    }
+
+    /// How long from `earlier` to this moment; zero when `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment `millis` milliseconds later.
+    pub(crate) const fn plus_millis(self, millis: u32) -> Self {
+        Self(self.0.saturating_add((millis as u64).saturating_mul(1_000)))
+    }
+
+    /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
+    pub(crate) const fn stamp(self) -> Stamp {
+        Stamp((self.0 / 1_000) as u32)
+    }
+}
+
+/// A moment squeezed into four bytes for the tables: milliseconds that wrap after 49 days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Stamp(u32);
+
+impl Stamp {
+    pub(crate) const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) const fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// The moment `millis` after this stamp, seen from `now`, which is less than 24 days away.
+    pub(crate) const fn deadline(self, millis: u32, now: Instant) -> Instant {
+        let age = now.stamp().0.wrapping_sub(self.0);
+        // An age in the upper half of the range is a stamp from the future: no age at all.
+        let age = if age > u32::MAX / 2 { 0 } else { age };
+        if age >= millis {
+            now
+        } else {
+            now.plus_millis(millis.saturating_sub(age))
+        }
+    }
+}
+
+/// The machine's notion of time: the latest moment it was told, and the earliest deadline.
+///
+/// `due` is a lower bound: whoever arms a deadline lowers it with [`Clock::arm`], and only when
+/// it is reached are the deadlines looked at one by one. This keeps the idle poll at one
+/// comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Clock {
+    pub(crate) now: Instant,
+    pub(crate) due: Instant,
+}
+
+impl Clock {
+    pub(crate) const fn new() -> Self {
+        Self {
+            now: Instant(0),
+            due: Instant::NEVER,
+        }
+    }
+
+    /// Takes the caller's time; a step backwards counts as no time.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// The one helper that merges deadlines.
+    pub(crate) fn arm(&mut self, deadline: Instant) {
+        self.due = self.due.min(deadline);
+    }
+
+    /// Whether any deadline may have been reached.
+    pub(crate) fn is_due(&self) -> bool {
+        self.now >= self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_survives_the_wrap_of_its_32_bits() {
+        let before = Instant::from_millis(u64::from(u32::MAX) - 10);
+        let after = Instant::from_millis(u64::from(u32::MAX) + 20);
+        let deadline = before.stamp().deadline(100, after);
+        assert_eq!(deadline.since(after).as_millis(), 69);
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_now() {
+        let then = Instant::from_secs(1);
+        let now = Instant::from_secs(10);
+        assert_eq!(then.stamp().deadline(5_000, now), now);
+    }
+
+    #[test]
+    fn time_that_runs_backwards_is_no_time() {
+        let mut clock = Clock::new();
+        clock.advance(Instant::from_secs(5));
+        clock.advance(Instant::from_secs(3));
+        assert_eq!(clock.now, Instant::from_secs(5));
+    }
+}

@@ -1,0 +1,81 @@
+//! The sending half of the connection: made afresh for each transport.
+
+use crate::instant::Instant;
+use crate::limits::Limits;
+use crate::transmit::Transmit;
+
+/// What is known of the way to the server over the present transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Line {
+    pub(crate) tx: Transmit,
+    pub(crate) limits: Limits,
+    pub(crate) standing: Standing,
+    /// PUBLISH and PUBREL among what is being sent: they count for the window.
+    pub(crate) sending_exchanges: u16,
+    /// Outbound topic aliases: how many are set, and which is replaced next.
+    aliases_set: u16,
+    alias_next: u16,
+    /// How many may be set.
+    pub(crate) alias_limit: u16,
+    /// When the transport last took a byte.
+    pub(crate) last_sent: Instant,
+    /// Since when the transport has had something to take and took nothing.
+    pub(crate) stalled_since: Instant,
+}
+
+/// Whether application packets may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Standing {
+    /// There is no accepted connection.
+    Down,
+    /// The server accepted the connection.
+    Up,
+    /// The application wants to stop: what can leave leaves, then DISCONNECT.
+    Stopping,
+    /// DISCONNECT is queued: nothing goes behind it (MQTT-3.14.4-1).
+    Over,
+}
+
+impl Line {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self {
+            tx: Transmit::new(),
+            limits: Limits::DEFAULT,
+            standing: Standing::Down,
+            sending_exchanges: 0,
+            aliases_set: 0,
+            alias_next: 1,
+            alias_limit: 0,
+            last_sent: now,
+            stalled_since: now,
+        }
+    }
+
+    /// Whether application packets may leave now.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.standing, Standing::Up | Standing::Stopping)
+    }
+
+    /// How many aliases are set: those from 1 on.
+    pub(crate) fn aliases_set(&self) -> u16 {
+        self.aliases_set
+    }
+
+    /// The alias to be given to a new topic: an unused one, or else the longest set one.
+    pub(crate) fn alias_to_set(&self) -> Option<u16> {
+        if self.alias_limit == 0 {
+            return None;
+        }
+        Some(self.alias_next)
+    }
+
+    /// The alias that [`Line::alias_to_set`] named is set.
+    pub(crate) fn alias_was_set(&mut self) {
+        self.aliases_set = self.aliases_set.max(self.alias_next);
+        self.alias_next = if self.alias_next >= self.alias_limit {
+            1
+        } else {
+            self.alias_next.saturating_add(1)
+        };
+    }
+}

@@ -1,0 +1,481 @@
+//! The machine itself, without its store: how a connection comes about, what is due, and how it
+//! ends. It is compiled once, whatever the stores are.
+
+use crate::backoff::Backoff;
+use crate::config::Config;
+use crate::connection::{Connection, Phase, fingerprint};
+use crate::event::{Cause, Event};
+use crate::exchanges::Exchanges;
+use crate::instant::{Clock, Instant};
+use crate::line::{Line, Standing};
+use crate::receipts::{Intake, Receipts, Receiver};
+use crate::request::{Connect, ConnectError, ControlError};
+use crate::sender::Sender;
+use crate::store::{InboundStore, OutboundStore};
+use crate::transmit::RESERVE;
+use crate::violation::Violation;
+use mqtt_proto::{
+    Auth, Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
+    Sender as From,
+};
+
+/// Everything but the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Machine {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) phase: Phase,
+    // The session: what outlives a transport.
+    pub(crate) exchanges: Exchanges,
+    pub(crate) receipts: Receipts,
+    pub(crate) identity: Identity,
+    // The connection: made afresh by `opened`.
+    pub(crate) line: Line,
+    pub(crate) intake: Intake,
+    pub(crate) connection: Connection,
+    // Between connections.
+    backoff: Backoff,
+    pub(crate) stopping: bool,
+    pub(crate) notices: Notices,
+}
+
+/// Whose session it is, and whether there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    /// Stands for the client identifier of the last accepted connection.
+    pub(crate) client: Option<u64>,
+    /// Whether the server should still have the session.
+    pub(crate) has_session: bool,
+    /// Whether any connection was ever accepted.
+    pub(crate) accepted: bool,
+}
+
+/// What is to be told at the next poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Notices {
+    pub(crate) any: bool,
+    pub(crate) delivery_cut: bool,
+    pub(crate) session_lost: bool,
+    pub(crate) disconnected: Option<(Cause, Option<Instant>)>,
+    /// Bytes of the last transport may lie in the input buffer.
+    pub(crate) stale_input: bool,
+}
+
+/// Two stores, borrowed for one call.
+pub(crate) struct Stores<'a> {
+    pub(crate) outbound: &'a mut (dyn OutboundStore + 'static),
+    pub(crate) inbound: &'a mut (dyn InboundStore + 'static),
+}
+
+impl Machine {
+    pub(crate) const fn new(config: Config) -> Self {
+        Self {
+            config,
+            clock: Clock::new(),
+            phase: Phase::Rest(true),
+            exchanges: Exchanges::new(),
+            receipts: Receipts::new(),
+            identity: Identity {
+                client: None,
+                has_session: false,
+                accepted: false,
+            },
+            line: Line::new(Instant::from_micros(0)),
+            intake: Intake::new(),
+            connection: Connection::new(),
+            backoff: Backoff::new(&config),
+            stopping: false,
+            notices: Notices {
+                any: false,
+                delivery_cut: false,
+                session_lost: false,
+                disconnected: None,
+                stale_input: false,
+            },
+        }
+    }
+
+    pub(crate) fn sender<'a>(
+        &'a mut self,
+        store: &'a mut (dyn OutboundStore + 'static),
+    ) -> Sender<'a> {
+        Sender {
+            config: &self.config,
+            exchanges: &mut self.exchanges,
+            line: &mut self.line,
+            store,
+            clock: &mut self.clock,
+        }
+    }
+
+    /// Both halves at once.
+    pub(crate) fn halves<'a>(&'a mut self, stores: Stores<'a>) -> (Sender<'a>, Receiver<'a>) {
+        (
+            Sender {
+                config: &self.config,
+                exchanges: &mut self.exchanges,
+                line: &mut self.line,
+                store: stores.outbound,
+                clock: &mut self.clock,
+            },
+            Receiver {
+                receipts: &mut self.receipts,
+                intake: &mut self.intake,
+                store: stores.inbound,
+            },
+        )
+    }
+
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.clock.advance(now);
+        if let Phase::Rest(_) = self.phase {
+            self.phase = Phase::Dial;
+            self.stopping = false;
+            self.backoff.reset();
+        }
+    }
+
+    pub(crate) fn opened(
+        &mut self,
+        now: Instant,
+        connect: &Connect<'_>,
+        stores: Stores<'_>,
+    ) -> Result<(), ConnectError> {
+        self.clock.advance(now);
+        if self.phase != Phase::AwaitTransport {
+            return Err(ConnectError::NotExpected);
+        }
+        if self.stopping {
+            self.phase = Phase::Close;
+            self.connection = Connection::new();
+            return Ok(());
+        }
+        let asked = Properties::new(connect.properties);
+        let store_maximum = stores.inbound.receive_maximum();
+        let receive_maximum = asked.receive_maximum().unwrap_or(store_maximum);
+        if receive_maximum > store_maximum {
+            return Err(ConnectError::ReceiveMaximum {
+                store: store_maximum,
+            });
+        }
+        let alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
+        if alias_maximum > stores.inbound.alias_capacity() {
+            let store = stores.inbound.alias_capacity();
+            return Err(ConnectError::TopicAliasMaximum { store });
+        }
+        let own = [Property::ReceiveMaximum(store_maximum)];
+        let demanded = store_maximum < u16::MAX && asked.receive_maximum().is_none();
+        let client_id = if connect.client_id.is_empty() {
+            stores.inbound.assigned_client_id()
+        } else {
+            connect.client_id
+        };
+        let clean_start =
+            connect.clean_start && (self.config.clean_start_always || !self.identity.accepted);
+        let packet = Packet {
+            clean_start,
+            keep_alive: connect.keep_alive,
+            client_id,
+            properties: Properties::chain(if demanded { &own } else { &[] }, connect.properties),
+            will: connect.will,
+            user_name: connect.user_name,
+            password: connect.password,
+        };
+        let len = packet.encoded_len().map_err(ConnectError::Invalid)?;
+        let needed = len.saturating_add(RESERVE);
+        if !stores.outbound.grow_transmit(needed) {
+            return Err(ConnectError::TransmitBuffer { needed });
+        }
+        let mut line = Line::new(self.clock.now);
+        let out = line.tx.room(stores.outbound.transmit(), len);
+        let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
+        let written = packet
+            .encode(From::Client, out)
+            .map_err(ConnectError::Invalid)?;
+        line.tx.commit(written);
+        self.line = line;
+        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
+        let expiry = asked.session_expiry_interval().unwrap_or(0);
+        self.intake = Intake {
+            receive_maximum,
+            topic_alias_maximum: alias_maximum,
+            problem_information: asked.request_problem_information().unwrap_or(true),
+            maximum_packet_size: asked.maximum_packet_size().unwrap_or(u32::MAX),
+            ..Intake::new()
+        };
+        let deadline = self.clock.now.plus_millis(self.config.connect_timeout);
+        self.connection = Connection {
+            deadline,
+            last_life: self.clock.now,
+            keep_alive: connect.keep_alive,
+            asked_expiry: expiry,
+            expiry,
+            method: asked.authentication_method().map(fingerprint),
+            clean_start,
+            anonymous: client_id.is_empty(),
+            another_client: self.identity.client.is_some() && self.identity.client != client,
+            client,
+            ..Connection::new()
+        };
+        stores.inbound.clear_aliases();
+        self.phase = Phase::AwaitConnAck;
+        self.clock.arm(deadline);
+        Ok(())
+    }
+
+    pub(crate) fn closed(&mut self, now: Instant, stores: Stores<'_>) {
+        self.clock.advance(now);
+        let cause = match self.phase {
+            Phase::Rest(_) | Phase::Dial | Phase::BackOff => return,
+            Phase::AwaitTransport => Cause::NotOpened,
+            _ => self.connection.cause.unwrap_or(Cause::TransportClosed),
+        };
+        let cause = if self.stopping && cause == Cause::NotOpened {
+            Cause::Stopped
+        } else {
+            cause
+        };
+        let lived = self.clock.now.since(self.connection.since).as_millis();
+        if lived >= u128::from(self.config.stable_after) {
+            self.backoff.reset();
+        }
+        let accepted = self.connection.since != Instant::NEVER;
+        let ends = accepted && self.connection.expiry == 0;
+        let (mut sender, mut receiver) = self.halves(stores);
+        sender.cut();
+        let delivery_cut = receiver.cut();
+        if ends {
+            sender.session_lost(false);
+            receiver.session_lost();
+        }
+        if ends {
+            self.identity.has_session = false;
+        }
+        self.connection = Connection::new();
+        let retry = if self.stopping || cause.is_permanent() || !self.config.reconnect {
+            self.phase = Phase::Rest(false);
+            None
+        } else {
+            let wait = self.backoff.next(&self.config);
+            let at = self.clock.now.plus_millis(wait);
+            self.phase = Phase::BackOff;
+            self.connection.deadline = at;
+            self.clock.arm(at);
+            Some(at)
+        };
+        self.notices.any = true;
+        self.notices.stale_input = true;
+        self.notices.delivery_cut |= delivery_cut;
+        self.notices.disconnected = Some((cause, retry));
+    }
+
+    pub(crate) fn stop(&mut self, now: Instant, store: &mut (dyn OutboundStore + 'static)) {
+        let reason = ReasonCode::NORMAL_DISCONNECTION;
+        self.clock.advance(now);
+        match self.phase {
+            Phase::Rest(_) => return,
+            Phase::Dial | Phase::BackOff => self.phase = Phase::Rest(false),
+            Phase::Connected if !self.stopping => {
+                self.line.standing = Standing::Stopping;
+                self.connection.cause = Some(Cause::Stopped);
+                self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
+                self.clock.arm(self.connection.deadline);
+            }
+            Phase::AwaitConnAck => {
+                // Nothing but AUTH and DISCONNECT may leave before CONNACK.
+                self.connection.cause = Some(Cause::Stopped);
+                self.write_disconnect(reason, store);
+                self.flush();
+            }
+            _ => {}
+        }
+        self.stopping = true;
+    }
+
+    pub(crate) fn stop_with(
+        &mut self,
+        now: Instant,
+        reason: ReasonCode,
+        properties: &[Property<'_>],
+        stores: Stores<'_>,
+    ) -> Result<(), ControlError> {
+        self.clock.advance(now);
+        if self.phase != Phase::Connected || self.stopping {
+            return Err(ControlError::NotNow);
+        }
+        if !reason.is_allowed(PacketType::Disconnect, From::Client) {
+            return Err(ControlError::Reason(reason));
+        }
+        let expiry = Properties::new(properties).session_expiry_interval();
+        if self.connection.asked_expiry == 0 && expiry.is_some_and(|expiry| expiry > 0) {
+            return Err(ControlError::SessionExpiry);
+        }
+        let maximum = self.line.limits.maximum_packet_size as usize;
+        let kept = expiry.map(Property::SessionExpiryInterval);
+        let mut packet = Disconnect {
+            reason,
+            properties: Properties::new(properties),
+        };
+        let mut len = packet.encoded_len().map_err(ControlError::Invalid)?;
+        if len > maximum {
+            // Reason String and User Property are left out where they make it too large
+            // (MQTT-3.14.2-3, MQTT-3.14.2-4).
+            packet.properties = Properties::new(kept.as_slice());
+            len = packet.encoded_len().map_err(ControlError::Invalid)?;
+        }
+        let (mut sender, mut receiver) = self.halves(stores);
+        receiver.pump(&mut sender);
+        sender.pump();
+        if !sender.has_room(len) {
+            return Err(ControlError::NoRoom);
+        }
+        let out = sender
+            .line
+            .tx
+            .room(sender.store.transmit(), len)
+            .ok_or(ControlError::NoRoom)?;
+        let written = packet
+            .encode(From::Client, out)
+            .map_err(ControlError::Invalid)?;
+        sender.commit(written);
+        if let Some(expiry) = expiry {
+            self.connection.expiry = expiry;
+        }
+        self.stopping = true;
+        self.connection.cause = Some(Cause::Stopped);
+        self.flush();
+        Ok(())
+    }
+
+    /// Sends AUTH: the answer to a challenge, or the start of a re-authentication.
+    pub(crate) fn authenticate(
+        &mut self,
+        now: Instant,
+        reason: ReasonCode,
+        properties: &[Property<'_>],
+        store: &mut (dyn OutboundStore + 'static),
+    ) -> Result<(), ControlError> {
+        self.clock.advance(now);
+        let starts = reason == ReasonCode::RE_AUTHENTICATE;
+        let Some(method) = self.connection.method else {
+            return Err(ControlError::Method);
+        };
+        let possible = match self.phase {
+            Phase::AwaitConnAck => !starts,
+            Phase::Connected => starts != self.connection.reauthenticating,
+            _ => false,
+        };
+        if !possible || self.stopping {
+            return Err(ControlError::NotNow);
+        }
+        let given = Properties::new(properties);
+        if given.authentication_method().map(fingerprint) != Some(method) {
+            return Err(ControlError::Method);
+        }
+        let maximum = self.line.limits.maximum_packet_size as usize;
+        let packet = Auth {
+            reason,
+            properties: given,
+        };
+        let mut len = packet.encoded_len().map_err(ControlError::Invalid)?;
+        let essential = [
+            given
+                .authentication_method()
+                .map(Property::AuthenticationMethod),
+            given
+                .authentication_data()
+                .map(Property::AuthenticationData),
+        ];
+        let mut least = [Property::AuthenticationMethod(""); 2];
+        let mut count = 0usize;
+        for (place, property) in least.iter_mut().zip(essential.into_iter().flatten()) {
+            *place = property;
+            count = count.saturating_add(1);
+        }
+        let mut packet = packet;
+        if len > maximum {
+            // Reason String and User Property are left out (MQTT-3.15.2-2, MQTT-3.15.2-3).
+            packet.properties = Properties::new(least.get(..count).unwrap_or_default());
+            len = packet.encoded_len().map_err(ControlError::Invalid)?;
+        }
+        if len > maximum {
+            return Err(ControlError::TooLarge);
+        }
+        let mut sender = self.sender(store);
+        if !sender.has_room(len) {
+            return Err(ControlError::NoRoom);
+        }
+        let out = sender
+            .line
+            .tx
+            .room(sender.store.transmit(), len)
+            .ok_or(ControlError::NoRoom)?;
+        let written = packet
+            .encode(From::Client, out)
+            .map_err(ControlError::Invalid)?;
+        sender.commit(written);
+        if starts {
+            self.connection.reauthenticating = true;
+        }
+        Ok(())
+    }
+
+    /// The peer broke the protocol: it is told so, and the connection ends.
+    pub(crate) fn violate<'e>(
+        &mut self,
+        violation: Violation,
+        store: &mut (dyn OutboundStore + 'static),
+    ) -> Event<'e> {
+        self.connection.cause = Some(Cause::Violation(violation));
+        self.write_disconnect(violation.reason(), store);
+        self.flush();
+        Event::Violation(violation)
+    }
+
+    /// Nothing goes behind what is queued now; when it has left, the transport is closed.
+    pub(crate) fn flush(&mut self) {
+        self.line.standing = Standing::Over;
+        self.phase = Phase::Flush;
+        self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
+        self.clock.arm(self.connection.deadline);
+    }
+
+    /// The connection is given up without a word.
+    pub(crate) fn fail(&mut self, cause: Cause) {
+        self.connection.cause = Some(cause);
+        self.line.standing = Standing::Over;
+        self.phase = Phase::Close;
+    }
+
+    /// DISCONNECT draws on bytes that nothing else can take.
+    pub(crate) fn write_disconnect(
+        &mut self,
+        reason: ReasonCode,
+        store: &mut (dyn OutboundStore + 'static),
+    ) {
+        let packet = Disconnect {
+            reason,
+            properties: Properties::EMPTY,
+        };
+        self.write_reserved(
+            store,
+            |out| packet.encode(From::Client, out),
+            packet.encoded_len(),
+        );
+    }
+
+    pub(crate) fn write_reserved(
+        &mut self,
+        store: &mut (dyn OutboundStore + 'static),
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
+        len: Result<usize, EncodeError>,
+    ) {
+        let Ok(len) = len else { return };
+        let mut sender = self.sender(store);
+        if let Some(out) = sender.line.tx.reserved(sender.store.transmit(), len)
+            && let Ok(written) = encode(out)
+        {
+            sender.commit(written);
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! The receiving half: what came in and what is owed for it.
+//!
+//! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
+//! connection, the acknowledgements that are owed, the quota and the topic aliases.
+
+use crate::config::Acknowledge;
+use crate::delivery::AckToken;
+use crate::id_table;
+use crate::owed::{Owed, OwedKind, Ring};
+use crate::request::AcknowledgeError;
+use crate::sender::Sender;
+use crate::store::InboundStore;
+use crate::violation::Violation;
+use mqtt_proto::{
+    Ack, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, Sender as From,
+};
+
+/// PUBREC is owed, or waits for the application.
+const OWED: u16 = 0;
+/// PUBREC was written for the present transport; PUBREL is awaited.
+const OPEN: u16 = 1;
+/// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
+const EARLIER: u16 = 2;
+
+/// What outlives a transport on the receiving side; the identifiers are in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Receipts {
+    /// The number of the next message that is to be acknowledged: rising, never reused.
+    next_token: u64,
+}
+
+/// What is made afresh for each transport on the receiving side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Intake {
+    /// PUBACK and PUBREC in order of arrival (MQTT-4.6.0-2, MQTT-4.6.0-3).
+    pub(crate) acks: Ring,
+    /// PUBCOMP, and PUBREL for what is unknown.
+    pub(crate) releases: Ring,
+    /// QoS 2 messages of this connection between PUBREC and PUBREL.
+    pub(crate) open: u16,
+    /// What CONNECT allowed the server.
+    pub(crate) receive_maximum: u16,
+    pub(crate) topic_alias_maximum: u16,
+    pub(crate) problem_information: bool,
+    pub(crate) maximum_packet_size: u32,
+    /// A PUBLISH that is being delivered in parts.
+    pub(crate) partial: Option<Partial>,
+    /// Acknowledgements for which nothing was in flight.
+    pub(crate) unsolicited: u32,
+}
+
+/// How far a PUBLISH that is larger than the input buffer has been delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Partial {
+    pub(crate) offset: usize,
+    pub(crate) total: usize,
+    /// A QoS 2 message that was delivered before: its payload passes unseen.
+    pub(crate) duplicate: bool,
+}
+
+impl Intake {
+    pub(crate) const fn new() -> Self {
+        Self {
+            acks: Ring::new(),
+            releases: Ring::new(),
+            open: 0,
+            receive_maximum: u16::MAX,
+            topic_alias_maximum: 0,
+            problem_information: true,
+            maximum_packet_size: u32::MAX,
+            partial: None,
+            unsolicited: 0,
+        }
+    }
+}
+
+/// The receiving half of the session beside that of the connection.
+pub(crate) struct Receiver<'a> {
+    pub(crate) receipts: &'a mut Receipts,
+    pub(crate) intake: &'a mut Intake,
+    pub(crate) store: &'a mut (dyn InboundStore + 'static),
+}
+
+impl Receipts {
+    pub(crate) const fn new() -> Self {
+        Self { next_token: 1 }
+    }
+}
+
+impl Receiver<'_> {
+    /// Holds a PUBLISH against the limits and resolves its topic alias. True: it is to be
+    /// delivered; false: it was delivered before.
+    pub(crate) fn admit(&mut self, publish: &Publish<'_>) -> Result<bool, Violation> {
+        let alias = if publish.properties.is_empty() {
+            None
+        } else {
+            publish.properties.topic_alias()
+        };
+        self.resolve_alias(publish, alias)?;
+        let Some(id) = publish.packet_id.map(PacketId::value) else {
+            return Ok(true);
+        };
+        if publish.qos == QoS::ExactlyOnce
+            && id_table::find(self.store.parts().received, id).is_some()
+        {
+            return Ok(false);
+        }
+        if self.outstanding() >= self.intake.receive_maximum {
+            return Err(Violation::ReceiveMaximum);
+        }
+        Ok(true)
+    }
+
+    /// Messages the server has not got its last acknowledgement for, as far as this connection
+    /// is concerned (section 4.9).
+    fn outstanding(&self) -> u16 {
+        self.intake
+            .acks
+            .len()
+            .saturating_add(self.intake.releases.len())
+            .saturating_add(self.intake.open)
+    }
+
+    fn resolve_alias(
+        &mut self,
+        publish: &Publish<'_>,
+        alias: Option<u16>,
+    ) -> Result<(), Violation> {
+        let Some(alias) = alias else {
+            return if publish.topic.is_some() {
+                Ok(())
+            } else {
+                Err(Violation::NoTopic)
+            };
+        };
+        if alias == 0 || alias > self.intake.topic_alias_maximum {
+            return Err(Violation::TopicAlias(alias));
+        }
+        match publish.topic {
+            Some(topic) if self.store.set_alias(alias, topic.as_str().as_bytes()) => Ok(()),
+            Some(_) => Err(Violation::TopicAliasTooLong),
+            None if self.store.alias(alias).is_empty() => Err(Violation::UnknownTopicAlias(alias)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether one more acknowledgement can be owed; makes the tables longer where the store can.
+    pub(crate) fn has_room(&mut self) -> bool {
+        let parts = self.store.parts();
+        if !self.intake.acks.is_full(parts.acks) && !self.intake.releases.is_full(parts.releases) {
+            return true;
+        }
+        self.intake.acks.straighten(parts.acks);
+        self.intake.releases.straighten(parts.releases);
+        self.store.grow()
+    }
+
+    /// A PUBLISH has been received whole: what is owed for it from now on.
+    ///
+    /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
+    /// message counts as received. Otherwise the token lets the application acknowledge it.
+    pub(crate) fn accept(
+        &mut self,
+        qos: QoS,
+        id: u16,
+        duplicate: bool,
+        acknowledge: Acknowledge,
+        sender: &mut Sender<'_>,
+    ) -> Result<Option<AckToken>, Violation> {
+        if qos == QoS::AtMostOnce {
+            return Ok(None);
+        }
+        let manual = acknowledge == Acknowledge::Manually && !duplicate;
+        if qos == QoS::ExactlyOnce {
+            let parts = self.store.parts();
+            match id_table::find(parts.received, id) {
+                // The acknowledgement is on its way or in the application's hands.
+                Some(OWED) => return Ok(None),
+                Some(OPEN) => self.intake.open = self.intake.open.saturating_sub(1),
+                _ => {}
+            }
+            if !id_table::insert(parts.received, id, OWED) {
+                return Err(Violation::ReceiveMaximum);
+            }
+        }
+        let kind = match (qos, manual) {
+            (QoS::ExactlyOnce, true) => OwedKind::PubRecAwaited,
+            (QoS::ExactlyOnce, false) => OwedKind::PubRec,
+            (_, true) => OwedKind::PubAckAwaited,
+            (_, false) => OwedKind::PubAck,
+        };
+        let owed = Owed {
+            id,
+            kind,
+            reason: ReasonCode::SUCCESS,
+        };
+        if !manual && self.intake.acks.is_empty() && self.write(owed, sender) {
+            return Ok(None);
+        }
+        let parts = self.store.parts();
+        if !self.intake.acks.push(parts.acks, owed) {
+            return Err(Violation::ReceiveMaximum);
+        }
+        let token = AckToken(self.receipts.next_token);
+        self.receipts.next_token = self.receipts.next_token.wrapping_add(1);
+        Ok(manual.then_some(token))
+    }
+
+    /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown.
+    pub(crate) fn released(&mut self, id: u16, sender: &mut Sender<'_>) -> Result<(), Violation> {
+        let parts = self.store.parts();
+        let reason = match id_table::find(parts.received, id) {
+            None => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+            // PUBREC is still owed or in the application's hands: the server cannot have it.
+            Some(OWED) => return Err(Violation::OutOfOrder(PacketType::PubRel)),
+            Some(state) => {
+                if state == OPEN {
+                    self.intake.open = self.intake.open.saturating_sub(1);
+                }
+                id_table::remove(parts.received, id);
+                ReasonCode::SUCCESS
+            }
+        };
+        self.owe_release(
+            Owed {
+                id,
+                kind: OwedKind::PubComp,
+                reason,
+            },
+            sender,
+        );
+        Ok(())
+    }
+
+    /// PUBREC for an identifier that is not in use: PUBREL 0x92 is owed.
+    pub(crate) fn unknown_pubrec(&mut self, id: u16, sender: &mut Sender<'_>) {
+        let reason = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+        self.owe_release(
+            Owed {
+                id,
+                kind: OwedKind::PubRel,
+                reason,
+            },
+            sender,
+        );
+    }
+
+    fn owe_release(&mut self, owed: Owed, sender: &mut Sender<'_>) {
+        if self.intake.releases.is_empty() && self.write(owed, sender) {
+            return;
+        }
+        // There was room before the packet was taken.
+        let pushed = self.intake.releases.push(self.store.parts().releases, owed);
+        debug_assert!(pushed);
+    }
+
+    /// Writes an acknowledgement that is ready; false when there is no room for it.
+    fn write(&mut self, owed: Owed, sender: &mut Sender<'_>) -> bool {
+        let packet = match owed.kind {
+            OwedKind::PubAck => PacketType::PubAck,
+            OwedKind::PubRec => PacketType::PubRec,
+            OwedKind::PubComp => PacketType::PubComp,
+            OwedKind::PubRel => PacketType::PubRel,
+            OwedKind::PubAckAwaited | OwedKind::PubRecAwaited => return false,
+        };
+        if !sender.line.is_up() || !sender.write_ack(packet, owed.id, owed.reason) {
+            return false;
+        }
+        self.written(owed);
+        true
+    }
+
+    /// An acknowledgement was written: a PUBREC changes what its identifier stands for.
+    fn written(&mut self, owed: Owed) {
+        if owed.kind != OwedKind::PubRec {
+            return;
+        }
+        let received = self.store.parts().received;
+        if owed.reason.is_failure() {
+            // The identifier is a new message's from here on (MQTT-4.3.3-9).
+            id_table::remove(received, owed.id);
+        } else {
+            id_table::insert(received, owed.id, OPEN);
+            self.intake.open = self.intake.open.saturating_add(1);
+        }
+    }
+
+    /// Writes what is owed and may leave, as far as there is room.
+    pub(crate) fn pump(&mut self, sender: &mut Sender<'_>) {
+        while let Some(owed) = self.intake.acks.first(self.store.parts().acks) {
+            if !self.write(owed, sender) {
+                break;
+            }
+            self.intake.acks.pop(self.store.parts().acks);
+        }
+        while let Some(owed) = self.intake.releases.first(self.store.parts().releases) {
+            if !self.write(owed, sender) {
+                break;
+            }
+            self.intake.releases.pop(self.store.parts().releases);
+        }
+    }
+
+    /// Whether an acknowledgement that may leave has not been written.
+    pub(crate) fn is_drained(&mut self) -> bool {
+        let acks = self.intake.acks.first(self.store.parts().acks);
+        let waits =
+            |owed: Owed| matches!(owed.kind, OwedKind::PubAckAwaited | OwedKind::PubRecAwaited);
+        acks.is_none_or(waits) && self.intake.releases.is_empty()
+    }
+
+    /// The application acknowledges. With properties it has to be the oldest, and to fit.
+    pub(crate) fn acknowledge(
+        &mut self,
+        token: AckToken,
+        reason: ReasonCode,
+        properties: &[Property<'_>],
+        sender: &mut Sender<'_>,
+    ) -> Result<(), AcknowledgeError> {
+        let first = self
+            .receipts
+            .next_token
+            .wrapping_sub(u64::from(self.intake.acks.len()));
+        let index = token
+            .0
+            .checked_sub(first)
+            .and_then(|index| u16::try_from(index).ok());
+        let index = index.ok_or(AcknowledgeError::Stale)?;
+        let parts = self.store.parts();
+        let entry = self.intake.acks.get_mut(parts.acks, index);
+        let entry = entry.ok_or(AcknowledgeError::Stale)?;
+        let (ready, packet) = match entry.kind {
+            OwedKind::PubAckAwaited => (OwedKind::PubAck, PacketType::PubAck),
+            OwedKind::PubRecAwaited => (OwedKind::PubRec, PacketType::PubRec),
+            _ => return Err(AcknowledgeError::Stale),
+        };
+        if reason != ReasonCode::SUCCESS
+            && !(reason.is_failure() && reason.is_allowed(packet, From::Client))
+        {
+            return Err(AcknowledgeError::Reason(reason));
+        }
+        let owed = Owed {
+            id: entry.id,
+            kind: ready,
+            reason,
+        };
+        if !properties.is_empty() {
+            return self.acknowledge_with(owed, packet, index, properties, sender);
+        }
+        *entry = owed;
+        Ok(())
+    }
+
+    fn acknowledge_with(
+        &mut self,
+        owed: Owed,
+        packet: PacketType,
+        index: u16,
+        properties: &[Property<'_>],
+        sender: &mut Sender<'_>,
+    ) -> Result<(), AcknowledgeError> {
+        let Some(packet_id) = PacketId::new(owed.id) else {
+            return Err(AcknowledgeError::Stale);
+        };
+        let mut ack = Ack {
+            packet_id,
+            reason: owed.reason,
+            properties: Properties::new(properties),
+        };
+        let mut len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
+        // Reason String and User Property may not make it too large for the server
+        // (MQTT-3.4.2-2, MQTT-3.4.2-3, MQTT-3.5.2-2, MQTT-3.5.2-3): they are left out then.
+        if len > sender.line.limits.maximum_packet_size as usize {
+            ack.properties = Properties::EMPTY;
+            len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
+        }
+        if index != 0 || !sender.line.is_up() || !sender.has_room(len) {
+            return Err(AcknowledgeError::PropertiesCannotWait);
+        }
+        let out = sender.line.tx.room(sender.store.transmit(), len);
+        let out = out.ok_or(AcknowledgeError::PropertiesCannotWait)?;
+        let written = ack
+            .encode(packet, From::Client, out)
+            .map_err(AcknowledgeError::Invalid)?;
+        sender.commit(written);
+        self.intake.acks.pop(self.store.parts().acks);
+        self.written(owed);
+        Ok(())
+    }
+
+    /// The transport is gone. What was not acknowledged comes again; what was, is remembered.
+    /// True when a message was being delivered in parts.
+    pub(crate) fn cut(&mut self) -> bool {
+        let parts = self.store.parts();
+        while let Some(owed) = self.intake.acks.first(parts.acks) {
+            // Delivered but not acknowledged by the application: it is not received yet.
+            if owed.kind == OwedKind::PubRecAwaited || owed.reason.is_failure() {
+                id_table::remove(parts.received, owed.id);
+            }
+            self.intake.acks.pop(parts.acks);
+        }
+        id_table::for_each(parts.received, |value| *value = EARLIER);
+        let cut = self
+            .intake
+            .partial
+            .is_some_and(|partial| !partial.duplicate);
+        *self.intake = Intake::new();
+        self.store.clear_aliases();
+        cut
+    }
+
+    /// The session is gone: so are the identifiers in it.
+    pub(crate) fn session_lost(&mut self) {
+        id_table::clear(self.store.parts().received);
+    }
+}

@@ -1,0 +1,337 @@
+//! What the application asks for: to connect, to publish, to subscribe.
+
+use core::fmt;
+use mqtt_proto::{EncodeError, Property, QoS, TopicName, Will};
+
+/// A message to be published.
+///
+/// ```
+/// use mqtt_session::{Property, Publish, QoS, TopicName};
+///
+/// let topic = TopicName::new("sensors/7/temperature")?;
+/// let properties = [Property::ContentType("text/plain"), Property::UserProperty("unit", "°C")];
+/// let publish = Publish::new(topic, b"21.5")
+///     .qos(QoS::AtLeastOnce)
+///     .retain(true)
+///     .message_expiry_interval(3600)
+///     .properties(&properties);
+/// # let _ = publish;
+/// # Ok::<(), mqtt_session::TopicError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Publish<'a> {
+    pub(crate) topic: TopicName<'a>,
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) expiry: Option<u32>,
+    pub(crate) properties: &'a [Property<'a>],
+}
+
+impl<'a> Publish<'a> {
+    /// A message at QoS 0, not retained, without properties.
+    #[must_use]
+    pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expiry: None,
+            properties: &[],
+        }
+    }
+
+    /// How often it is to arrive: at most once, at least once, exactly once.
+    #[must_use]
+    pub const fn qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// Whether the server keeps it for later subscribers.
+    #[must_use]
+    pub const fn retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
+
+    /// Message Expiry Interval in seconds (section 3.3.2.3.3). It runs from the call that
+    /// publishes: while the message waits here it counts down, and a message that was never sent
+    /// is given up when it has passed.
+    #[must_use]
+    pub const fn message_expiry_interval(mut self, seconds: u32) -> Self {
+        self.expiry = Some(seconds);
+        self
+    }
+
+    /// All other properties, sent in this order. Not among them: Message Expiry Interval, which
+    /// has its own method, and Topic Alias, which the machine sets up by itself.
+    #[must_use]
+    pub const fn properties(mut self, properties: &'a [Property<'a>]) -> Self {
+        self.properties = properties;
+        self
+    }
+}
+
+/// What CONNECT says, given fresh for each connection.
+///
+/// The machine reads what it has to keep to itself from the properties: Receive Maximum, Maximum
+/// Packet Size, Topic Alias Maximum, Session Expiry Interval, Request Problem Information,
+/// Authentication Method.
+///
+/// ```
+/// use mqtt_session::{Connect, Property};
+///
+/// let properties = [Property::SessionExpiryInterval(3600)];
+/// let connect = Connect {
+///     keep_alive: 30,
+///     user_name: Some("sensor"),
+///     password: Some(b"secret"),
+///     properties: &properties,
+///     ..Connect::new("sensor-7")
+/// };
+/// # let _ = connect;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Connect<'a> {
+    /// The client identifier; empty to have the server assign one, which is then used for later
+    /// connections.
+    pub client_id: &'a str,
+    /// Throw the session away first (section 3.1.2.4). Holds until the first accepted
+    /// connection, see [`Config::clean_start_always`](crate::Config::clean_start_always).
+    pub clean_start: bool,
+    /// Keep Alive in seconds; 0 turns it off.
+    pub keep_alive: u16,
+    /// CONNECT's properties, sent in this order, behind a Receive Maximum that the store may
+    /// demand.
+    pub properties: &'a [Property<'a>],
+    /// The will message.
+    pub will: Option<Will<'a>>,
+    /// The user name.
+    pub user_name: Option<&'a str>,
+    /// The password.
+    pub password: Option<&'a [u8]>,
+}
+
+impl<'a> Connect<'a> {
+    /// A CONNECT with a Keep Alive of 60 seconds and nothing else.
+    #[must_use]
+    pub const fn new(client_id: &'a str) -> Self {
+        Self {
+            client_id,
+            clean_start: false,
+            keep_alive: 60,
+            properties: &[],
+            will: None,
+            user_name: None,
+            password: None,
+        }
+    }
+}
+
+/// Why [`Client::opened`](crate::Client::opened) refused. Nothing was queued: the machine waits
+/// for `opened` again, or for `closed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The machine did not ask for a transport.
+    NotExpected,
+    /// CONNECT cannot be encoded.
+    Invalid(EncodeError),
+    /// CONNECT is larger than the transmit buffer.
+    TransmitBuffer {
+        /// Bytes that CONNECT needs, with those that must stay free.
+        needed: usize,
+    },
+    /// A Receive Maximum above what the store can hold.
+    ReceiveMaximum {
+        /// What the store can hold.
+        store: u16,
+    },
+    /// A Topic Alias Maximum above what the store can hold.
+    TopicAliasMaximum {
+        /// What the store can hold.
+        store: u16,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotExpected => f.write_str("no transport was asked for"),
+            Self::Invalid(error) => error.fmt(f),
+            Self::TransmitBuffer { needed } => {
+                write!(f, "CONNECT needs a transmit buffer of {needed} bytes")
+            }
+            Self::ReceiveMaximum { store } => {
+                write!(f, "receive maximum is above the store's {store}")
+            }
+            Self::TopicAliasMaximum { store } => {
+                write!(f, "topic alias maximum is above the store's {store}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {}
+
+/// Why a publish, subscribe or unsubscribe was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RequestError {
+    /// QoS 0 without a connection, see [`Config::qos0_offline`](crate::Config::qos0_offline).
+    NotConnected,
+    /// [`Client::stop`](crate::Client::stop) was called.
+    Stopping,
+    /// The store holds as many messages and requests as it can: poll, and try again later.
+    TooMany,
+    /// The store has no room for so many bytes now: poll, and try again later.
+    NoRoom,
+    /// The store can never hold so many bytes.
+    LargerThanStore,
+    /// Larger than the server's Maximum Packet Size (MQTT-3.2.2-15).
+    TooLarge {
+        /// Bytes of the packet.
+        len: usize,
+        /// What the server allows.
+        maximum: u32,
+    },
+    /// Above the server's Maximum QoS (MQTT-3.2.2-11).
+    QoSNotSupported {
+        /// What the server allows.
+        maximum: QoS,
+    },
+    /// The server does not store retained messages (MQTT-3.2.2-14).
+    RetainNotSupported,
+    /// The server does not support wildcard subscriptions (section 3.2.2.3.11).
+    WildcardsNotSupported,
+    /// The server does not support shared subscriptions (section 3.2.2.3.13).
+    SharedNotSupported,
+    /// The server does not support subscription identifiers (section 3.2.2.3.12).
+    SubscriptionIdentifiersNotSupported,
+    /// A property that has its own method or that the machine sets by itself.
+    OwnProperty(mqtt_proto::PropertyId),
+    /// The packet cannot be encoded.
+    Invalid(EncodeError),
+}
+
+impl From<EncodeError> for RequestError {
+    fn from(error: EncodeError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("not connected"),
+            Self::Stopping => f.write_str("the client is stopping"),
+            Self::TooMany => f.write_str("the store holds as many exchanges as it can"),
+            Self::NoRoom => f.write_str("the store has no room for it now"),
+            Self::LargerThanStore => f.write_str("larger than the store"),
+            Self::TooLarge { len, maximum } => {
+                write!(
+                    f,
+                    "{len} bytes, the server's maximum packet size is {maximum}"
+                )
+            }
+            Self::QoSNotSupported { maximum } => {
+                write!(f, "the server's maximum QoS is {}", *maximum as u8)
+            }
+            Self::RetainNotSupported => {
+                f.write_str("the server does not support retained messages")
+            }
+            Self::WildcardsNotSupported => {
+                f.write_str("the server does not support wildcard subscriptions")
+            }
+            Self::SharedNotSupported => {
+                f.write_str("the server does not support shared subscriptions")
+            }
+            Self::SubscriptionIdentifiersNotSupported => {
+                f.write_str("the server does not support subscription identifiers")
+            }
+            Self::OwnProperty(property) => {
+                write!(f, "{property:?} is not given among the properties")
+            }
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+/// Why an acknowledgement was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AcknowledgeError {
+    /// It was acknowledged already, or it came over an earlier connection: the server delivers
+    /// it again.
+    Stale,
+    /// A reason code that PUBACK or PUBREC may not carry, or 0x10, which a client never sends.
+    Reason(mqtt_proto::ReasonCode),
+    /// Properties leave only with the oldest unacknowledged message, while there is room.
+    PropertiesCannotWait,
+    /// The properties cannot be encoded.
+    Invalid(EncodeError),
+}
+
+impl fmt::Display for AcknowledgeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str("acknowledged already, or of an earlier connection"),
+            Self::Reason(reason) => write!(f, "an acknowledgement may not say {reason}"),
+            Self::PropertiesCannotWait => {
+                f.write_str("properties cannot wait for older acknowledgements")
+            }
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for AcknowledgeError {}
+
+/// Why [`Client::authenticate`](crate::Client::authenticate) or
+/// [`Client::stop_with`](crate::Client::stop_with) was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Not possible in this phase of the connection.
+    NotNow,
+    /// CONNECT named no Authentication Method (MQTT-4.12.0-7), or another one (MQTT-4.12.0-5).
+    Method,
+    /// A reason code that a client may not send.
+    Reason(mqtt_proto::ReasonCode),
+    /// A Session Expiry Interval above zero though CONNECT's was zero (section 3.14.2.2.2).
+    SessionExpiry,
+    /// There is no room in the transmit buffer now.
+    NoRoom,
+    /// Larger than the server's Maximum Packet Size.
+    TooLarge,
+    /// The packet cannot be encoded.
+    Invalid(EncodeError),
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNow => f.write_str("not possible in this phase of the connection"),
+            Self::Method => f.write_str("not the authentication method of CONNECT"),
+            Self::Reason(reason) => write!(f, "a client may not send {reason} here"),
+            Self::SessionExpiry => {
+                f.write_str("a session expiry of zero in CONNECT cannot be raised")
+            }
+            Self::NoRoom => f.write_str("no room in the transmit buffer"),
+            Self::TooLarge => f.write_str("larger than the server's maximum packet size"),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ControlError {}

@@ -1,0 +1,250 @@
+//! The caller's input bytes, read from the transport and consumed by the machine.
+
+/// The buffer between the transport and the machine, over bytes that the caller brings.
+///
+/// The adapter reads into [`RxBuffer::spare`] and says how much with [`RxBuffer::filled`];
+/// [`Client::poll`](crate::Client::poll) takes packets off the front by itself. There is nothing
+/// to remember, and a message that was delivered stays readable until the next poll.
+///
+/// ```
+/// use mqtt_session::RxBuffer;
+///
+/// let mut input = RxBuffer::new([0u8; 64]);
+/// let from_the_network = [0xd0, 0x00];
+/// input.spare()[..2].copy_from_slice(&from_the_network);
+/// input.filled(2);
+/// assert_eq!(input.len(), 2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RxBuffer<B> {
+    bytes: B,
+    cursor: RxCursor,
+}
+
+/// Where in the bytes the unread part lies, and what is known of the packet at its start.
+///
+/// A PUBLISH larger than the buffer keeps its header at the start while its payload passes
+/// behind it: `header` bytes stay, the `gap` behind them was delivered already and is closed
+/// when room is next made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct RxCursor {
+    start: usize,
+    end: usize,
+    /// Unread bytes that must have come before looking again pays: what keeps a packet that
+    /// drips in from being parsed once for every drip.
+    wanted: usize,
+    header: usize,
+    gap: usize,
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
+    /// A buffer over `bytes`: an array, a vector, a static slice.
+    ///
+    /// It must hold the largest packet that is not a PUBLISH, and of a PUBLISH twice the header
+    /// (topic name and properties); larger payloads are delivered in parts.
+    pub const fn new(bytes: B) -> Self {
+        Self {
+            bytes,
+            cursor: RxCursor {
+                start: 0,
+                end: 0,
+                wanted: 0,
+                header: 0,
+                gap: 0,
+            },
+        }
+    }
+
+    /// The free part, to read into. It is empty only when the buffer is full of unread bytes.
+    pub fn spare(&mut self) -> &mut [u8] {
+        let bytes = self.bytes.as_mut();
+        self.cursor.make_room(bytes);
+        bytes.get_mut(self.cursor.end..).unwrap_or_default()
+    }
+
+    /// Says that `count` bytes were written to the front of [`RxBuffer::spare`]; more than fit
+    /// there are not counted.
+    pub fn filled(&mut self, count: usize) {
+        let capacity = self.bytes.as_ref().len();
+        self.cursor.end = self.cursor.end.saturating_add(count).min(capacity);
+    }
+
+    /// Unread bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cursor.len()
+    }
+
+    /// Whether no byte is unread.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All bytes the buffer can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.as_ref().len()
+    }
+
+    /// Forgets what is unread. The machine does this itself when a transport is gone.
+    pub fn clear(&mut self) {
+        self.cursor = RxCursor::default();
+    }
+
+    pub(crate) fn parts(&mut self) -> Rx<'_> {
+        Rx {
+            bytes: self.bytes.as_ref(),
+            cursor: &mut self.cursor,
+        }
+    }
+}
+
+/// The buffer as the machine sees it: bytes that only the caller changes, a cursor that only
+/// the machine moves.
+pub(crate) struct Rx<'a> {
+    bytes: &'a [u8],
+    pub(crate) cursor: &'a mut RxCursor,
+}
+
+impl<'a> Rx<'a> {
+    /// The unread bytes, if looking at them can bring news.
+    pub(crate) fn news(&self) -> Option<&'a [u8]> {
+        let len = self.cursor.len();
+        if len == 0 || len < self.cursor.wanted {
+            return None;
+        }
+        self.bytes.get(self.cursor.start..self.cursor.end)
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl RxCursor {
+    /// Unread bytes; what was delivered of a large payload does not count.
+    pub(crate) fn len(&self) -> usize {
+        self.end.saturating_sub(self.start).saturating_sub(self.gap)
+    }
+
+    /// Takes a whole packet off the front.
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start = self.start.saturating_add(len).min(self.end);
+        self.wanted = 0;
+    }
+
+    /// There is no news before this many bytes are unread.
+    pub(crate) fn want(&mut self, total: usize) {
+        self.wanted = total;
+    }
+
+    /// Keeps the first `header` bytes in place while the payload behind them passes.
+    pub(crate) fn pin(&mut self, header: usize) {
+        self.header = header;
+        self.gap = 0;
+    }
+
+    /// Length of the pinned header and of the delivered bytes behind it.
+    pub(crate) fn pinned(&self) -> (usize, usize) {
+        (self.header, self.gap)
+    }
+
+    /// Counts `len` payload bytes behind the pinned header as delivered; they stay readable
+    /// until room is made.
+    pub(crate) fn pass(&mut self, len: usize) {
+        self.gap = self.gap.saturating_add(len);
+        self.wanted = 0;
+    }
+
+    /// The last part has gone: drops the pinned header with everything that passed behind it.
+    pub(crate) fn unpin(&mut self) {
+        let len = self.header.saturating_add(self.gap);
+        self.header = 0;
+        self.gap = 0;
+        self.consume(len);
+    }
+
+    /// Drops everything: the transport it came from is gone.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Moves what is unread to the front when the room behind it is used up. A packet is moved
+    /// at most once, so this stays linear in the bytes.
+    fn make_room(&mut self, bytes: &mut [u8]) {
+        if self.gap > 0 {
+            let kept = self.start.saturating_add(self.header);
+            let rest = kept.saturating_add(self.gap);
+            if rest <= self.end {
+                bytes.copy_within(rest..self.end, kept);
+            }
+            self.end = self.end.saturating_sub(self.gap);
+            self.gap = 0;
+        }
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if self.start > 0
+            && (self.end == bytes.len() || self.start.saturating_add(self.wanted) > bytes.len())
+        {
+            bytes.copy_within(self.start..self.end, 0);
+            self.end = self.end.saturating_sub(self.start);
+            self.start = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &mut RxBuffer<[u8; 8]>, bytes: &[u8]) {
+        input.spare()[..bytes.len()].copy_from_slice(bytes);
+        input.filled(bytes.len());
+    }
+
+    #[test]
+    fn a_packet_is_moved_to_the_front_only_when_the_room_is_used_up() {
+        let mut input = RxBuffer::new([0; 8]);
+        read(&mut input, &[1, 2, 3, 4, 5, 6]);
+        input.parts().cursor.consume(4);
+        assert_eq!(input.spare().len(), 2);
+        read(&mut input, &[7, 8]);
+        assert_eq!(input.parts().news(), Some(&[5, 6, 7, 8][..]));
+        assert_eq!(input.spare().len(), 4);
+        assert_eq!(input.parts().news(), Some(&[5, 6, 7, 8][..]));
+    }
+
+    #[test]
+    fn a_pinned_header_stays_while_the_payload_passes() {
+        let mut input = RxBuffer::new([0; 8]);
+        read(&mut input, &[1, 2, 3, 10, 11, 12, 13, 14]);
+        input.parts().cursor.pin(3);
+        input.parts().cursor.pass(5);
+        assert_eq!(input.len(), 3);
+        read(&mut input, &[15, 16, 99]);
+        assert_eq!(input.parts().news(), Some(&[1, 2, 3, 15, 16, 99][..]));
+        input.parts().cursor.pass(2);
+        input.parts().cursor.unpin();
+        assert_eq!(input.parts().news(), Some(&[99][..]));
+    }
+
+    #[test]
+    fn no_news_before_what_is_wanted_has_come() {
+        let mut input = RxBuffer::new([0; 8]);
+        read(&mut input, &[1, 2]);
+        input.parts().cursor.want(3);
+        assert_eq!(input.parts().news(), None);
+        read(&mut input, &[3]);
+        assert_eq!(input.parts().news(), Some(&[1, 2, 3][..]));
+    }
+
+    #[test]
+    fn counting_more_than_fits_counts_what_fits() {
+        let mut input = RxBuffer::new([0; 8]);
+        input.filled(usize::MAX);
+        assert_eq!(input.len(), 8);
+        assert!(input.spare().is_empty());
+    }
+}

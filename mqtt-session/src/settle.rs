@@ -1,0 +1,450 @@
+//! How exchanges go on and end: by the transport, by acknowledgements, by a cut.
+
+use crate::config::Lost;
+use crate::event::{GiveUp, Ticket};
+use crate::id_table;
+use crate::instant::Instant;
+use crate::line::Line;
+use crate::sender::Sender;
+use crate::slots::{Flags, Queue, Record, Stage};
+use crate::violation::Violation;
+use mqtt_proto::{PacketType, ReasonCode};
+
+/// What an acknowledgement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The exchange has ended with this reason.
+    Settled(Ticket, ReasonCode),
+    /// PUBREC was taken; PUBREL follows.
+    Continues(Ticket, ReasonCode),
+    /// Nothing to tell.
+    Quiet,
+    /// PUBREC for an identifier that is not in use: it wants PUBREL 0x92.
+    Unknown,
+}
+
+impl Sender<'_> {
+    /// The transport took `len` of the bytes offered.
+    pub(crate) fn sent(&mut self, len: usize) {
+        let taken = self.line.tx.took(len);
+        if taken == 0 {
+            return;
+        }
+        let now = self.clock.now;
+        self.line.last_sent = now;
+        self.line.stalled_since = now;
+        while let Some(slot) = self.exchanges.sending.first() {
+            let records = self.store.records();
+            let Some(record) = records.get_mut(usize::from(slot)) else {
+                break;
+            };
+            if !self.line.tx.has_taken(record.mark) {
+                break;
+            }
+            record.flags.clear(Flags::SENDING);
+            record.flags.set(Flags::ON_WIRE);
+            record.mark = now.stamp().raw();
+            let stage = record.stage;
+            self.exchanges.sending.remove(records, slot);
+            let queue = match stage {
+                Stage::AwaitPubAck | Stage::AwaitPubRec => {
+                    record_seen(records, slot);
+                    &mut self.exchanges.flight
+                }
+                Stage::AwaitPubComp => &mut self.exchanges.released,
+                Stage::AwaitSubAck | Stage::AwaitUnsubAck => {
+                    self.free_block(slot);
+                    let records = self.store.records();
+                    self.exchanges.requests.push_back(records, slot);
+                    self.clock.arm(now.plus_millis(self.config.ack_timeout));
+                    continue;
+                }
+                Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
+                    self.end(slot, Stage::EndedWell);
+                    continue;
+                }
+            };
+            queue.push_back(records, slot);
+            self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
+            self.clock.arm(now.plus_millis(self.config.ack_timeout));
+        }
+    }
+
+    /// PUBACK, PUBREC or PUBCOMP came in.
+    ///
+    /// What each does to each stage is this one table; a packet for an identifier that is not in
+    /// use, or whose own packet has not left yet, changes nothing.
+    pub(crate) fn acknowledged(
+        &mut self,
+        packet: PacketType,
+        id: u16,
+        reason: ReasonCode,
+    ) -> Result<Answer, Violation> {
+        let Some((slot, record)) = self.find(id) else {
+            return Ok(match packet {
+                PacketType::PubRec => Answer::Unknown,
+                _ => Answer::Quiet,
+            });
+        };
+        if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
+            return Ok(Answer::Quiet);
+        }
+        let ticket = Ticket(record.ticket);
+        match (record.stage, packet) {
+            (Stage::AwaitPubAck, PacketType::PubAck) => {
+                self.finish(slot, &record);
+                Ok(Answer::Settled(ticket, reason))
+            }
+            (Stage::AwaitPubRec, PacketType::PubRec) if reason.is_failure() => {
+                self.finish(slot, &record);
+                Ok(Answer::Settled(ticket, reason))
+            }
+            (Stage::AwaitPubRec, PacketType::PubRec) => {
+                self.take_out(slot, &record);
+                self.free_block(slot);
+                let records = self.store.records();
+                if let Some(record) = records.get_mut(usize::from(slot)) {
+                    record.stage = Stage::AwaitPubComp;
+                    record.reason = reason;
+                    record.flags.clear(Flags::ON_WIRE);
+                }
+                self.exchanges.release.push_back(records, slot);
+                Ok(Answer::Continues(ticket, reason))
+            }
+            // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
+            (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
+                if record.flags.has(Flags::ON_WIRE) {
+                    let records = self.store.records();
+                    self.exchanges.released.remove(records, slot);
+                    if let Some(record) = records.get_mut(usize::from(slot)) {
+                        record.flags.clear(Flags::ON_WIRE);
+                    }
+                    self.exchanges.release.push_back(records, slot);
+                }
+                Ok(Answer::Quiet)
+            }
+            (Stage::AwaitPubComp, PacketType::PubRec) => Err(Violation::OutOfOrder(packet)),
+            (Stage::AwaitPubComp, PacketType::PubComp) => {
+                self.finish(slot, &record);
+                Ok(Answer::Settled(ticket, record.reason))
+            }
+            // Given up here because of the server's limits, while it still held the message.
+            (Stage::Reserved | Stage::Ended(_), PacketType::PubRec) if !reason.is_failure() => {
+                Ok(Answer::Unknown)
+            }
+            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => Ok(Answer::Quiet),
+            _ => Err(Violation::WrongAcknowledgement(packet)),
+        }
+    }
+
+    /// SUBACK or UNSUBACK came in with this many reason codes.
+    pub(crate) fn answered(
+        &mut self,
+        packet: PacketType,
+        id: u16,
+        reasons: usize,
+    ) -> Result<Option<Ticket>, Violation> {
+        let Some((slot, record)) = self.find(id) else {
+            return Ok(None);
+        };
+        match (record.stage, packet) {
+            (Stage::AwaitSubAck, PacketType::SubAck)
+            | (Stage::AwaitUnsubAck, PacketType::UnsubAck) => {
+                if !record.flags.has(Flags::ON_WIRE) {
+                    return Ok(None);
+                }
+                if reasons != usize::from(record.filters) {
+                    return Err(Violation::ReasonCodeCount(packet));
+                }
+                self.finish(slot, &record);
+                Ok(Some(Ticket(record.ticket)))
+            }
+            _ => Err(Violation::WrongAcknowledgement(packet)),
+        }
+    }
+
+    fn find(&mut self, id: u16) -> Option<(u16, Record)> {
+        let slot = id_table::find(self.store.parts().ids, id)?;
+        let record = self.record(slot)?;
+        Some((slot, record))
+    }
+
+    /// The queue that a sent record is in, by its stage and by how far it has come.
+    fn queue_of(&mut self, record: &Record) -> &mut Queue {
+        let on_wire = record.flags.has(Flags::ON_WIRE);
+        match record.stage {
+            Stage::AwaitPubComp if on_wire => &mut self.exchanges.released,
+            Stage::AwaitPubComp => &mut self.exchanges.release,
+            Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.exchanges.requests,
+            _ if on_wire => &mut self.exchanges.flight,
+            _ => &mut self.exchanges.resume,
+        }
+    }
+
+    fn take_out(&mut self, slot: u16, record: &Record) {
+        let mut queue = *self.queue_of(record);
+        queue.remove(self.store.records(), slot);
+        *self.queue_of(record) = queue;
+    }
+
+    /// Takes a settled record out and frees all it held.
+    fn finish(&mut self, slot: u16, record: &Record) {
+        self.take_out(slot, record);
+        if record.flags.has(Flags::STORED) {
+            self.free_block(slot);
+        }
+        let mut parts = self.store.parts();
+        self.exchanges.free_id(&mut parts, record.id);
+        self.exchanges.free.push_front(parts.records, slot);
+    }
+
+    /// The next thing that ended without a packet from the server.
+    pub(crate) fn next_ended(&mut self) -> Option<(Ticket, Flags, Result<ReasonCode, GiveUp>)> {
+        let slot = self.exchanges.ended.first()?;
+        let records = self.store.records();
+        self.exchanges.ended.remove(records, slot);
+        let record = records.get_mut(usize::from(slot))?;
+        let outcome = match record.stage {
+            Stage::Ended(cause) => Err(cause),
+            _ => Ok(record.reason),
+        };
+        let told = (Ticket(record.ticket), record.flags, outcome);
+        if record.id == 0 {
+            self.exchanges.free.push_front(records, slot);
+        } else {
+            record.stage = Stage::Reserved;
+            self.exchanges.reserved.push_back(records, slot);
+        }
+        Some(told)
+    }
+
+    /// The transport is gone: what outlives it is put back into order, the rest is settled.
+    pub(crate) fn cut(&mut self) {
+        let was_up = self.line.standing != crate::line::Standing::Down;
+        let line = core::mem::replace(self.line, Line::new(self.clock.now));
+        self.sort_out_sending(&line);
+        let records = self.store.records();
+        for queue in [self.exchanges.flight, self.exchanges.released] {
+            let mut at = queue.first();
+            while let Some(slot) = at {
+                at = Queue::after(records, slot);
+                if let Some(record) = records.get_mut(usize::from(slot)) {
+                    record.flags.clear(Flags::ON_WIRE);
+                }
+            }
+        }
+        let exchanges = &mut *self.exchanges;
+        let mut later = core::mem::replace(&mut exchanges.resume, exchanges.flight);
+        exchanges.flight = Queue::EMPTY;
+        exchanges.resume.append(records, &mut later);
+        let mut later = core::mem::replace(&mut exchanges.release, exchanges.released);
+        exchanges.released = Queue::EMPTY;
+        exchanges.release.append(records, &mut later);
+        while let Some(slot) = self.exchanges.requests.pop_front(self.store.records()) {
+            self.give_up(slot, GiveUp::ConnectionLost);
+        }
+        if was_up {
+            while let Some(slot) = self.exchanges.prompt.pop_front(self.store.records()) {
+                self.give_up(slot, GiveUp::ConnectionLost);
+            }
+        }
+    }
+
+    /// What was written for the transport but not taken whole: what it may have begun to send
+    /// joins what was sent, what it did not touch goes back to where it came from.
+    fn sort_out_sending(&mut self, line: &Line) {
+        let mut untouched = Queue::EMPTY;
+        let mut unreleased = Queue::EMPTY;
+        let mut again = Queue::EMPTY;
+        while let Some(slot) = self.exchanges.sending.pop_front(self.store.records()) {
+            let payload = self.store.payload(slot).len();
+            let records = self.store.records();
+            let Some(record) = records.get_mut(usize::from(slot)) else {
+                continue;
+            };
+            let begun = line
+                .tx
+                .has_begun(record.mark, (record.len as usize).saturating_add(payload));
+            record.flags.clear(Flags::SENDING);
+            let seen = record.flags.has(Flags::MAYBE_SEEN);
+            match record.stage {
+                Stage::AwaitPubComp => unreleased.push_back(records, slot),
+                Stage::AwaitPubAck | Stage::AwaitPubRec if begun && !seen => {
+                    record.flags.set(Flags::MAYBE_SEEN);
+                    self.exchanges.flight.push_back(records, slot);
+                }
+                Stage::AwaitPubAck | Stage::AwaitPubRec if seen => again.push_back(records, slot),
+                Stage::AwaitPubAck | Stage::AwaitPubRec => {
+                    let id = core::mem::take(&mut record.id);
+                    untouched.push_back(records, slot);
+                    let mut parts = self.store.parts();
+                    self.exchanges.free_id(&mut parts, id);
+                }
+                _ => self.give_up(slot, GiveUp::ConnectionLost),
+            }
+        }
+        let records = self.store.records();
+        again.append(records, &mut self.exchanges.resume);
+        self.exchanges.resume = again;
+        unreleased.append(records, &mut self.exchanges.release);
+        self.exchanges.release = unreleased;
+        untouched.append(records, &mut self.exchanges.queued);
+        self.exchanges.queued = untouched;
+    }
+
+    /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it
+    /// may be sent again under its old identifiers (MQTT-3.2.2-5).
+    pub(crate) fn session_lost(&mut self, discarded: bool) {
+        // Past PUBREC the server has the message: that counts as acknowledged.
+        while let Some(slot) = self.exchanges.release.pop_front(self.store.records()) {
+            self.end(slot, Stage::EndedWell);
+        }
+        let mut again = Queue::EMPTY;
+        while let Some(slot) = self.exchanges.resume.pop_front(self.store.records()) {
+            let Some(record) = self.record(slot) else {
+                continue;
+            };
+            let policy = match record.stage {
+                Stage::AwaitPubAck => self.config.qos1_lost,
+                _ => self.config.qos2_lost,
+            };
+            if discarded {
+                self.give_up(slot, GiveUp::SessionDiscarded);
+            } else if policy == Lost::GiveUp {
+                self.give_up(slot, GiveUp::OutcomeUnknown);
+            } else {
+                let mut parts = self.store.parts();
+                self.exchanges.free_id(&mut parts, record.id);
+                if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+                    record.id = 0;
+                    record.flags.clear(Flags::MAYBE_SEEN);
+                }
+                again.push_back(parts.records, slot);
+            }
+        }
+        let records = self.store.records();
+        again.append(records, &mut self.exchanges.queued);
+        self.exchanges.queued = again;
+        let mut parts = self.store.parts();
+        let mut at = self.exchanges.ended.first();
+        while let Some(slot) = at {
+            at = Queue::after(parts.records, slot);
+            if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+                let id = core::mem::take(&mut record.id);
+                self.exchanges.free_id(&mut parts, id);
+            }
+        }
+        while let Some(slot) = self.exchanges.reserved.pop_front(self.store.records()) {
+            let mut parts = self.store.parts();
+            if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+                let id = core::mem::take(&mut record.id);
+                self.exchanges.free_id(&mut parts, id);
+            }
+            self.exchanges.free.push_front(parts.records, slot);
+        }
+    }
+
+    /// Gives up every message that was never sent and has expired, and finds the next to expire.
+    pub(crate) fn expire(&mut self) {
+        let mut next = Instant::NEVER;
+        for prompt in [false, true] {
+            let mut at = if prompt {
+                self.exchanges.prompt.first()
+            } else {
+                self.exchanges.queued.first()
+            };
+            while let Some(slot) = at {
+                at = Queue::after(self.store.records(), slot);
+                let Some(record) = self.record(slot) else {
+                    break;
+                };
+                let Some(expires) = self.expires(&record) else {
+                    continue;
+                };
+                if expires > self.clock.now {
+                    next = next.min(expires);
+                    continue;
+                }
+                let records = self.store.records();
+                if prompt {
+                    self.exchanges.prompt.remove(records, slot);
+                } else {
+                    self.exchanges.queued.remove(records, slot);
+                }
+                self.give_up(slot, GiveUp::Expired);
+            }
+        }
+        self.exchanges.next_expiry = next;
+    }
+
+    /// Gives up one publish, subscribe or unsubscribe that has not been settled; false when
+    /// there is none with this ticket.
+    pub(crate) fn abandon(&mut self, ticket: Ticket) -> bool {
+        for place in Place::ALL {
+            let mut at = place.queue(self.exchanges).first();
+            while let Some(slot) = at {
+                let records = self.store.records();
+                at = Queue::after(records, slot);
+                let found = records
+                    .get(usize::from(slot))
+                    .is_some_and(|record| record.ticket == ticket.0);
+                if found {
+                    let mut queue = *place.queue(self.exchanges);
+                    queue.remove(records, slot);
+                    *place.queue(self.exchanges) = queue;
+                    self.give_up(slot, GiveUp::Abandoned);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// When the longest unanswered packet should have been answered.
+    pub(crate) fn ack_deadline(&mut self) -> Instant {
+        let oldest = [
+            self.exchanges.flight,
+            self.exchanges.released,
+            self.exchanges.requests,
+        ];
+        let now = self.clock.now;
+        let limit = self.config.ack_timeout;
+        let records = self.store.records();
+        let mut deadline = Instant::NEVER;
+        for queue in oldest {
+            if let Some(slot) = queue.first()
+                && let Some(record) = records.get(usize::from(slot))
+            {
+                deadline = deadline.min(record.sent_at().deadline(limit, now));
+            }
+        }
+        deadline
+    }
+}
+
+/// The queues of what can be given up on the application's wish: what was never sent, and what
+/// is not being sent again now.
+#[derive(Clone, Copy)]
+enum Place {
+    Queued,
+    Prompt,
+    Resume,
+}
+
+impl Place {
+    const ALL: [Self; 3] = [Self::Queued, Self::Prompt, Self::Resume];
+
+    fn queue(self, exchanges: &mut crate::exchanges::Exchanges) -> &mut Queue {
+        match self {
+            Self::Queued => &mut exchanges.queued,
+            Self::Prompt => &mut exchanges.prompt,
+            Self::Resume => &mut exchanges.resume,
+        }
+    }
+}
+
+fn record_seen(records: &mut [Record], slot: u16) {
+    if let Some(record) = records.get_mut(usize::from(slot)) {
+        record.flags.set(Flags::MAYBE_SEEN);
+    }
+}

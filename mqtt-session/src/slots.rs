@@ -1,0 +1,284 @@
+//! The table of outbound exchanges: records that move between queues without being copied.
+//!
+//! Every record is in exactly one [`Queue`], linked by indices, so that taking one out of the
+//! middle costs the same whatever else is in flight.
+
+use crate::instant::Stamp;
+use mqtt_proto::ReasonCode;
+
+/// The index that names no record.
+pub(crate) const NIL: u16 = u16::MAX;
+
+/// One thing the application handed over: its ticket, its bytes, and how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    pub(crate) ticket: u64,
+    /// Where its block lies in the arena, and how long the packet in it is.
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+    /// While it is being sent: the place in the stream after its last byte. Once sent: when.
+    pub(crate) mark: u32,
+    /// The packet identifier, zero while it has none.
+    pub(crate) id: u16,
+    pub(crate) next: u16,
+    pub(crate) prev: u16,
+    /// Topic filters in a SUBSCRIBE or UNSUBSCRIBE.
+    pub(crate) filters: u16,
+    pub(crate) stage: Stage,
+    pub(crate) flags: Flags,
+    /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
+    pub(crate) reason: ReasonCode,
+}
+
+/// What the record stands for, named for what is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stage {
+    /// A QoS 0 PUBLISH: the transport has to take its last byte.
+    AwaitSent,
+    /// A QoS 1 PUBLISH.
+    AwaitPubAck,
+    /// A QoS 2 PUBLISH whose payload is still kept.
+    AwaitPubRec,
+    /// A QoS 2 exchange past PUBREC: only its identifier is left.
+    AwaitPubComp,
+    AwaitSubAck,
+    AwaitUnsubAck,
+    /// Ended, waiting to be told to the application.
+    Ended(crate::event::GiveUp),
+    /// Ended well, waiting to be told.
+    EndedWell,
+    /// Given up, but the server may hold the identifier: it stays taken while the session lives.
+    Reserved,
+}
+
+/// Facts about a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// An earlier transmission may have reached the server.
+    pub(crate) const MAYBE_SEEN: Self = Self(1);
+    /// Its block begins with the moment it expires.
+    pub(crate) const EXPIRES: Self = Self(1 << 1);
+    /// Its payload is held by the store beside the arena.
+    pub(crate) const PAYLOAD_APART: Self = Self(1 << 2);
+    /// It has a block in the arena.
+    pub(crate) const STORED: Self = Self(1 << 3);
+    /// It is a SUBSCRIBE.
+    pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
+    /// It is an UNSUBSCRIBE.
+    pub(crate) const UNSUBSCRIBE: Self = Self(1 << 5);
+    /// It has a filter with a wildcard.
+    pub(crate) const WILDCARD: Self = Self(1 << 6);
+    /// It has a filter of a shared subscription.
+    pub(crate) const SHARED: Self = Self(1 << 7);
+    /// It has a subscription identifier.
+    pub(crate) const IDENTIFIED: Self = Self(1 << 8);
+    /// It is in the queue of what is being sent.
+    pub(crate) const SENDING: Self = Self(1 << 9);
+    /// Every byte of it was taken by the present transport.
+    pub(crate) const ON_WIRE: Self = Self(1 << 10);
+
+    pub(crate) const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) fn set(&mut self, flag: Self) {
+        self.0 |= flag.0;
+    }
+
+    pub(crate) fn clear(&mut self, flag: Self) {
+        self.0 &= !flag.0;
+    }
+}
+
+impl Record {
+    /// A record in no queue, for filling tables.
+    pub(crate) const EMPTY: Self = Self {
+        ticket: 0,
+        offset: 0,
+        len: 0,
+        mark: 0,
+        id: 0,
+        next: NIL,
+        prev: NIL,
+        filters: 0,
+        stage: Stage::AwaitSent,
+        flags: Flags(0),
+        reason: ReasonCode::SUCCESS,
+    };
+
+    /// Whether this is a PUBLISH that is acknowledged.
+    pub(crate) fn is_exchange(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::AwaitPubAck | Stage::AwaitPubRec | Stage::AwaitPubComp
+        )
+    }
+
+    /// The time stamp in `mark` once the record is on the wire.
+    pub(crate) fn sent_at(&self) -> Stamp {
+        Stamp::from_raw(self.mark)
+    }
+}
+
+/// A queue of records: first in, first out, and removal anywhere, all in constant time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Queue {
+    head: u16,
+    tail: u16,
+    len: u16,
+}
+
+impl Queue {
+    pub(crate) const EMPTY: Self = Self {
+        head: NIL,
+        tail: NIL,
+        len: 0,
+    };
+
+    pub(crate) const fn len(&self) -> u16 {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) const fn first(&self) -> Option<u16> {
+        if self.head == NIL {
+            None
+        } else {
+            Some(self.head)
+        }
+    }
+
+    pub(crate) fn push_back(&mut self, records: &mut [Record], slot: u16) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.prev = self.tail;
+            record.next = NIL;
+        }
+        match records.get_mut(usize::from(self.tail)) {
+            Some(last) => last.next = slot,
+            None => self.head = slot,
+        }
+        self.tail = slot;
+        self.len = self.len.saturating_add(1);
+    }
+
+    pub(crate) fn push_front(&mut self, records: &mut [Record], slot: u16) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.prev = NIL;
+            record.next = self.head;
+        }
+        match records.get_mut(usize::from(self.head)) {
+            Some(first) => first.prev = slot,
+            None => self.tail = slot,
+        }
+        self.head = slot;
+        self.len = self.len.saturating_add(1);
+    }
+
+    pub(crate) fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
+        let slot = self.first()?;
+        self.remove(records, slot);
+        Some(slot)
+    }
+
+    /// Takes a record out that is in this queue.
+    pub(crate) fn remove(&mut self, records: &mut [Record], slot: u16) {
+        let Some(&Record { prev, next, .. }) = records.get(usize::from(slot)) else {
+            return;
+        };
+        match records.get_mut(usize::from(prev)) {
+            Some(before) => before.next = next,
+            None => self.head = next,
+        }
+        match records.get_mut(usize::from(next)) {
+            Some(after) => after.prev = prev,
+            None => self.tail = prev,
+        }
+        self.len = self.len.saturating_sub(1);
+    }
+
+    /// Puts all of `other` behind what is here, leaving `other` empty.
+    pub(crate) fn append(&mut self, records: &mut [Record], other: &mut Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            core::mem::swap(self, other);
+            return;
+        }
+        if let Some(last) = records.get_mut(usize::from(self.tail)) {
+            last.next = other.head;
+        }
+        if let Some(first) = records.get_mut(usize::from(other.head)) {
+            first.prev = self.tail;
+        }
+        self.tail = other.tail;
+        self.len = self.len.saturating_add(other.len);
+        *other = Self::EMPTY;
+    }
+
+    /// The record behind `slot` in the same queue.
+    pub(crate) fn after(records: &[Record], slot: u16) -> Option<u16> {
+        match records.get(usize::from(slot)) {
+            Some(record) if record.next != NIL => Some(record.next),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    fn order(queue: &Queue, records: &[Record]) -> Vec<u16> {
+        let mut slots = Vec::new();
+        let mut at = queue.first();
+        while let Some(slot) = at {
+            slots.push(slot);
+            at = Queue::after(records, slot);
+        }
+        slots
+    }
+
+    #[test]
+    fn a_queue_keeps_its_order_through_removals_anywhere() {
+        let mut records = [Record::EMPTY; 5];
+        let mut queue = Queue::EMPTY;
+        for slot in 0..5 {
+            queue.push_back(&mut records, slot);
+        }
+        queue.remove(&mut records, 2);
+        queue.remove(&mut records, 0);
+        queue.remove(&mut records, 4);
+        assert_eq!(order(&queue, &records), [1, 3]);
+        queue.push_front(&mut records, 4);
+        assert_eq!(order(&queue, &records), [4, 1, 3]);
+        queue.remove(&mut records, 3);
+        assert_eq!(queue.pop_front(&mut records), Some(4));
+        assert_eq!(queue.pop_front(&mut records), Some(1));
+        assert_eq!(queue.pop_front(&mut records), None);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn appending_keeps_both_orders_and_empties_the_other() {
+        let mut records = [Record::EMPTY; 4];
+        let (mut front, mut back) = (Queue::EMPTY, Queue::EMPTY);
+        front.push_back(&mut records, 3);
+        front.push_back(&mut records, 1);
+        back.push_back(&mut records, 0);
+        back.push_back(&mut records, 2);
+        front.append(&mut records, &mut back);
+        assert_eq!(order(&front, &records), [3, 1, 0, 2]);
+        assert_eq!((front.len(), back.len()), (4, 0));
+        back.append(&mut records, &mut front);
+        assert_eq!(order(&back, &records), [3, 1, 0, 2]);
+        assert!(front.is_empty());
+    }
+}

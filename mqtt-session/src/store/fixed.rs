@@ -1,0 +1,308 @@
+//! The store without an allocator: every size is chosen at compile time.
+
+use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use crate::id_table::IdEntry;
+use crate::owed::Owed;
+use crate::slots::Record;
+
+/// The longest client identifier that a server may assign, in bytes.
+const ASSIGNED_CLIENT_ID: usize = 64;
+
+/// A store of fixed size, for targets without an allocator.
+///
+/// - `OUT`: what may be outbound at a time: messages waiting or unacknowledged, subscribe and
+///   unsubscribe requests. At most 65,534.
+/// - `IN`: inbound QoS 1 and QoS 2 messages unacknowledged at a time; advertised as Receive
+///   Maximum. At least 1, at most 65,535.
+/// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each.
+/// - `TRANSMIT`: bytes for what goes to the transport next; CONNECT must fit in.
+/// - `ALIASES`: topics kept for topic aliases, in each direction. They are looked up one by one.
+/// - `TOPIC`: the longest topic name that is kept for an alias.
+///
+/// A client identifier that the server assigns may have 64 bytes.
+///
+/// ```
+/// use mqtt_session::{Client, Config, Fixed};
+///
+/// let client = Client::new(Config::default(), Fixed::<8, 8, 1024, 256>::new());
+/// # let _ = client;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fixed<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize = 0,
+    const TOPIC: usize = 0,
+> {
+    outbound: Outbound<OUT, ARENA, TRANSMIT, ALIASES, TOPIC>,
+    inbound: Inbound<IN, ALIASES, TOPIC>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Outbound<
+    const OUT: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> {
+    records: [Record; OUT],
+    ids: [IdEntry; OUT],
+    arena: [u8; ARENA],
+    transmit: [u8; TRANSMIT],
+    aliases: Aliases<ALIASES, TOPIC>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Inbound<const IN: usize, const ALIASES: usize, const TOPIC: usize> {
+    received: [IdEntry; IN],
+    acks: [Owed; IN],
+    releases: [Owed; IN],
+    aliases: Aliases<ALIASES, TOPIC>,
+    client_id: Text<ASSIGNED_CLIENT_ID>,
+}
+
+/// A few bytes and how many of them count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Text<const MAX: usize> {
+    len: u16,
+    bytes: [u8; MAX],
+}
+
+impl<const MAX: usize> Text<MAX> {
+    const EMPTY: Self = Self {
+        len: 0,
+        bytes: [0; MAX],
+    };
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn set(&mut self, text: &[u8]) -> bool {
+        let (Some(bytes), Ok(len)) = (self.bytes.get_mut(..text.len()), u16::try_from(text.len()))
+        else {
+            return false;
+        };
+        bytes.copy_from_slice(text);
+        self.len = len;
+        true
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Aliases<const ALIASES: usize, const TOPIC: usize>([Text<TOPIC>; ALIASES]);
+
+impl<const ALIASES: usize, const TOPIC: usize> Aliases<ALIASES, TOPIC> {
+    const EMPTY: Self = Self([Text::EMPTY; ALIASES]);
+
+    fn capacity(&self) -> u16 {
+        u16::try_from(ALIASES).unwrap_or(u16::MAX)
+    }
+
+    fn get(&self, alias: u16) -> &[u8] {
+        let index = usize::from(alias).wrapping_sub(1);
+        self.0.get(index).map(Text::as_bytes).unwrap_or_default()
+    }
+
+    fn set(&mut self, alias: u16, topic: &[u8]) -> bool {
+        let index = usize::from(alias).wrapping_sub(1);
+        self.0.get_mut(index).is_some_and(|text| text.set(topic))
+    }
+
+    fn clear(&mut self) {
+        for text in &mut self.0 {
+            text.len = 0;
+        }
+    }
+}
+
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    /// An empty store. Sizes outside the ranges above do not compile.
+    #[must_use]
+    pub const fn new() -> Self {
+        const {
+            assert!(OUT >= 1 && OUT < u16::MAX as usize, "OUT is 1 to 65,534");
+            assert!(IN >= 1 && IN <= u16::MAX as usize, "IN is 1 to 65,535");
+            assert!(ARENA <= u32::MAX as usize / 2, "ARENA is at most 2 GiB");
+            assert!(
+                TRANSMIT >= 64 && TRANSMIT <= u32::MAX as usize / 2,
+                "TRANSMIT is at least 64"
+            );
+            assert!(ALIASES <= u16::MAX as usize, "ALIASES is at most 65,535");
+            assert!(TOPIC <= u16::MAX as usize, "TOPIC is at most 65,535");
+        }
+        Self {
+            outbound: Outbound {
+                records: [Record::EMPTY; OUT],
+                ids: [IdEntry::FREE; OUT],
+                arena: [0; ARENA],
+                transmit: [0; TRANSMIT],
+                aliases: Aliases::EMPTY,
+            },
+            inbound: Inbound {
+                received: [IdEntry::FREE; IN],
+                acks: [Owed::NONE; IN],
+                releases: [Owed::NONE; IN],
+                aliases: Aliases::EMPTY,
+                client_id: Text::EMPTY,
+            },
+        }
+    }
+}
+
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> Default for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> sealed::Sealed for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+}
+
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> Store for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    fn split(
+        &mut self,
+    ) -> (
+        &mut (dyn OutboundStore + 'static),
+        &mut (dyn InboundStore + 'static),
+    ) {
+        (&mut self.outbound, &mut self.inbound)
+    }
+}
+
+impl<
+    const OUT: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> OutboundStore for Outbound<OUT, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    fn parts(&mut self) -> OutboundParts<'_> {
+        OutboundParts {
+            records: &mut self.records,
+            ids: &mut self.ids,
+            arena: &mut self.arena,
+            transmit: &mut self.transmit,
+        }
+    }
+
+    fn records(&mut self) -> &mut [Record] {
+        &mut self.records
+    }
+
+    fn transmit(&mut self) -> &mut [u8] {
+        &mut self.transmit
+    }
+
+    fn grow_records(&mut self) -> bool {
+        false
+    }
+
+    fn grow_arena(&mut self, _end: usize, _len: usize) -> bool {
+        false
+    }
+
+    fn grow_transmit(&mut self, len: usize) -> bool {
+        len <= TRANSMIT
+    }
+
+    fn payload(&self, _slot: u16) -> &[u8] {
+        &[]
+    }
+
+    fn release_payload(&mut self, _slot: u16) {}
+
+    fn alias_capacity(&self) -> u16 {
+        self.aliases.capacity()
+    }
+
+    fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
+        let topic = self.arena.get(start..end)?;
+        (1..=set).find(|alias| self.aliases.get(*alias) == topic)
+    }
+
+    fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
+        let topic = self.arena.get(start..end);
+        topic.is_some_and(|topic| self.aliases.set(alias, topic))
+    }
+}
+
+impl<const IN: usize, const ALIASES: usize, const TOPIC: usize> InboundStore
+    for Inbound<IN, ALIASES, TOPIC>
+{
+    fn parts(&mut self) -> InboundParts<'_> {
+        InboundParts {
+            received: &mut self.received,
+            acks: &mut self.acks,
+            releases: &mut self.releases,
+        }
+    }
+
+    fn receive_maximum(&self) -> u16 {
+        u16::try_from(IN).unwrap_or(u16::MAX)
+    }
+
+    fn grow(&mut self) -> bool {
+        false
+    }
+
+    fn alias_capacity(&self) -> u16 {
+        self.aliases.capacity()
+    }
+
+    fn alias(&self, alias: u16) -> &[u8] {
+        self.aliases.get(alias)
+    }
+
+    fn set_alias(&mut self, alias: u16, topic: &[u8]) -> bool {
+        self.aliases.set(alias, topic)
+    }
+
+    fn clear_aliases(&mut self) {
+        self.aliases.clear();
+    }
+
+    fn assigned_client_id(&self) -> &str {
+        core::str::from_utf8(self.client_id.as_bytes()).unwrap_or_default()
+    }
+
+    fn set_assigned_client_id(&mut self, id: &str) -> bool {
+        self.client_id.set(id.as_bytes())
+    }
+}

@@ -1,0 +1,294 @@
+//! The store on the heap: small when idle, growing up to configured bounds.
+
+use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use crate::id_table::{self, IdEntry};
+use crate::owed::Owed;
+use crate::slots::Record;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeapLimits {
+    /// Messages and requests that wait or are unacknowledged at a time. At most 65,534;
+    /// 65,534 by default.
+    pub exchanges: u16,
+    /// Bytes for packets that wait or are unacknowledged, payloads held as `Bytes` not counted.
+    /// At most 2 GiB; 64 MiB by default.
+    pub bytes: usize,
+    /// Bytes on the way to the transport. At least 64; 64 KiB by default. CONNECT must fit in.
+    pub transmit: usize,
+    /// Inbound QoS 1 and QoS 2 messages unacknowledged at a time; advertised as Receive Maximum
+    /// when below 65,535. At least 1; 65,535 by default.
+    pub receive_maximum: u16,
+}
+
+impl Default for HeapLimits {
+    fn default() -> Self {
+        Self {
+            exchanges: u16::MAX - 1,
+            bytes: 64 << 20,
+            transmit: 64 << 10,
+            receive_maximum: u16::MAX,
+        }
+    }
+}
+
+/// A store on the heap. Once warm it allocates nothing per message.
+///
+/// ```
+/// use mqtt_session::{Client, Config, Heap, HeapLimits};
+///
+/// let limits = HeapLimits { exchanges: 1_000, bytes: 1 << 20, ..HeapLimits::default() };
+/// let client = Client::new(Config::default(), Heap::new(limits));
+/// # let _ = client;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Heap {
+    outbound: Outbound,
+    inbound: Inbound,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Outbound {
+    limits: HeapLimits,
+    records: Vec<Record>,
+    ids: Vec<IdEntry>,
+    arena: Vec<u8>,
+    transmit: Vec<u8>,
+    aliases: Vec<Vec<u8>>,
+    #[cfg(feature = "bytes")]
+    payloads: Vec<bytes::Bytes>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inbound {
+    receive_maximum: u16,
+    received: Vec<IdEntry>,
+    acks: Vec<Owed>,
+    releases: Vec<Owed>,
+    aliases: Vec<Vec<u8>>,
+    client_id: String,
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new(HeapLimits::default())
+    }
+}
+
+impl Heap {
+    /// An empty store that has allocated nothing yet. Limits outside their range are taken as
+    /// the nearest one inside.
+    #[must_use]
+    pub fn new(limits: HeapLimits) -> Self {
+        let most = (u32::MAX / 2) as usize;
+        Self {
+            outbound: Outbound {
+                limits: HeapLimits {
+                    exchanges: limits.exchanges.clamp(1, u16::MAX - 1),
+                    bytes: limits.bytes.min(most),
+                    transmit: limits.transmit.clamp(64, most),
+                    receive_maximum: limits.receive_maximum.max(1),
+                },
+                ..Outbound::default()
+            },
+            inbound: Inbound {
+                receive_maximum: limits.receive_maximum.max(1),
+                ..Inbound::default()
+            },
+        }
+    }
+
+    /// Holds a payload for a record beside the arena.
+    #[cfg(feature = "bytes")]
+    pub(crate) fn hold_payload(&mut self, slot: u16, payload: bytes::Bytes) {
+        let index = usize::from(slot);
+        let payloads = &mut self.outbound.payloads;
+        if payloads.len() <= index {
+            let len = self.outbound.records.len().max(index.saturating_add(1));
+            payloads.resize(len, bytes::Bytes::new());
+        }
+        if let Some(place) = payloads.get_mut(index) {
+            *place = payload;
+        }
+    }
+}
+
+impl sealed::Sealed for Heap {}
+
+impl Store for Heap {
+    fn split(
+        &mut self,
+    ) -> (
+        &mut (dyn OutboundStore + 'static),
+        &mut (dyn InboundStore + 'static),
+    ) {
+        (&mut self.outbound, &mut self.inbound)
+    }
+}
+
+/// The next length of a table that doubles: at least `least`, at most `most`, and more than now.
+fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
+    let len = now.saturating_mul(2).max(least).min(most);
+    (len > now).then_some(len)
+}
+
+impl OutboundStore for Outbound {
+    fn parts(&mut self) -> OutboundParts<'_> {
+        OutboundParts {
+            records: &mut self.records,
+            ids: &mut self.ids,
+            arena: &mut self.arena,
+            transmit: &mut self.transmit,
+        }
+    }
+
+    fn records(&mut self) -> &mut [Record] {
+        &mut self.records
+    }
+
+    fn transmit(&mut self) -> &mut [u8] {
+        &mut self.transmit
+    }
+
+    fn grow_records(&mut self) -> bool {
+        let Some(len) = longer(self.records.len(), 4, usize::from(self.limits.exchanges)) else {
+            return false;
+        };
+        self.records.resize(len, Record::EMPTY);
+        // Half empty, so that searches stay short however the identifiers lie.
+        let mut ids = alloc::vec![IdEntry::FREE; len.saturating_mul(2)];
+        id_table::rehash(&self.ids, &mut ids);
+        self.ids = ids;
+        true
+    }
+
+    fn grow_arena(&mut self, end: usize, len: usize) -> bool {
+        let needed = end.saturating_add(len);
+        match longer(self.arena.len(), needed.max(64), self.limits.bytes) {
+            Some(size) if size >= needed => {
+                self.arena.resize(size, 0);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn grow_transmit(&mut self, len: usize) -> bool {
+        if self.transmit.len() >= len {
+            return true;
+        }
+        match longer(self.transmit.len(), len.max(64), self.limits.transmit) {
+            Some(size) if size >= len => {
+                self.transmit.resize(size, 0);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn payload(&self, slot: u16) -> &[u8] {
+        #[cfg(feature = "bytes")]
+        if let Some(payload) = self.payloads.get(usize::from(slot)) {
+            return payload;
+        }
+        let _ = slot;
+        &[]
+    }
+
+    fn release_payload(&mut self, slot: u16) {
+        #[cfg(feature = "bytes")]
+        if let Some(payload) = self.payloads.get_mut(usize::from(slot)) {
+            *payload = bytes::Bytes::new();
+        }
+        let _ = slot;
+    }
+
+    fn alias_capacity(&self) -> u16 {
+        u16::MAX
+    }
+
+    fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
+        let topic = self.arena.get(start..end)?;
+        (1..=set).find(|alias| alias_topic(&self.aliases, *alias) == topic)
+    }
+
+    fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
+        let topic = self.arena.get(start..end);
+        topic.is_some_and(|topic| set_alias_topic(&mut self.aliases, alias, topic))
+    }
+}
+
+fn alias_topic(aliases: &[Vec<u8>], alias: u16) -> &[u8] {
+    let index = usize::from(alias).wrapping_sub(1);
+    aliases.get(index).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn set_alias_topic(aliases: &mut Vec<Vec<u8>>, alias: u16, topic: &[u8]) -> bool {
+    let index = usize::from(alias).wrapping_sub(1);
+    if aliases.len() < usize::from(alias) {
+        aliases.resize(usize::from(alias), Vec::new());
+    }
+    let Some(place) = aliases.get_mut(index) else {
+        return false;
+    };
+    place.clear();
+    place.extend_from_slice(topic);
+    true
+}
+
+impl InboundStore for Inbound {
+    fn parts(&mut self) -> InboundParts<'_> {
+        InboundParts {
+            received: &mut self.received,
+            acks: &mut self.acks,
+            releases: &mut self.releases,
+        }
+    }
+
+    fn receive_maximum(&self) -> u16 {
+        self.receive_maximum
+    }
+
+    fn grow(&mut self) -> bool {
+        let most = usize::from(self.receive_maximum);
+        let Some(len) = longer(self.acks.len(), 4, most) else {
+            return false;
+        };
+        self.acks.resize(len, Owed::NONE);
+        self.releases.resize(len, Owed::NONE);
+        let mut received = alloc::vec![IdEntry::FREE; len.saturating_mul(2)];
+        id_table::rehash(&self.received, &mut received);
+        self.received = received;
+        true
+    }
+
+    fn alias_capacity(&self) -> u16 {
+        u16::MAX
+    }
+
+    fn alias(&self, alias: u16) -> &[u8] {
+        alias_topic(&self.aliases, alias)
+    }
+
+    fn set_alias(&mut self, alias: u16, topic: &[u8]) -> bool {
+        set_alias_topic(&mut self.aliases, alias, topic)
+    }
+
+    fn clear_aliases(&mut self) {
+        for topic in &mut self.aliases {
+            topic.clear();
+        }
+    }
+
+    fn assigned_client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    fn set_assigned_client_id(&mut self, id: &str) -> bool {
+        self.client_id.clear();
+        self.client_id.push_str(id);
+        true
+    }
+}

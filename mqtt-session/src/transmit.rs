@@ -1,0 +1,262 @@
+//! The bytes on their way to the present transport.
+//!
+//! One buffer holds whole packets back to back, so that everything queued leaves in one write.
+//! A packet too large to be copied there is sent from where it is stored, at its place in the
+//! order. Nothing here outlives the transport.
+
+/// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
+pub(crate) const RESERVE: usize = 5;
+
+/// Which part of the buffer is queued, and how far the transport has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Transmit {
+    start: u32,
+    end: u32,
+    /// Places in the stream of bytes, counted from the start of the transport, wrapping.
+    taken: u32,
+    queued: u32,
+    /// Bytes offered to the transport and not answered by `sent` yet.
+    offered: Option<u32>,
+    large: Option<Large>,
+}
+
+/// A packet, or its payload, that is sent from where it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Large {
+    pub(crate) slot: u16,
+    /// Where in the buffer its turn comes.
+    at: u32,
+    len: u32,
+    sent: u32,
+    /// Whether it is the payload held beside the arena, and not a whole packet in the arena.
+    pub(crate) apart: bool,
+}
+
+impl Large {
+    /// How much of it the transport has taken.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent as usize
+    }
+}
+
+/// What is to be offered to the transport next.
+pub(crate) enum Next {
+    Nothing,
+    /// This part of the buffer.
+    Buffered(usize, usize),
+    /// The rest of a large packet.
+    Large(Large),
+}
+
+impl Transmit {
+    pub(crate) const fn new() -> Self {
+        Self {
+            start: 0,
+            end: 0,
+            taken: 0,
+            queued: 0,
+            offered: None,
+            large: None,
+        }
+    }
+
+    /// Whether anything waits for the transport.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end && self.large.is_none()
+    }
+
+    pub(crate) fn large(&self) -> Option<Large> {
+        self.large
+    }
+
+    /// The place in the stream after the last queued byte.
+    pub(crate) fn queued(&self) -> u32 {
+        self.queued
+    }
+
+    /// Whether the transport has taken everything up to `mark`.
+    pub(crate) fn has_taken(&self, mark: u32) -> bool {
+        // A distance in the upper half of the range is a mark ahead.
+        self.taken.wrapping_sub(mark) <= u32::MAX / 2
+    }
+
+    /// Whether the transport has taken part of what ends at `mark` and is `len` bytes long.
+    pub(crate) fn has_begun(&self, mark: u32, len: usize) -> bool {
+        let start = mark.wrapping_sub(u32::try_from(len).unwrap_or(u32::MAX));
+        let into = self.taken.wrapping_sub(start);
+        into != 0 && into <= u32::MAX / 2
+    }
+
+    /// Bytes queued and not taken.
+    fn live(&self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    /// The length that the buffer must have to take `len` more bytes where it stands.
+    pub(crate) fn wanted(&self, len: usize) -> usize {
+        (self.end as usize)
+            .saturating_add(len)
+            .saturating_add(RESERVE)
+    }
+
+    /// Room for `len` bytes behind what is queued, leaving the reserve free; moves what is
+    /// queued to the front only when at least as much is free there, so that moving stays
+    /// linear in the bytes sent.
+    pub(crate) fn room<'b>(&mut self, buffer: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
+        let wanted = len.saturating_add(RESERVE);
+        let behind = buffer.len().saturating_sub(self.end as usize);
+        if behind < wanted {
+            let in_front = self.start as usize;
+            if in_front < self.live() || behind.saturating_add(in_front) < wanted {
+                return None;
+            }
+            self.pack(buffer);
+        }
+        let end = self.end as usize;
+        buffer.get_mut(end..end.checked_add(len)?)
+    }
+
+    /// Room for `len` bytes out of the reserve.
+    pub(crate) fn reserved<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        len: usize,
+    ) -> Option<&'b mut [u8]> {
+        if buffer.len().saturating_sub(self.end as usize) < len {
+            self.pack(buffer);
+        }
+        let end = self.end as usize;
+        buffer.get_mut(end..end.checked_add(len)?)
+    }
+
+    fn pack(&mut self, buffer: &mut [u8]) {
+        let (start, end) = (self.start as usize, self.end as usize);
+        if start <= end && end <= buffer.len() {
+            buffer.copy_within(start..end, 0);
+        }
+        self.end = self.end.saturating_sub(self.start);
+        if let Some(large) = &mut self.large {
+            large.at = large.at.saturating_sub(self.start);
+        }
+        self.start = 0;
+    }
+
+    /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
+    pub(crate) fn commit(&mut self, len: usize) {
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.end = self.end.saturating_add(len);
+        self.queued = self.queued.wrapping_add(len);
+    }
+
+    /// Queues `len` bytes that are sent from where they are stored.
+    pub(crate) fn commit_large(&mut self, slot: u16, len: usize, apart: bool) {
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.large = Some(Large {
+            slot,
+            at: self.end,
+            len,
+            sent: 0,
+            apart,
+        });
+        self.queued = self.queued.wrapping_add(len);
+    }
+
+    /// What the transport should take next, unless it was offered already.
+    pub(crate) fn next(&self) -> Next {
+        if self.offered.is_some() {
+            return Next::Nothing;
+        }
+        match self.large {
+            Some(large) if large.at == self.start => Next::Large(large),
+            Some(large) => Next::Buffered(self.start as usize, large.at as usize),
+            None if self.start < self.end => Next::Buffered(self.start as usize, self.end as usize),
+            None => Next::Nothing,
+        }
+    }
+
+    /// Notes that `len` bytes are offered.
+    pub(crate) fn offer(&mut self, len: usize) {
+        self.offered = Some(u32::try_from(len).unwrap_or(u32::MAX));
+    }
+
+    /// The transport took `len` of the bytes offered; how many that can have been.
+    pub(crate) fn took(&mut self, len: usize) -> u32 {
+        let offered = self.offered.take().unwrap_or(0);
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(offered);
+        self.taken = self.taken.wrapping_add(len);
+        match &mut self.large {
+            Some(large) if large.at == self.start => {
+                large.sent = large.sent.saturating_add(len);
+                if large.sent >= large.len {
+                    self.large = None;
+                }
+            }
+            _ => self.start = self.start.saturating_add(len),
+        }
+        if self.start == self.end && self.large.is_none() {
+            self.start = 0;
+            self.end = 0;
+        }
+        len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(tx: &mut Transmit, buffer: &mut [u8], bytes: &[u8]) -> bool {
+        match tx.room(buffer, bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                tx.commit(bytes.len());
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[test]
+    fn a_large_packet_keeps_its_place_between_small_ones() {
+        let mut buffer = [0; 32];
+        let mut tx = Transmit::default();
+        assert!(queue(&mut tx, &mut buffer, b"before"));
+        tx.commit_large(7, 100, false);
+        assert!(queue(&mut tx, &mut buffer, b"after"));
+        assert!(matches!(tx.next(), Next::Buffered(0, 6)));
+        tx.offer(6);
+        assert!(matches!(tx.next(), Next::Nothing));
+        assert_eq!(tx.took(6), 6);
+        let Next::Large(large) = tx.next() else {
+            panic!("the large one is next")
+        };
+        assert_eq!((large.slot, large.sent()), (7, 0));
+        tx.offer(100);
+        assert_eq!(tx.took(60), 60);
+        tx.offer(40);
+        assert_eq!(tx.took(1000), 40);
+        assert!(matches!(tx.next(), Next::Buffered(6, 11)));
+        assert!(tx.has_taken(106) && !tx.has_taken(107));
+    }
+
+    #[test]
+    fn the_reserve_stays_free_until_it_is_asked_for() {
+        let mut buffer = [0; 16];
+        let mut tx = Transmit::default();
+        assert!(queue(&mut tx, &mut buffer, &[1; 11]));
+        assert!(!queue(&mut tx, &mut buffer, &[2]));
+        assert!(tx.reserved(&mut buffer, RESERVE).is_some());
+    }
+
+    #[test]
+    fn taking_more_than_was_offered_counts_what_was_offered() {
+        let mut buffer = [0; 32];
+        let mut tx = Transmit::default();
+        assert_eq!(tx.took(5), 0);
+        assert!(queue(&mut tx, &mut buffer, b"abc"));
+        assert_eq!(tx.took(3), 0);
+        tx.offer(3);
+        assert_eq!(tx.took(usize::MAX), 3);
+        assert!(tx.is_empty());
+    }
+}

@@ -1,0 +1,159 @@
+//! How a peer breaks the protocol, what it is told, and which statement says so.
+
+use core::fmt;
+use mqtt_proto::{DecodeError, PacketType, ReasonCode};
+
+/// What the peer did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Violation {
+    /// A packet that is wrong by itself.
+    Packet(DecodeError),
+    /// A packet that may not come now.
+    Unexpected(PacketType),
+    /// A packet larger than the input buffer, or a PUBLISH header larger than half of it.
+    LargerThanBuffer,
+    /// Session Present in answer to Clean Start.
+    SessionPresentAfterCleanStart,
+    /// Session Present without a session here.
+    UnknownSession,
+    /// No Assigned Client Identifier for an empty one.
+    NoAssignedClientIdentifier,
+    /// An Assigned Client Identifier though the client sent its own.
+    UnwantedClientIdentifier,
+    /// The Assigned Client Identifier is longer than the store can keep.
+    ClientIdentifierTooLong,
+    /// An Authentication Method that is missing or not the one of CONNECT.
+    AuthenticationMethod,
+    /// AUTH with a reason code that does not fit the state.
+    AuthenticationReason(ReasonCode),
+    /// More unacknowledged messages than Receive Maximum allows.
+    ReceiveMaximum,
+    /// A topic alias above Topic Alias Maximum.
+    TopicAlias(u16),
+    /// An empty topic name with an alias that was never set.
+    UnknownTopicAlias(u16),
+    /// An empty topic name without an alias.
+    NoTopic,
+    /// A topic for an alias that is longer than the store can keep.
+    TopicAliasTooLong,
+    /// An acknowledgement of the wrong kind for its packet identifier.
+    WrongAcknowledgement(PacketType),
+    /// A refusing PUBREC after PUBREL, or PUBREL before PUBREC.
+    OutOfOrder(PacketType),
+    /// SUBACK or UNSUBACK with another number of reason codes than filters.
+    ReasonCodeCount(PacketType),
+    /// Reason String or User Property though Request Problem Information was 0.
+    ProblemInformation(PacketType),
+}
+
+impl Violation {
+    /// The reason code that goes to the peer in DISCONNECT.
+    #[must_use]
+    pub fn reason(&self) -> ReasonCode {
+        match self {
+            Self::Packet(error) => error.reason(),
+            Self::LargerThanBuffer => ReasonCode::PACKET_TOO_LARGE,
+            Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::TopicAlias(_) => ReasonCode::TOPIC_ALIAS_INVALID,
+            Self::TopicAliasTooLong | Self::ClientIdentifierTooLong => ReasonCode::QUOTA_EXCEEDED,
+            _ => ReasonCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// The statement of the standard that was broken, or the section that rules it.
+    #[must_use]
+    pub fn statement(&self) -> &'static str {
+        match self {
+            Self::Packet(error) => error.statement(),
+            Self::Unexpected(PacketType::ConnAck) => "MQTT-3.2.0-2",
+            Self::Unexpected(PacketType::Disconnect) => "MQTT-3.14.0-1",
+            Self::Unexpected(PacketType::Auth) => "MQTT-4.12.0-6",
+            Self::Unexpected(_) => "MQTT-3.2.0-1",
+            Self::LargerThanBuffer => "section 3.1.2.11.4",
+            Self::SessionPresentAfterCleanStart => "MQTT-3.2.2-2",
+            Self::UnknownSession => "MQTT-3.2.2-4",
+            Self::NoAssignedClientIdentifier => "MQTT-3.1.3-7",
+            Self::UnwantedClientIdentifier | Self::ClientIdentifierTooLong => "MQTT-3.2.2-16",
+            Self::AuthenticationMethod => "MQTT-4.12.0-5",
+            Self::AuthenticationReason(_) => "MQTT-4.12.0-2",
+            Self::ReceiveMaximum => "MQTT-3.3.4-9",
+            Self::TopicAlias(_) => "MQTT-3.3.2-11",
+            Self::UnknownTopicAlias(_) => "MQTT-3.3.2-7",
+            Self::NoTopic => "MQTT-4.7.3-1",
+            Self::TopicAliasTooLong => "MQTT-3.3.2-10",
+            Self::WrongAcknowledgement(_) => "MQTT-2.2.1-5",
+            Self::OutOfOrder(_) => "section 4.3.3",
+            Self::ReasonCodeCount(PacketType::UnsubAck) => "MQTT-3.10.4-6",
+            Self::ReasonCodeCount(_) => "MQTT-3.8.4-6",
+            Self::ProblemInformation(_) => "MQTT-3.1.2-29",
+        }
+    }
+}
+
+impl From<DecodeError> for Violation {
+    fn from(error: DecodeError) -> Self {
+        Self::Packet(error)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packet(error) => return error.fmt(f),
+            Self::Unexpected(packet) => write!(f, "{packet} may not come now"),
+            Self::LargerThanBuffer => f.write_str("packet does not fit the input buffer"),
+            Self::SessionPresentAfterCleanStart => {
+                f.write_str("session present in answer to clean start")
+            }
+            Self::UnknownSession => {
+                f.write_str("session present, but there is no session on this side")
+            }
+            Self::NoAssignedClientIdentifier => {
+                f.write_str("no client identifier assigned in answer to an empty one")
+            }
+            Self::UnwantedClientIdentifier => {
+                f.write_str("client identifier assigned though the client sent its own")
+            }
+            Self::ClientIdentifierTooLong => {
+                f.write_str("assigned client identifier is longer than the store can keep")
+            }
+            Self::AuthenticationMethod => {
+                f.write_str("authentication method is missing or not the one of CONNECT")
+            }
+            Self::AuthenticationReason(reason) => write!(f, "AUTH may not say {reason} now"),
+            Self::ReceiveMaximum => f.write_str("more unacknowledged messages than allowed"),
+            Self::TopicAlias(alias) => write!(f, "topic alias {alias} is above the maximum"),
+            Self::UnknownTopicAlias(alias) => write!(f, "topic alias {alias} was never set"),
+            Self::NoTopic => f.write_str("neither topic name nor topic alias"),
+            Self::TopicAliasTooLong => {
+                f.write_str("topic for an alias is longer than the store can keep")
+            }
+            Self::WrongAcknowledgement(packet) => {
+                write!(f, "{packet} is the wrong answer for this packet identifier")
+            }
+            Self::OutOfOrder(packet) => write!(f, "{packet} out of order"),
+            Self::ReasonCodeCount(packet) => {
+                write!(
+                    f,
+                    "{packet} has another number of reason codes than filters"
+                )
+            }
+            Self::ProblemInformation(packet) => {
+                write!(
+                    f,
+                    "{packet} carries problem information that was not requested"
+                )
+            }
+        }?;
+        write!(
+            f,
+            " ({}, answer {:#04x})",
+            self.statement(),
+            self.reason().value()
+        )
+    }
+}
+
+impl core::error::Error for Violation {}
