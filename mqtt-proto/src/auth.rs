@@ -26,12 +26,12 @@ impl<'a> Auth<'a> {
         if reader.is_empty() {
             return reader.fail(missing);
         }
-        let offset = reader.offset();
+        let place = reader.place();
         let rules = PropertyRules::of(PacketType::Auth, reader.context().sender);
         let (properties, present) = read_properties(reader, rules)?;
         reader.finish()?;
         if !has(present, PropertyId::AuthenticationMethod) {
-            return reader.fail_at(offset, missing);
+            return reader.fail_at(place, missing);
         }
         Some(Self { reason, properties })
     }

@@ -19,15 +19,15 @@ pub struct ConnAck<'a> {
 
 impl<'a> ConnAck<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let offset = reader.offset();
+        let place = reader.place();
         let flags = reader.byte()?;
         if flags > 1 {
-            return reader.fail_at(offset, DecodeErrorKind::ConnAckFlags(flags));
+            return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
         }
         let session_present = flags == 1;
         let reason = reader.reason_code()?;
         if session_present && reason != ReasonCode::SUCCESS {
-            return reader.fail_at(offset, DecodeErrorKind::SessionPresentWithFailure);
+            return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
         }
         let rules = PropertyRules::of(PacketType::ConnAck, reader.context().sender);
         let (properties, _) = read_properties(reader, rules)?;

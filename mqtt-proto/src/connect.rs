@@ -61,28 +61,28 @@ impl<'a> Connect<'a> {
         if reader.rest().starts_with(&PROTOCOL_NAME) {
             reader.take(PROTOCOL_NAME.len())?;
         } else {
-            let offset = reader.offset();
+            let place = reader.place();
             reader.text(Field::ProtocolName)?;
-            return reader.fail_at(offset, DecodeErrorKind::ProtocolName);
+            return reader.fail_at(place, DecodeErrorKind::ProtocolName);
         }
-        let offset = reader.offset();
+        let place = reader.place();
         let version = reader.byte()?;
         if version != VERSION {
-            return reader.fail_at(offset, DecodeErrorKind::ProtocolVersion(version));
+            return reader.fail_at(place, DecodeErrorKind::ProtocolVersion(version));
         }
-        let offset = reader.offset();
+        let place = reader.place();
         let flags = reader.byte()?;
         let will_qos = match check_flags(flags) {
             Ok(qos) => qos,
-            Err(kind) => return reader.fail_at(offset, kind),
+            Err(kind) => return reader.fail_at(place, kind),
         };
         let keep_alive = reader.two()?;
         let rules = PropertyRules::of(PacketType::Connect, reader.context().sender);
-        let offset = reader.offset();
+        let place = reader.place();
         let (properties, present) = read_properties(reader, rules)?;
         if lacks_method(present) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            return reader.fail_at(offset, kind);
+            return reader.fail_at(place, kind);
         }
         let client_id = reader.text(Field::ClientId)?;
         let will = match will_qos {

@@ -25,21 +25,18 @@ impl FixedHeader {
     /// (MQTT-1.5.5-1), and a packet above the maximum.
     #[inline]
     pub fn parse(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
-        let Some((&first, rest)) = input.split_first() else {
-            return Ok(None);
-        };
-        let Some(packet_type) = packet_type(first) else {
-            return Err(bad_first_byte(first));
-        };
-        let error = |offset, kind| DecodeError::new(kind, offset, Some(packet_type), None);
-        let (remaining_length, length_len) = match varint::read(rest) {
-            Ok(Some(read)) => read,
-            Ok(None) => return Ok(None),
-            Err(VarintError::TooLong) => return Err(error(1, DecodeErrorKind::VarintTooLong)),
-            Err(VarintError::NotMinimal) => {
-                return Err(error(1, DecodeErrorKind::VarintNotMinimal));
-            }
-        };
+        match Self::whole(input, maximum_packet_size) {
+            Some(header) => Ok(Some(header)),
+            None => Self::incomplete_or_wrong(input, maximum_packet_size),
+        }
+    }
+
+    /// The header, if it is all there and nothing is wrong with it.
+    #[inline(always)]
+    pub(crate) fn whole(input: &[u8], maximum_packet_size: u32) -> Option<Self> {
+        let (&first, rest) = input.split_first()?;
+        let packet_type = packet_type(first)?;
+        let (remaining_length, length_len) = varint::read(rest).ok()??;
         #[expect(clippy::cast_possible_truncation)]
         let len = (length_len as u8).wrapping_add(1);
         let header = Self {
@@ -48,15 +45,44 @@ impl FixedHeader {
             len,
             remaining_length,
         };
-        let packet_len = remaining_length.wrapping_add(u32::from(len));
-        if packet_len > maximum_packet_size {
-            let kind = DecodeErrorKind::TooLarge {
-                len: packet_len,
-                maximum: maximum_packet_size,
-            };
-            return Err(error(0, kind));
+        if header.packet_len() > maximum_packet_size as usize {
+            None
+        } else {
+            Some(header)
         }
-        Ok(Some(header))
+    }
+
+    /// What is the matter with a header that is not whole.
+    #[cold]
+    #[inline(never)]
+    fn incomplete_or_wrong(
+        input: &[u8],
+        maximum_packet_size: u32,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some((&first, rest)) = input.split_first() else {
+            return Ok(None);
+        };
+        let Some(packet_type) = packet_type(first) else {
+            return Err(bad_first_byte(first));
+        };
+        let error = |offset, kind| Err(DecodeError::new(kind, offset, Some(packet_type), None));
+        match varint::read(rest) {
+            Ok(None) => Ok(None),
+            Ok(Some((remaining_length, length_len))) => {
+                let len = remaining_length
+                    .saturating_add(1)
+                    .saturating_add(length_len as u32);
+                error(
+                    0,
+                    DecodeErrorKind::TooLarge {
+                        len,
+                        maximum: maximum_packet_size,
+                    },
+                )
+            }
+            Err(VarintError::TooLong) => error(1, DecodeErrorKind::VarintTooLong),
+            Err(VarintError::NotMinimal) => error(1, DecodeErrorKind::VarintNotMinimal),
+        }
     }
 
     /// The packet type.
@@ -139,27 +165,30 @@ pub(crate) fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> 
     }
 }
 
-/// For each packet type, one bit for each value of the flags that is legal (section 2.1.3). For
-/// PUBLISH: not both QoS bits, and no DUP with QoS 0.
-const LEGAL_FLAGS: [u16; 16] = {
-    const FIXED: u16 = 1 << 0b0000;
-    const REQUEST: u16 = 1 << 0b0010;
-    const PUBLISH: u16 = 0b0011_1100_0011_1111;
-    [
-        0, FIXED, FIXED, PUBLISH, FIXED, FIXED, REQUEST, FIXED, REQUEST, FIXED, REQUEST, FIXED,
-        FIXED, FIXED, FIXED, FIXED,
-    ]
+/// The packet types of all legal first bytes (section 2.1.3). For PUBLISH: not both QoS bits, and
+/// no DUP with QoS 0.
+const PACKET_TYPES: [Option<PacketType>; 256] = {
+    let mut table = [None; 256];
+    let mut first = 0;
+    while first < 256 {
+        let flags = first as u8 & 0x0f;
+        table[first] = match PacketType::from_u8(first as u8 >> 4) {
+            Some(PacketType::Publish) if flags & 0b0110 == 0b0110 || flags & 0b1110 == 0b1000 => {
+                None
+            }
+            Some(PacketType::Publish) => Some(PacketType::Publish),
+            Some(packet_type) if flags == packet_type.flags() => Some(packet_type),
+            _ => None,
+        };
+        first += 1;
+    }
+    table
 };
 
 /// The packet type, if the first byte of a packet is legal.
-#[inline]
+#[inline(always)]
 fn packet_type(first: u8) -> Option<PacketType> {
-    let legal = LEGAL_FLAGS.get(usize::from(first >> 4))?;
-    if legal >> (first & 0x0f) & 1 == 0 {
-        None
-    } else {
-        PacketType::from_u8(first >> 4)
-    }
+    *PACKET_TYPES.get(usize::from(first))?
 }
 
 #[cold]

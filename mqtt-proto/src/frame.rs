@@ -1,4 +1,3 @@
-use crate::fixed_header::PublishFlags;
 use crate::reader::{Context, Reader, decode};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
@@ -40,19 +39,25 @@ pub enum Frame<'a> {
 /// Those of [`FixedHeader::parse`], as soon as they can be seen.
 #[inline]
 pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
-    let Some(header) = FixedHeader::parse(input, maximum_packet_size)? else {
-        // The smallest packet has two bytes.
-        return Ok(Frame::Partial {
-            need: if input.is_empty() { 2 } else { 1 },
-        });
-    };
-    let packet_len = header.packet_len();
-    match input.get(header.len()..packet_len) {
-        Some(body) => Ok(Frame::Whole(RawPacket { header, body })),
-        None => Ok(Frame::Partial {
-            need: packet_len.saturating_sub(input.len()),
-        }),
+    if let Some(header) = FixedHeader::whole(input, maximum_packet_size)
+        && let Some(body) = input.get(header.len()..header.packet_len())
+    {
+        return Ok(Frame::Whole(RawPacket { header, body }));
     }
+    incomplete_or_wrong(input, maximum_packet_size)
+}
+
+/// What is the matter with input that begins with no whole packet.
+#[cold]
+#[inline(never)]
+fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
+    let need = match FixedHeader::parse(input, maximum_packet_size)? {
+        Some(header) => header.packet_len().saturating_sub(input.len()),
+        // The smallest packet has two bytes.
+        None if input.is_empty() => 2,
+        None => 1,
+    };
+    Ok(Frame::Partial { need })
 }
 
 /// A whole packet whose body has not been decoded yet.
@@ -102,11 +107,9 @@ impl<'a> RawPacket<'a> {
     pub fn decode(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         // Each arm hands the place of the result on, so that no packet is built twice.
         match self.packet_type() {
-            PacketType::Publish => {
-                publish(self.body, self.len(), self.header.publish_flags(), sender)
-            }
+            PacketType::Publish => publish(self, sender),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self.body, self.len(), self.context(sender))
+                ack(self, sender)
             }
             _ => self.decode_rare(sender),
         }
@@ -129,11 +132,9 @@ impl<'a> RawPacket<'a> {
             PacketType::PingResp => self
                 .read(PacketType::PingResp, sender, |reader| reader.finish())
                 .map(|()| Packet::PingResp),
-            PacketType::Publish => {
-                publish(self.body, self.len(), self.header.publish_flags(), sender)
-            }
+            PacketType::Publish => publish(self, sender),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self.body, self.len(), self.context(sender))
+                ack(self, sender)
             }
         }
     }
@@ -268,27 +269,24 @@ impl<'a> RawPacket<'a> {
     }
 }
 
-/// The PUBLISH in a body that ends `end` bytes after the first byte of the packet.
+/// A PUBLISH, from either end.
 #[inline(never)]
-fn publish(
-    body: &[u8],
-    end: usize,
-    flags: PublishFlags,
-    sender: Sender,
-) -> Result<Packet<'_>, DecodeError> {
+fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     let context = Context {
         packet_type: PacketType::Publish,
         sender,
     };
-    decode(body, end, context, |reader| {
+    let flags = raw.header.publish_flags();
+    decode(raw.body, raw.len(), context, |reader| {
         Publish::read(flags, reader).map(Packet::Publish)
     })
 }
 
-/// The acknowledgement in a body that ends `end` bytes after the first byte of the packet.
+/// An acknowledgement of a PUBLISH, from either end.
 #[inline(never)]
-fn ack(body: &[u8], end: usize, context: Context) -> Result<Packet<'_>, DecodeError> {
-    decode(body, end, context, |reader| {
+fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
+    let context = raw.context(sender);
+    decode(raw.body, raw.len(), context, |reader| {
         let ack = Ack::read(reader)?;
         Some(match context.packet_type {
             PacketType::PubRec => Packet::PubRec(ack),

@@ -49,7 +49,7 @@ pub enum HeaderFrame<'a> {
 impl<'a> Publish<'a> {
     #[inline(always)]
     pub(crate) fn read(flags: PublishFlags, reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let topic_offset = reader.offset();
+        let topic_place = reader.place();
         let topic = reader.topic_name(Field::TopicName)?;
         let qos = flags.qos();
         let packet_id = match qos {
@@ -59,7 +59,7 @@ impl<'a> Publish<'a> {
         let rules = PropertyRules::of(PacketType::Publish, reader.context().sender);
         let (properties, present) = read_properties(reader, rules)?;
         if topic.is_none() && !has(present, PropertyId::TopicAlias) {
-            return reader.fail_at(topic_offset, DecodeErrorKind::EmptyTopic(Field::TopicName));
+            return reader.fail_at(topic_place, DecodeErrorKind::EmptyTopic(Field::TopicName));
         }
         Some(Self {
             dup: flags.dup(),
@@ -113,13 +113,13 @@ impl<'a> Publish<'a> {
             }
             Extent::Invalid => prefix.len(),
         };
-        let end = header.len().saturating_add(header_len);
+        let head_len = header.len().saturating_add(header_len);
         let head = prefix.get(..header_len).unwrap_or(prefix);
         let context = Context {
             packet_type: PacketType::Publish,
             sender,
         };
-        let publish = decode(head, end, context, |reader| {
+        let publish = decode(head, head_len, context, |reader| {
             Self::read(header.publish_flags(), reader)
         })?;
         Ok(HeaderFrame::Whole {

@@ -11,8 +11,8 @@ use crate::{
 /// same reason nothing that is not inlined gets a reader by reference.
 pub(crate) struct Reader<'a, 'f> {
     rest: &'a [u8],
-    /// Where `rest` ends, in bytes from the packet's first byte.
-    end: usize,
+    /// Bytes of the body after `rest`: 0, but for a property block.
+    after: usize,
     context: Context,
     fault: &'f mut Fault,
 }
@@ -25,47 +25,60 @@ pub(crate) struct Context {
 }
 
 /// Where a reader leaves the first error.
-#[derive(Default)]
-pub(crate) struct Fault(Option<DecodeError>);
+pub(crate) struct Fault(Option<(Place, DecodeErrorKind)>);
+
+/// A place in the body, as the number of bytes from there to its end: the only one a reader knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    to_end: usize,
+}
+
+impl Place {
+    /// The place so many bytes further on.
+    const fn plus(self, bytes: usize) -> Self {
+        Self {
+            to_end: self.to_end.wrapping_sub(bytes),
+        }
+    }
+}
 
 impl Fault {
     #[cold]
     #[inline(never)]
-    fn record(&mut self, context: Context, offset: usize, kind: DecodeErrorKind) {
-        self.0 = Some(DecodeError::new(
+    fn record(&mut self, place: Place, kind: DecodeErrorKind) {
+        self.0 = Some((place, kind));
+    }
+
+    /// The error in a packet of `packet_len` bytes.
+    #[cold]
+    #[inline(never)]
+    fn into_error(self, packet_len: usize, context: Context) -> DecodeError {
+        // Whoever answers `None` records why.
+        let (place, kind) = self
+            .0
+            .unwrap_or((Place { to_end: 0 }, DecodeErrorKind::Truncated));
+        let offset = packet_len.wrapping_sub(place.to_end);
+        DecodeError::new(
             kind,
             offset,
             Some(context.packet_type),
             Some(context.sender),
-        ));
+        )
     }
 }
 
-/// Runs `read` over `body`, which ends `end` bytes after the first byte of its packet.
+/// Runs `read` over the body of a packet of `packet_len` bytes.
 #[inline(always)]
 pub(crate) fn decode<'a, T>(
     body: &'a [u8],
-    end: usize,
+    packet_len: usize,
     context: Context,
     read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
 ) -> Result<T, DecodeError> {
     let mut fault = Fault(None);
-    match read(&mut Reader {
-        rest: body,
-        end,
-        context,
-        fault: &mut fault,
-    }) {
+    match read(&mut Reader::new(body, 0, context, &mut fault)) {
         Some(packet) => Ok(packet),
-        None => Err(fault.0.unwrap_or_else(|| {
-            // Whoever answers `None` records why.
-            DecodeError::new(
-                DecodeErrorKind::Truncated,
-                end,
-                Some(context.packet_type),
-                Some(context.sender),
-            )
-        })),
+        None => Err(fault.into_error(packet_len, context)),
     }
 }
 
@@ -73,13 +86,13 @@ impl<'a, 'f> Reader<'a, 'f> {
     #[inline(always)]
     pub(crate) const fn new(
         rest: &'a [u8],
-        end: usize,
+        after: usize,
         context: Context,
         fault: &'f mut Fault,
     ) -> Self {
         Self {
             rest,
-            end,
+            after,
             context,
             fault,
         }
@@ -105,22 +118,24 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.fault
     }
 
-    /// Where the next field begins, in bytes from the packet's first byte.
+    /// Where the next field begins.
     #[inline(always)]
-    pub(crate) const fn offset(&self) -> usize {
-        self.end.wrapping_sub(self.rest.len())
+    pub(crate) const fn place(&self) -> Place {
+        Place {
+            to_end: self.rest.len().wrapping_add(self.after),
+        }
     }
 
     /// The next field is wrong.
     #[inline(always)]
     pub(crate) fn fail<T>(&mut self, kind: DecodeErrorKind) -> Option<T> {
-        self.fail_at(self.offset(), kind)
+        self.fail_at(self.place(), kind)
     }
 
     /// An earlier field is wrong.
     #[inline(always)]
-    pub(crate) fn fail_at<T>(&mut self, offset: usize, kind: DecodeErrorKind) -> Option<T> {
-        self.fault.record(self.context, offset, kind);
+    pub(crate) fn fail_at<T>(&mut self, place: Place, kind: DecodeErrorKind) -> Option<T> {
+        self.fault.record(place, kind);
         None
     }
 
@@ -184,37 +199,37 @@ impl<'a, 'f> Reader<'a, 'f> {
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     #[inline(always)]
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
+        let place = self.place();
         let bytes = self.binary()?;
         match text::text(bytes) {
             Some(text) => Some(text),
-            None => self.bad_text(bytes, field),
+            None => self.bad_text(place, bytes, field),
         }
     }
 
     /// Passes over text that is to be valid.
     #[inline(always)]
     pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
+        let place = self.place();
         let bytes = self.binary()?;
         if text::is_text(bytes) {
             Some(())
         } else {
-            self.bad_text(bytes, field)
+            self.bad_text(place, bytes, field)
         }
     }
 
     /// A topic name. An empty one is `Some(None)`.
     #[inline(always)]
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
+        let place = self.place();
         let bytes = self.binary()?;
         match text::topic_name(bytes) {
             Some("") => Some(None),
             Some(name) => Some(Some(TopicName::checked(name))),
             None => {
-                let (offset, kind) = wrong_with_topic_name(bytes, field);
-                self.fail_at(
-                    self.offset().wrapping_sub(bytes.len()).wrapping_add(offset),
-                    kind,
-                )
+                let (at, kind) = wrong_with_topic_name(bytes, field);
+                self.fail_at(place.plus(2).plus(at), kind)
             }
         }
     }
@@ -222,23 +237,23 @@ impl<'a, 'f> Reader<'a, 'f> {
     /// A topic name that must not be empty.
     #[inline(always)]
     pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
-        let offset = self.offset();
+        let place = self.place();
         match self.topic_name(field)? {
             Some(name) => Some(name),
-            None => self.fail_at(offset, DecodeErrorKind::EmptyTopic(field)),
+            None => self.fail_at(place, DecodeErrorKind::EmptyTopic(field)),
         }
     }
 
     /// A topic filter.
     #[inline(always)]
     pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
-        let start = self.offset();
+        let place = self.place();
         let filter = self.text(Field::TopicFilter)?;
         match TopicFilter::new(filter) {
             Ok(filter) => Some(filter),
             Err(error) => {
-                let (offset, kind) = wrong_with_filter(error);
-                self.fail_at(start.wrapping_add(offset), kind)
+                let (at, kind) = wrong_with_filter(error);
+                self.fail_at(place.plus(at), kind)
             }
         }
     }
@@ -246,21 +261,21 @@ impl<'a, 'f> Reader<'a, 'f> {
     /// A packet identifier; 0 is none (section 2.2.1).
     #[inline(always)]
     pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
-        let offset = self.offset();
+        let place = self.place();
         match PacketId::new(self.two()?) {
             Some(id) => Some(id),
-            None => self.fail_at(offset, DecodeErrorKind::ZeroPacketId),
+            None => self.fail_at(place, DecodeErrorKind::ZeroPacketId),
         }
     }
 
     /// A reason code that this packet may carry.
     #[inline(always)]
     pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
-        let offset = self.offset();
+        let place = self.place();
         let number = self.byte()?;
         match ReasonCode::received(number, self.context.packet_type, self.context.sender) {
             Some(code) => Some(code),
-            None => self.fail_at(offset, DecodeErrorKind::ReasonCode(number)),
+            None => self.fail_at(place, DecodeErrorKind::ReasonCode(number)),
         }
     }
 
@@ -274,14 +289,11 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.fail(DecodeErrorKind::TrailingBytes { count })
     }
 
-    /// The text that has just been read is wrong.
+    /// The text whose length is at this place is wrong.
     #[inline(always)]
-    fn bad_text<T>(&mut self, bytes: &[u8], field: Field) -> Option<T> {
-        let (offset, kind) = wrong_with_text(bytes, field);
-        self.fail_at(
-            self.offset().wrapping_sub(bytes.len()).wrapping_add(offset),
-            kind,
-        )
+    fn bad_text<T>(&mut self, place: Place, bytes: &[u8], field: Field) -> Option<T> {
+        let (at, kind) = wrong_with_text(bytes, field);
+        self.fail_at(place.plus(2).plus(at), kind)
     }
 }
 

@@ -82,15 +82,15 @@ impl SubscriptionOptions {
 impl<'a> Subscription<'a> {
     #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let filter_offset = reader.offset();
+        let filter_place = reader.place();
         let filter = reader.topic_filter()?;
-        let offset = reader.offset();
+        let place = reader.place();
         let options = match SubscriptionOptions::from_byte(reader.byte()?) {
             Ok(options) => options,
-            Err(kind) => return reader.fail_at(offset, kind),
+            Err(kind) => return reader.fail_at(place, kind),
         };
         if options.no_local && filter.is_shared() {
-            return reader.fail_at(filter_offset, DecodeErrorKind::NoLocalOnShared);
+            return reader.fail_at(filter_place, DecodeErrorKind::NoLocalOnShared);
         }
         Some(Self { filter, options })
     }

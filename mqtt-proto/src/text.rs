@@ -1,6 +1,6 @@
 //! Scanning text for what UTF-8 allows and MQTT does not.
 //!
-//! Most text on the wire is ASCII. It is recognised eight bytes at a time; only text that is not
+//! Most text on the wire is ASCII. It is recognised 16 bytes at a time; only text that is not
 //! plain in this sense is looked at more closely.
 
 use crate::{EncodeError, Field};
@@ -24,7 +24,7 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Text without NUL and wildcards as a string. It may be empty.
-#[inline]
+#[inline(always)]
 pub(crate) fn topic_name(bytes: &[u8]) -> Option<&str> {
     if !is_plain_topic_name(bytes) && find_in_topic_name(bytes).is_some() {
         return None;
@@ -74,67 +74,51 @@ fn is_unusual_text(bytes: &[u8]) -> bool {
     find_nul(bytes).is_none() && core::str::from_utf8(bytes).is_ok()
 }
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = LOW_BITS << 7;
-
-/// Has a high bit set if a byte of the word is 0, provided that no byte is above 0x7f.
-#[inline]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(LOW_BITS)
-}
-
-/// The same byte eight times.
-#[inline]
-const fn all(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
 /// Whether all bytes are ASCII and none is NUL.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    is_clean(bytes, |word| (zeros(word) | word) & HIGH_BITS)
+    !any(bytes, |byte| byte == 0 || byte >= 0x80)
 }
 
 /// Whether all bytes are ASCII and none is NUL, `+` or `#`.
-#[inline]
+#[inline(always)]
 fn is_plain_topic_name(bytes: &[u8]) -> bool {
-    is_clean(bytes, |word| {
-        (zeros(word) | zeros(word ^ all(b'+')) | zeros(word ^ all(b'#')) | word) & HIGH_BITS
+    // The wildcards, 0x2b and 0x23, differ in one bit.
+    !any(bytes, |byte| {
+        byte == 0 || byte >= 0x80 || byte | 0x08 == b'+'
     })
 }
 
 /// Whether NUL occurs.
 #[inline]
 fn has_nul(bytes: &[u8]) -> bool {
-    !is_clean(bytes, |word| zeros(word) & !word & HIGH_BITS)
+    any(bytes, |byte| byte == 0)
 }
 
-/// Whether `flaws` is 0 for every eight bytes. Text whose length is no multiple of eight ends with
-/// a word that overlaps the one before; shorter text is made up to one word.
+/// Whether a byte is `flawed`. What is no multiple of 16 bytes ends with a block that overlaps the
+/// one before.
 #[inline(always)]
-fn is_clean(bytes: &[u8], flaws: impl Fn(u64) -> u64) -> bool {
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return flaws(short_word(bytes)) == 0;
-    };
-    let (words, _) = bytes.as_chunks::<8>();
-    words
-        .iter()
-        .chain([last])
-        .all(|word| flaws(u64::from_ne_bytes(*word)) == 0)
+fn any(bytes: &[u8], flawed: impl Fn(u8) -> bool + Copy) -> bool {
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (blocks, _) = bytes.as_chunks::<16>();
+        return blocks
+            .iter()
+            .chain([last])
+            .any(|block| any_of_block(block, flawed));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return any_of_block(first, flawed) | any_of_block(last, flawed);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return any_of_block(first, flawed) | any_of_block(last, flawed);
+    }
+    bytes.iter().any(|&byte| flawed(byte))
 }
 
-/// A word of the bytes, of which there are less than eight, in any order, some more than once, and
-/// of spaces.
-#[inline]
-fn short_word(bytes: &[u8]) -> u64 {
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        let [first, last] = [first, last].map(|half| u64::from(u32::from_ne_bytes(*half)));
-        return first | last << 32;
-    }
-    match *bytes {
-        [a] => u64::from_ne_bytes([a, b' ', b' ', b' ', b' ', b' ', b' ', b' ']),
-        [a, b] => u64::from_ne_bytes([a, b, b' ', b' ', b' ', b' ', b' ', b' ']),
-        [a, b, c] => u64::from_ne_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']),
-        _ => all(b' '),
-    }
+/// Looks at all bytes before it answers, so that vector instructions can look at all at once.
+#[inline(always)]
+fn any_of_block<const N: usize>(block: &[u8; N], flawed: impl Fn(u8) -> bool) -> bool {
+    block
+        .iter()
+        .fold(false, |found, &byte| found | flawed(byte))
 }

@@ -10,35 +10,36 @@ pub(crate) fn read_properties<'a>(
     reader: &mut Reader<'a, '_>,
     rules: &PropertyRules,
 ) -> Option<(Properties<'a>, u64)> {
+    if let [0, ..] = reader.rest() {
+        reader.byte()?;
+        return Some((Properties::NONE_ON_WIRE, 0));
+    }
     if reader.is_empty() {
         return reader.fail(DecodeErrorKind::MissingPropertyLength);
     }
-    let start = reader.offset();
+    let place = reader.place();
     let len = reader.varint()?;
-    if len == 0 {
-        return Some((Properties::NONE_ON_WIRE, 0));
-    }
     if len as usize > reader.rest().len() {
-        return reader.fail_at(start, DecodeErrorKind::PropertiesTooLong { len });
+        return reader.fail_at(place, DecodeErrorKind::PropertiesTooLong { len });
     }
     let block = reader.take(len as usize)?;
-    let end = reader.offset();
+    let after = reader.rest().len();
     let context = reader.context();
-    let present = validate(block, end, context, rules, reader.fault())?;
+    let present = validate(block, after, context, rules, reader.fault())?;
     Some((Properties::wire(block, present), present))
 }
 
-/// Checks every property of the block, which ends `end` bytes after the first byte of its packet;
-/// the set of those that are present.
+/// Checks every property of the block, after which the body goes on for `after` bytes; the set of
+/// those that are present.
 #[inline(never)]
 fn validate(
     block: &[u8],
-    end: usize,
+    after: usize,
     context: Context,
     rules: &PropertyRules,
     fault: &mut Fault,
 ) -> Option<u64> {
-    let mut block = Reader::new(block, end, context, fault);
+    let mut block = Reader::new(block, after, context, fault);
     let mut present = 0;
     while let Some(&number) = block.rest().first() {
         let id = match PropertyId::from_u32(u32::from(number)) {
@@ -64,7 +65,7 @@ fn validate(
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
     use PropertyId as Id;
     let field = Field::Property(id);
-    let offset = block.offset();
+    let place = block.place();
     let value = match id {
         Id::UserProperty => {
             block.check_text(field)?;
@@ -110,7 +111,7 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
         },
     };
     block.fail_at(
-        offset,
+        place,
         DecodeErrorKind::PropertyValue {
             property: id,
             value,
@@ -121,12 +122,12 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 /// Why the next property is not one of those that may come here.
 #[inline(always)]
 fn not_allowed(block: &mut Reader<'_, '_>, rules: &PropertyRules) -> Option<u64> {
-    let offset = block.offset();
+    let place = block.place();
     let number = block.varint()?;
     let kind = match PropertyId::from_u32(number) {
         None => DecodeErrorKind::UnknownProperty(number),
         Some(id) if rules.peer_only & bit(id) != 0 => DecodeErrorKind::PropertyFromWrongSender(id),
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
-    block.fail_at(offset, kind)
+    block.fail_at(place, kind)
 }
