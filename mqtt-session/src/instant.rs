@@ -144,7 +144,7 @@ mod tests {
         let before = Instant::from_millis(u64::from(u32::MAX) - 10);
         let after = Instant::from_millis(u64::from(u32::MAX) + 20);
         let deadline = before.stamp().deadline(100, after);
-        assert_eq!(deadline.since(after).as_millis(), 69);
+        assert_eq!(deadline.since(after).as_millis(), 70);
     }
 
     #[test]

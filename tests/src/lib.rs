@@ -5,4 +5,5 @@ pub mod csv;
 pub mod mosquitto;
 pub mod process;
 pub mod statements;
+pub mod talk;
 pub mod transcript;

@@ -1,0 +1,539 @@
+//! Conversations between a client and a scripted server, under virtual time.
+//!
+//! A test says what the server sends and what the client does; everything the client does has to
+//! be expected, in its order, or the conversation fails with its whole history.
+
+#![allow(
+    dead_code,
+    reason = "each test program uses its part of the vocabulary"
+)]
+
+use core::time::Duration;
+use mqtt_proto::{
+    Ack, ConnAck, Frame, Packet, PacketId, Properties, Property, Publish as Pub, QoS, ReasonCode,
+    Sender, TopicName, frame,
+};
+use mqtt_session::{
+    AckToken, Action, Cause, Client, Config, Connect, Event, GiveUp, Heap, Instant, Publish,
+    RxBuffer, Store, Ticket,
+};
+use std::collections::VecDeque;
+
+/// Something the client did, owned so that it can be kept and compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// Asked for a transport.
+    Open,
+    /// A whole packet left, with these bytes.
+    Sent(Vec<u8>),
+    /// Delivered a message or a part of one.
+    Delivered(Message),
+    /// Told of an event.
+    Told(Told),
+    /// Asked for the transport to be closed.
+    Close,
+    /// Came to rest.
+    Done,
+}
+
+/// A delivered message or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields of mqtt_session::Message, owned")]
+pub struct Message {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub offset: usize,
+    pub total: usize,
+    pub qos: QoS,
+    pub retain: bool,
+    pub dup: bool,
+    pub properties: Vec<String>,
+    pub token: Option<AckToken>,
+}
+
+/// An event, owned. Properties are kept as they print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants of mqtt_session::Event, owned")]
+pub enum Told {
+    Connected {
+        session_present: bool,
+    },
+    SessionLost,
+    Refused(ReasonCode),
+    ServerDisconnect(ReasonCode),
+    /// The reason code that goes to the server, and the statement broken.
+    Violation(ReasonCode, &'static str),
+    Disconnected(Cause, Option<Instant>),
+    Published(Ticket, Result<ReasonCode, GiveUp>, Vec<String>),
+    Received(Ticket, ReasonCode, Vec<String>),
+    Subscribed(Ticket, Vec<ReasonCode>),
+    Unsubscribed(Ticket, Vec<ReasonCode>),
+    Unanswered(Ticket, GiveUp),
+    Challenge(Vec<String>),
+    Reauthenticated,
+    DeliveryCut,
+}
+
+fn printed(properties: &Properties<'_>) -> Vec<String> {
+    properties.iter().map(|p| format!("{p:?}")).collect()
+}
+
+impl From<Event<'_>> for Told {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Connected(connack) => Self::Connected {
+                session_present: connack.session_present,
+            },
+            Event::SessionLost => Self::SessionLost,
+            Event::Refused(connack) => Self::Refused(connack.reason),
+            Event::ServerDisconnect(disconnect) => Self::ServerDisconnect(disconnect.reason),
+            Event::Violation(violation) => {
+                Self::Violation(violation.reason(), violation.statement())
+            }
+            Event::Disconnected { cause, retry } => Self::Disconnected(cause, retry),
+            Event::Published {
+                ticket,
+                outcome,
+                properties,
+            } => Self::Published(ticket, outcome, printed(&properties)),
+            Event::Received {
+                ticket,
+                reason,
+                properties,
+            } => Self::Received(ticket, reason, printed(&properties)),
+            Event::Subscribed {
+                ticket, reasons, ..
+            } => Self::Subscribed(ticket, reasons.iter().collect()),
+            Event::Unsubscribed {
+                ticket, reasons, ..
+            } => Self::Unsubscribed(ticket, reasons.iter().collect()),
+            Event::Unanswered { ticket, cause } => Self::Unanswered(ticket, cause),
+            Event::Challenge(auth) => Self::Challenge(printed(&auth.properties)),
+            Event::Reauthenticated(_) => Self::Reauthenticated,
+            Event::DeliveryCut => Self::DeliveryCut,
+            other => panic!("an event without a word for it: {other:?}"),
+        }
+    }
+}
+
+/// One client, its input, its time, and a server that says what the test says.
+pub struct Talk<S> {
+    /// The client itself, for what has no word here.
+    pub client: Client<S>,
+    /// Its input.
+    pub input: RxBuffer<Vec<u8>>,
+    /// The time.
+    pub now: Instant,
+    /// What the client did and the test has not expected yet.
+    did: VecDeque<Did>,
+    /// The deadline of the last poll.
+    pub deadline: Instant,
+    /// How many bytes the transport takes at a time; 0: it is blocked.
+    pub takes: usize,
+    /// Whether the transport was offered bytes while it was blocked.
+    offered: bool,
+    /// Bytes that left but are no whole packet yet.
+    wire: Vec<u8>,
+    /// How many bytes the server's packets come in at a time.
+    pub chunk: usize,
+    /// What happened, for the message of a failure.
+    pub history: Vec<String>,
+}
+
+/// A talk with a `Heap` client that has not started.
+pub fn talk(config: Config) -> Talk<Heap> {
+    Talk::new(config, Heap::default())
+}
+
+/// A `Heap` client whose connection was just accepted, without session expiry.
+pub fn connected(config: Config) -> Talk<Heap> {
+    let mut talk = talk(config);
+    talk.connects(&Connect::new("c"), connack());
+    talk
+}
+
+/// CONNACK that accepts, without a session.
+pub fn connack() -> Packet<'static> {
+    connack_with(&[])
+}
+
+/// CONNACK that accepts, without a session, with properties.
+pub fn connack_with<'a>(properties: &'a [Property<'a>]) -> Packet<'a> {
+    Packet::ConnAck(ConnAck {
+        session_present: false,
+        reason: ReasonCode::SUCCESS,
+        properties: Properties::new(properties),
+    })
+}
+
+/// CONNACK that accepts and resumes the session.
+pub fn session_present() -> Packet<'static> {
+    Packet::ConnAck(ConnAck {
+        session_present: true,
+        reason: ReasonCode::SUCCESS,
+        properties: Properties::EMPTY,
+    })
+}
+
+/// CONNACK that refuses.
+pub fn refused(reason: ReasonCode) -> Packet<'static> {
+    Packet::ConnAck(ConnAck {
+        session_present: false,
+        reason,
+        properties: Properties::EMPTY,
+    })
+}
+
+fn id(id: u16) -> PacketId {
+    PacketId::new(id).expect("a packet identifier is not zero")
+}
+
+/// An acknowledgement.
+pub fn ack(number: u16, reason: ReasonCode) -> Ack<'static> {
+    Ack {
+        packet_id: id(number),
+        reason,
+        properties: Properties::EMPTY,
+    }
+}
+
+/// PUBACK with success.
+pub fn puback(number: u16) -> Packet<'static> {
+    Packet::PubAck(ack(number, ReasonCode::SUCCESS))
+}
+
+/// PUBREC with success.
+pub fn pubrec(number: u16) -> Packet<'static> {
+    Packet::PubRec(ack(number, ReasonCode::SUCCESS))
+}
+
+/// PUBREL with success.
+pub fn pubrel(number: u16) -> Packet<'static> {
+    Packet::PubRel(ack(number, ReasonCode::SUCCESS))
+}
+
+/// PUBCOMP with success.
+pub fn pubcomp(number: u16) -> Packet<'static> {
+    Packet::PubComp(ack(number, ReasonCode::SUCCESS))
+}
+
+/// PUBLISH as either side sends it; identifier 0 for QoS 0.
+pub fn publish<'a>(qos: QoS, number: u16, topic: &'a str, payload: &'a [u8]) -> Pub<'a> {
+    Pub {
+        dup: false,
+        qos,
+        retain: false,
+        topic: Some(TopicName::new(topic).expect("a topic name")),
+        packet_id: PacketId::new(number),
+        properties: Properties::EMPTY,
+        payload,
+    }
+}
+
+/// What the application publishes.
+pub fn message<'a>(qos: QoS, topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
+    Publish::new(TopicName::new(topic).expect("a topic name"), payload).qos(qos)
+}
+
+impl<S: Store + Clone> Talk<S> {
+    /// A talk with a client that has not started.
+    pub fn new(config: Config, store: S) -> Self {
+        Self {
+            client: Client::new(config, store),
+            input: RxBuffer::new(vec![0; 4096]),
+            now: Instant::from_secs(1_000),
+            did: VecDeque::new(),
+            deadline: Instant::NEVER,
+            takes: usize::MAX,
+            offered: false,
+            wire: Vec::new(),
+            chunk: usize::MAX,
+            history: Vec::new(),
+        }
+    }
+
+    /// Polls until there is nothing to do, and keeps what the client did.
+    pub fn run(&mut self) -> &mut Self {
+        for _ in 0..100_000 {
+            let action = self.client.poll(self.now, &mut self.input);
+            let did = match action {
+                Action::Open => Did::Open,
+                Action::Send(bytes) => {
+                    let taken = bytes.len().min(self.takes);
+                    self.wire.extend_from_slice(&bytes[..taken]);
+                    if taken == 0 {
+                        self.offered = true;
+                    } else {
+                        self.client.sent(self.now, taken);
+                        self.split_packets();
+                    }
+                    continue;
+                }
+                Action::Deliver(delivery) => {
+                    let m = delivery.message;
+                    Did::Delivered(Message {
+                        topic: m.topic.as_str().to_owned(),
+                        payload: m.payload.to_vec(),
+                        offset: m.offset,
+                        total: m.total,
+                        qos: m.qos,
+                        retain: m.retain,
+                        dup: m.dup,
+                        properties: printed(&m.properties),
+                        token: m.token,
+                    })
+                }
+                Action::Event(event) => Did::Told(event.into()),
+                Action::Close => Did::Close,
+                Action::Done => Did::Done,
+                Action::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return self;
+                }
+            };
+            self.note(did);
+        }
+        panic!(
+            "the client never comes to rest:\n{}",
+            self.history.join("\n")
+        );
+    }
+
+    fn note(&mut self, did: Did) {
+        self.history.push(format!(
+            "{:>10} client {did:?}",
+            self.now.as_micros() / 1000
+        ));
+        self.did.push_back(did);
+    }
+
+    fn split_packets(&mut self) {
+        while let Ok(Frame::Whole(raw)) = frame(&self.wire, u32::MAX) {
+            let len = raw.len();
+            let rest = self.wire.split_off(len);
+            let packet = core::mem::replace(&mut self.wire, rest);
+            Packet::decode(&packet, Sender::Client).expect("the client sends valid packets");
+            self.note(Did::Sent(packet));
+        }
+    }
+
+    /// The transport takes bytes again.
+    pub fn unblock(&mut self) -> &mut Self {
+        self.takes = usize::MAX;
+        if core::mem::take(&mut self.offered) {
+            self.client.sent(self.now, 0);
+        }
+        self.run()
+    }
+
+    /// Time passes; the client is polled at the end of it.
+    pub fn wait(&mut self, span: Duration) -> &mut Self {
+        self.now = self.now.after(span);
+        self.history.push(format!(
+            "{:>10} (after {span:?})",
+            self.now.as_micros() / 1000
+        ));
+        self.run()
+    }
+
+    /// Time passes up to the client's own deadline.
+    pub fn wait_until_due(&mut self) -> &mut Self {
+        assert_ne!(
+            self.deadline,
+            Instant::NEVER,
+            "nothing is due:\n{}",
+            self.history.join("\n")
+        );
+        self.now = self.now.max(self.deadline);
+        self.run()
+    }
+
+    /// The server sends bytes, in the talk's chunks.
+    pub fn server_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.history.push(format!(
+            "{:>10} server {bytes:02x?}",
+            self.now.as_micros() / 1000
+        ));
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let spare = self.input.spare();
+            let count = rest.len().min(spare.len()).min(self.chunk);
+            assert!(
+                count > 0,
+                "the input buffer is full:\n{}",
+                self.history.join("\n")
+            );
+            spare[..count].copy_from_slice(&rest[..count]);
+            self.input.filled(count);
+            rest = &rest[count..];
+            self.run();
+        }
+        self
+    }
+
+    /// The server sends a packet.
+    pub fn server(&mut self, packet: Packet<'_>) -> &mut Self {
+        let bytes = packet
+            .to_vec(Sender::Server)
+            .expect("the server's packet is valid");
+        self.server_bytes(&bytes)
+    }
+
+    /// The next thing the client did.
+    pub fn next(&mut self) -> Did {
+        match self.did.pop_front() {
+            Some(did) => did,
+            None => panic!("the client did nothing more:\n{}", self.history.join("\n")),
+        }
+    }
+
+    /// The next thing the client does is this.
+    #[track_caller]
+    pub fn expect(&mut self, expected: Did) -> &mut Self {
+        self.run();
+        let did = self.next();
+        assert_eq!(did, expected, "\n{}", self.history.join("\n"));
+        self
+    }
+
+    /// The client sends exactly this packet, byte by byte.
+    #[track_caller]
+    pub fn sends(&mut self, packet: Packet<'_>) -> &mut Self {
+        let bytes = packet
+            .to_vec(Sender::Client)
+            .expect("the expected packet is valid");
+        self.expect(Did::Sent(bytes))
+    }
+
+    /// The client sends exactly these bytes as one packet.
+    #[track_caller]
+    pub fn sends_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.expect(Did::Sent(bytes.to_vec()))
+    }
+
+    /// The client sends some packet: its bytes.
+    #[track_caller]
+    pub fn sent(&mut self) -> Vec<u8> {
+        self.run();
+        match self.next() {
+            Did::Sent(bytes) => bytes,
+            other => panic!("no packet but {other:?}\n{}", self.history.join("\n")),
+        }
+    }
+
+    /// The client tells of this event.
+    #[track_caller]
+    pub fn tells(&mut self, told: Told) -> &mut Self {
+        self.expect(Did::Told(told))
+    }
+
+    /// The client delivers a message: it is returned for a closer look.
+    #[track_caller]
+    pub fn delivered(&mut self) -> Message {
+        self.run();
+        match self.next() {
+            Did::Delivered(message) => message,
+            other => panic!("no delivery but {other:?}\n{}", self.history.join("\n")),
+        }
+    }
+
+    /// The client delivers this.
+    #[track_caller]
+    pub fn delivers(&mut self, topic: &str, payload: &[u8]) -> &mut Self {
+        let message = self.delivered();
+        assert_eq!(message.topic, topic, "\n{}", self.history.join("\n"));
+        assert_eq!(message.payload, payload, "\n{}", self.history.join("\n"));
+        self
+    }
+
+    /// The client did nothing that was not expected yet.
+    #[track_caller]
+    pub fn quiet(&mut self) -> &mut Self {
+        self.run();
+        assert!(
+            self.did.is_empty(),
+            "unexpected: {:?}\n{}",
+            self.did,
+            self.history.join("\n")
+        );
+        self
+    }
+
+    /// The client gives up the connection: the transport is closed for it.
+    #[track_caller]
+    pub fn closes(&mut self) -> &mut Self {
+        self.expect(Did::Close);
+        self.cut()
+    }
+
+    /// The transport is gone.
+    pub fn cut(&mut self) -> &mut Self {
+        self.history
+            .push(format!("{:>10} (cut)", self.now.as_micros() / 1000));
+        self.wire.clear();
+        self.offered = false;
+        self.client.closed(self.now);
+        self.run()
+    }
+
+    /// What is told when a connection ends with a new attempt to come.
+    #[track_caller]
+    pub fn disconnected(&mut self, cause: Cause) -> &mut Self {
+        self.run();
+        match self.next() {
+            Did::Told(Told::Disconnected(told, Some(_))) if told == cause => self,
+            other => panic!(
+                "not disconnected by {cause:?} but {other:?}\n{}",
+                self.history.join("\n")
+            ),
+        }
+    }
+
+    /// Starts where the client is at rest, waits where it backs off, opens the transport, and
+    /// takes CONNECT: its bytes.
+    #[track_caller]
+    pub fn opens(&mut self, connect: &Connect<'_>) -> Vec<u8> {
+        self.client.start(self.now);
+        self.run();
+        if self.did.is_empty() {
+            self.wait_until_due();
+        }
+        self.expect(Did::Open);
+        self.client
+            .opened(self.now, connect)
+            .expect("CONNECT is accepted by the client");
+        self.sent()
+    }
+
+    /// Opens a connection, and the server answers.
+    #[track_caller]
+    pub fn connects(&mut self, connect: &Connect<'_>, answer: Packet<'_>) -> &mut Self {
+        self.opens(connect);
+        let Packet::ConnAck(ConnAck {
+            session_present, ..
+        }) = answer
+        else {
+            panic!("the answer to CONNECT is CONNACK");
+        };
+        self.server(answer);
+        self.tells(Told::Connected { session_present })
+    }
+
+    /// The application publishes.
+    #[track_caller]
+    pub fn publishes(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Ticket {
+        self.history.push(format!(
+            "{:>10} publish {topic} {payload:02x?}",
+            self.now.as_micros() / 1000
+        ));
+        self.client
+            .publish(self.now, &message(qos, topic, payload))
+            .expect("published")
+    }
+
+    /// A publish is settled by the server's word.
+    #[track_caller]
+    pub fn settles(&mut self, ticket: Ticket, reason: ReasonCode) -> &mut Self {
+        self.tells(Told::Published(ticket, Ok(reason), Vec::new()))
+    }
+}
