@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
-use crate::property::{PropertyRules, read_properties};
+use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
@@ -31,8 +30,7 @@ impl<'a> Ack<'a> {
             ack.reason = reader.reason_code()?;
         }
         if !reader.is_empty() {
-            let rules = PropertyRules::of(PacketType::PubAck, reader.context().sender);
-            (ack.properties, _) = read_properties(reader, rules)?;
+            (ack.properties, _) = read_properties(reader)?;
             reader.finish()?;
         }
         Some(ack)
@@ -43,7 +41,12 @@ impl<'a> Ack<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(self.remaining_length(PacketType::PubAck, PropertyRules::UNCHECKED)?)
+        attempt(|fault| {
+            let plan = self
+                .properties
+                .plan(PacketType::PubAck, PropertyRules::UNCHECKED, fault)?;
+            packet_len(self.remaining_length(&plan), fault)
+        })
     }
 
     /// Encodes the packet as `kind` in its shortest form; the number of bytes written.
@@ -81,41 +84,35 @@ impl<'a> Ack<'a> {
         sender: Sender,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(kind, sender) {
-            return Err(EncodeError::ReasonCode {
-                code: self.reason,
-                packet: kind,
-            });
-        }
-        let rules = PropertyRules::of(kind, sender);
-        let plan = self.properties.plan(kind, rules)?;
-        let remaining_length = self.remaining_length(kind, rules)?;
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(kind.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
-            writer.two(self.packet_id.value())?;
-            writer.byte(self.reason.value())?;
-            if plan.len == 0 {
-                Some(())
-            } else {
-                self.properties.write(&plan, writer)
+        attempt(|fault| {
+            if !self.reason.is_allowed(kind, sender) {
+                return fault.fail(EncodeError::ReasonCode {
+                    code: self.reason,
+                    packet: kind,
+                });
             }
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            let plan = self
+                .properties
+                .plan(kind, PropertyRules::of(kind, sender), fault)?;
+            let remaining_length = self.remaining_length(&plan);
+            let total = packet_len(remaining_length, fault)?;
+            let mut writer = Writer::begin(out, total, kind.first_byte(), remaining_length, fault)?;
+            writer.two(self.packet_id.value())?;
+            if remaining_length > 2 {
+                writer.byte(self.reason.value())?;
+            }
+            if plan.len > 0 {
+                self.properties.write(&plan, &mut writer)?;
+            }
+            Some(total)
+        })
     }
 
-    fn remaining_length(
-        &self,
-        kind: PacketType,
-        rules: &PropertyRules,
-    ) -> Result<usize, EncodeError> {
-        let plan = self.properties.plan(kind, rules)?;
-        Ok(match (plan.len, self.reason) {
+    fn remaining_length(&self, plan: &PropertiesPlan) -> usize {
+        match (plan.len, self.reason) {
             (0, ReasonCode::SUCCESS) => 2,
             (0, _) => 3,
             _ => plan.prefixed_len().saturating_add(3),
-        })
+        }
     }
 }

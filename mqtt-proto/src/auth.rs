@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
@@ -27,8 +26,7 @@ impl<'a> Auth<'a> {
             return reader.fail(missing);
         }
         let place = reader.place();
-        let rules = PropertyRules::of(PacketType::Auth, reader.context().sender);
-        let (properties, present) = read_properties(reader, rules)?;
+        let (properties, present) = read_properties(reader)?;
         reader.finish()?;
         if !has(present, PropertyId::AuthenticationMethod) {
             return reader.fail_at(place, missing);
@@ -41,42 +39,40 @@ impl<'a> Auth<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let plan = self
-            .properties
-            .plan(PacketType::Auth, PropertyRules::UNCHECKED)?;
-        packet_len(plan.prefixed_len().saturating_add(1))
+        attempt(|fault| {
+            let properties =
+                self.properties
+                    .plan(PacketType::Auth, PropertyRules::UNCHECKED, fault)?;
+            packet_len(properties.prefixed_len().saturating_add(1), fault)
+        })
     }
 
     /// Encodes the packet; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
-    /// small.
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(PacketType::Auth, sender) {
-            return Err(EncodeError::ReasonCode {
-                code: self.reason,
-                packet: PacketType::Auth,
-            });
-        }
-        let plan = self.properties.plan(
-            PacketType::Auth,
-            PropertyRules::of(PacketType::Auth, sender),
-        )?;
-        if !has(plan.present, PropertyId::AuthenticationMethod) {
-            return Err(EncodeError::MissingProperty(
-                PropertyId::AuthenticationMethod,
-            ));
-        }
-        let remaining_length = plan.prefixed_len().saturating_add(1);
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(PacketType::Auth.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
+        attempt(|fault| {
+            if !self.reason.is_allowed(PacketType::Auth, sender) {
+                return fault.fail(EncodeError::ReasonCode {
+                    code: self.reason,
+                    packet: PacketType::Auth,
+                });
+            }
+            let rules = PropertyRules::of(PacketType::Auth, sender);
+            let properties = self.properties.plan(PacketType::Auth, rules, fault)?;
+            if !has(properties.present, PropertyId::AuthenticationMethod) {
+                return fault.fail(EncodeError::MissingProperty(
+                    PropertyId::AuthenticationMethod,
+                ));
+            }
+            let remaining_length = properties.prefixed_len().saturating_add(1);
+            let total = packet_len(remaining_length, fault)?;
+            let first_byte = PacketType::Auth.first_byte();
+            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
             writer.byte(self.reason.value())?;
-            self.properties.write(&plan, writer)
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            self.properties.write(&properties, &mut writer)?;
+            Some(total)
+        })
     }
 }

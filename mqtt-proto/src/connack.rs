@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
@@ -29,8 +28,7 @@ impl<'a> ConnAck<'a> {
         if session_present && reason != ReasonCode::SUCCESS {
             return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
         }
-        let rules = PropertyRules::of(PacketType::ConnAck, reader.context().sender);
-        let (properties, _) = read_properties(reader, rules)?;
+        let (properties, _) = read_properties(reader)?;
         reader.finish()?;
         Some(Self {
             session_present,
@@ -44,10 +42,12 @@ impl<'a> ConnAck<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let plan = self
-            .properties
-            .plan(PacketType::ConnAck, PropertyRules::UNCHECKED)?;
-        packet_len(plan.prefixed_len().saturating_add(2))
+        attempt(|fault| {
+            let properties =
+                self.properties
+                    .plan(PacketType::ConnAck, PropertyRules::UNCHECKED, fault)?;
+            packet_len(properties.prefixed_len().saturating_add(2), fault)
+        })
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -55,31 +55,28 @@ impl<'a> ConnAck<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !PacketType::ConnAck.may_come_from(sender) {
-            return Err(EncodeError::WrongDirection(PacketType::ConnAck, sender));
-        }
-        if !self.reason.is_allowed(PacketType::ConnAck, sender) {
-            return Err(EncodeError::ReasonCode {
-                code: self.reason,
-                packet: PacketType::ConnAck,
-            });
-        }
-        if self.session_present && self.reason != ReasonCode::SUCCESS {
-            return Err(EncodeError::SessionPresentWithFailure);
-        }
-        let plan = self.properties.plan(
-            PacketType::ConnAck,
-            PropertyRules::of(PacketType::ConnAck, sender),
-        )?;
-        let remaining_length = plan.prefixed_len().saturating_add(2);
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(PacketType::ConnAck.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
+        attempt(|fault| {
+            if !PacketType::ConnAck.may_come_from(sender) {
+                return fault.fail(EncodeError::WrongDirection(PacketType::ConnAck, sender));
+            }
+            if !self.reason.is_allowed(PacketType::ConnAck, sender) {
+                return fault.fail(EncodeError::ReasonCode {
+                    code: self.reason,
+                    packet: PacketType::ConnAck,
+                });
+            }
+            if self.session_present && self.reason != ReasonCode::SUCCESS {
+                return fault.fail(EncodeError::SessionPresentWithFailure);
+            }
+            let rules = PropertyRules::of(PacketType::ConnAck, sender);
+            let properties = self.properties.plan(PacketType::ConnAck, rules, fault)?;
+            let remaining_length = properties.prefixed_len().saturating_add(2);
+            let total = packet_len(remaining_length, fault)?;
+            let first_byte = PacketType::ConnAck.first_byte();
+            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
             writer.array([u8::from(self.session_present), self.reason.value()])?;
-            self.properties.write(&plan, writer)
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            self.properties.write(&properties, &mut writer)?;
+            Some(total)
+        })
     }
 }

@@ -1,8 +1,6 @@
-use crate::fixed_header::packet_len;
-use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
+use crate::property::{PropertiesPlan, PropertyRules, has, read_properties, read_will_properties};
 use crate::reader::Reader;
-use crate::text::{check_binary, check_text};
-use crate::writer::Writer;
+use crate::writer::{EncodeFault, Writer, attempt, binary_len, packet_len, text_len};
 use crate::{
     DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
@@ -77,9 +75,8 @@ impl<'a> Connect<'a> {
             Err(kind) => return reader.fail_at(place, kind),
         };
         let keep_alive = reader.two()?;
-        let rules = PropertyRules::of(PacketType::Connect, reader.context().sender);
         let place = reader.place();
-        let (properties, present) = read_properties(reader, rules)?;
+        let (properties, present) = read_properties(reader)?;
         if lacks_method(present) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(place, kind);
@@ -116,10 +113,10 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// A text, binary data or property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.plan(PropertyRules::UNCHECKED, PropertyRules::UNCHECKED)?
-                .remaining_length,
-        )
+        attempt(|fault| {
+            let plan = self.plan(PropertyRules::UNCHECKED, PropertyRules::UNCHECKED, fault)?;
+            packet_len(plan.remaining_length, fault)
+        })
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -127,65 +124,69 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !PacketType::Connect.may_come_from(sender) {
-            return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
-        }
-        let plan = self.plan(
-            PropertyRules::of(PacketType::Connect, sender),
-            PropertyRules::WILL,
-        )?;
-        if lacks_method(plan.properties.present) {
-            return Err(EncodeError::MissingProperty(
-                PropertyId::AuthenticationMethod,
-            ));
-        }
-        let total = packet_len(plan.remaining_length)?;
-        self.write(&plan, &mut Writer::new(out))
-            .ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+        attempt(|fault| {
+            if !PacketType::Connect.may_come_from(sender) {
+                return fault.fail(EncodeError::WrongDirection(PacketType::Connect, sender));
+            }
+            let rules = PropertyRules::of(PacketType::Connect, sender);
+            let plan = self.plan(rules, PropertyRules::WILL, fault)?;
+            if lacks_method(plan.properties.present) {
+                return fault.fail(EncodeError::MissingProperty(
+                    PropertyId::AuthenticationMethod,
+                ));
+            }
+            let total = packet_len(plan.remaining_length, fault)?;
+            self.write(&plan, total, out, fault)?;
+            Some(total)
+        })
     }
 
-    #[inline]
-    fn plan(&self, rules: &PropertyRules, will_rules: &PropertyRules) -> Result<Plan, EncodeError> {
-        let properties = self.properties.plan(PacketType::Connect, rules)?;
-        check_text(self.client_id, Field::ClientId)?;
-        let mut remaining_length = 12_usize
+    #[inline(always)]
+    fn plan(
+        &self,
+        rules: &PropertyRules,
+        will_rules: &PropertyRules,
+        fault: &mut EncodeFault,
+    ) -> Option<Plan> {
+        let properties = self.properties.plan(PacketType::Connect, rules, fault)?;
+        let mut remaining_length = 10_usize
             .saturating_add(properties.prefixed_len())
-            .saturating_add(self.client_id.len());
-        let mut will_properties = None;
+            .saturating_add(text_len(self.client_id, Field::ClientId, fault)?);
+        let mut will_properties = PropertiesPlan::EMPTY;
         if let Some(will) = &self.will {
-            check_binary(will.payload, Field::WillPayload)?;
-            let plan = will.properties.plan(PacketType::Connect, will_rules)?;
+            will_properties = will
+                .properties
+                .plan(PacketType::Connect, will_rules, fault)?;
             remaining_length = remaining_length
-                .saturating_add(plan.prefixed_len())
-                .saturating_add(will.topic.as_str().len())
-                .saturating_add(will.payload.len())
-                .saturating_add(4);
-            will_properties = Some(plan);
+                .saturating_add(will_properties.prefixed_len())
+                .saturating_add(will.topic.as_str().len().wrapping_add(2))
+                .saturating_add(binary_len(will.payload, Field::WillPayload, fault)?);
         }
         if let Some(user_name) = self.user_name {
-            check_text(user_name, Field::UserName)?;
-            remaining_length = remaining_length
-                .saturating_add(user_name.len())
-                .saturating_add(2);
+            remaining_length =
+                remaining_length.saturating_add(text_len(user_name, Field::UserName, fault)?);
         }
         if let Some(password) = self.password {
-            check_binary(password, Field::Password)?;
-            remaining_length = remaining_length
-                .saturating_add(password.len())
-                .saturating_add(2);
+            remaining_length =
+                remaining_length.saturating_add(binary_len(password, Field::Password, fault)?);
         }
-        Ok(Plan {
+        Some(Plan {
             properties,
             will_properties,
             remaining_length,
         })
     }
 
-    #[inline]
-    fn write(&self, plan: &Plan, writer: &mut Writer<'_>) -> Option<()> {
-        writer.byte(PacketType::Connect.first_byte())?;
-        writer.varint(u32::try_from(plan.remaining_length).ok()?)?;
+    #[inline(always)]
+    fn write(
+        &self,
+        plan: &Plan,
+        total: usize,
+        out: &mut [u8],
+        fault: &mut EncodeFault,
+    ) -> Option<()> {
+        let first_byte = PacketType::Connect.first_byte();
+        let mut writer = Writer::begin(out, total, first_byte, plan.remaining_length, fault)?;
         let [high, low] = self.keep_alive.to_be_bytes();
         writer.array([
             0,
@@ -199,18 +200,18 @@ impl<'a> Connect<'a> {
             high,
             low,
         ])?;
-        self.properties.write(&plan.properties, writer)?;
-        writer.prefixed(self.client_id.as_bytes())?;
-        if let (Some(will), Some(properties)) = (&self.will, &plan.will_properties) {
-            will.properties.write(properties, writer)?;
-            writer.prefixed(will.topic.as_str().as_bytes())?;
-            writer.prefixed(will.payload)?;
+        self.properties.write(&plan.properties, &mut writer)?;
+        writer.text(self.client_id, Field::ClientId)?;
+        if let Some(will) = &self.will {
+            will.properties.write(&plan.will_properties, &mut writer)?;
+            writer.binary(will.topic.as_str().as_bytes())?;
+            writer.binary(will.payload)?;
         }
         if let Some(user_name) = self.user_name {
-            writer.prefixed(user_name.as_bytes())?;
+            writer.text(user_name, Field::UserName)?;
         }
         if let Some(password) = self.password {
-            writer.prefixed(password)?;
+            writer.binary(password)?;
         }
         Some(())
     }
@@ -232,7 +233,7 @@ impl<'a> Connect<'a> {
 impl<'a> Will<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a, '_>, qos: QoS, retain: bool) -> Option<Self> {
-        let (properties, _) = read_properties(reader, PropertyRules::WILL)?;
+        let properties = read_will_properties(reader)?;
         let topic = reader.nonempty_topic_name(Field::WillTopic)?;
         let payload = reader.binary()?;
         Some(Self {
@@ -247,7 +248,7 @@ impl<'a> Will<'a> {
 
 struct Plan {
     properties: PropertiesPlan,
-    will_properties: Option<PropertiesPlan>,
+    will_properties: PropertiesPlan,
     remaining_length: usize,
 }
 

@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
@@ -23,8 +22,7 @@ impl<'a> Disconnect<'a> {
             reason = reader.reason_code()?;
         }
         if !reader.is_empty() {
-            let rules = PropertyRules::of(PacketType::Disconnect, reader.context().sender);
-            (properties, _) = read_properties(reader, rules)?;
+            (properties, _) = read_properties(reader)?;
             reader.finish()?;
         }
         Some(Self { reason, properties })
@@ -35,45 +33,40 @@ impl<'a> Disconnect<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.remaining_length(
-                &self
-                    .properties
-                    .plan(PacketType::Disconnect, PropertyRules::UNCHECKED)?,
-            ),
-        )
+        attempt(|fault| {
+            let properties =
+                self.properties
+                    .plan(PacketType::Disconnect, PropertyRules::UNCHECKED, fault)?;
+            packet_len(self.remaining_length(&properties), fault)
+        })
     }
 
     /// Encodes the packet in its shortest form; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
-    /// small.
+    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(PacketType::Disconnect, sender) {
-            return Err(EncodeError::ReasonCode {
-                code: self.reason,
-                packet: PacketType::Disconnect,
-            });
-        }
-        let rules = PropertyRules::of(PacketType::Disconnect, sender);
-        let plan = self.properties.plan(PacketType::Disconnect, rules)?;
-        let remaining_length = self.remaining_length(&plan);
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(PacketType::Disconnect.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
+        attempt(|fault| {
+            if !self.reason.is_allowed(PacketType::Disconnect, sender) {
+                return fault.fail(EncodeError::ReasonCode {
+                    code: self.reason,
+                    packet: PacketType::Disconnect,
+                });
+            }
+            let rules = PropertyRules::of(PacketType::Disconnect, sender);
+            let properties = self.properties.plan(PacketType::Disconnect, rules, fault)?;
+            let remaining_length = self.remaining_length(&properties);
+            let total = packet_len(remaining_length, fault)?;
+            let first_byte = PacketType::Disconnect.first_byte();
+            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
             if remaining_length > 0 {
                 writer.byte(self.reason.value())?;
             }
-            if plan.len == 0 {
-                Some(())
-            } else {
-                self.properties.write(&plan, writer)
+            if properties.len > 0 {
+                self.properties.write(&properties, &mut writer)?;
             }
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            Some(total)
+        })
     }
 
     fn remaining_length(&self, plan: &PropertiesPlan) -> usize {

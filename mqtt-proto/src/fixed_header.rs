@@ -1,5 +1,5 @@
 use crate::varint::{self, VarintError};
-use crate::{DecodeError, DecodeErrorKind, EncodeError, PacketType, QoS};
+use crate::{DecodeError, DecodeErrorKind, PacketType, QoS};
 
 /// The fixed header (section 2.1): packet type, flags and Remaining Length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,17 +151,6 @@ impl PublishFlags {
     #[inline]
     pub(crate) const fn retain(self) -> bool {
         self.0 & 1 != 0
-    }
-}
-
-/// Bytes of a whole packet of this Remaining Length.
-#[inline]
-pub(crate) fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> {
-    match u32::try_from(remaining_length) {
-        Ok(len) if len <= varint::MAX => Ok(remaining_length
-            .saturating_add(1)
-            .saturating_add(varint::len(len))),
-        _ => Err(EncodeError::TooLarge { remaining_length }),
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::reader::{Context, Reader, decode};
+use crate::reader::{Reader, decode};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
     PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
@@ -247,15 +247,7 @@ impl<'a> RawPacket<'a> {
                 Some(sender),
             ));
         }
-        decode(self.body, self.len(), self.context(sender), read)
-    }
-
-    #[inline(always)]
-    fn context(&self, sender: Sender) -> Context {
-        Context {
-            packet_type: self.packet_type(),
-            sender,
-        }
+        decode(self.body, &self.header, sender, read)
     }
 
     #[cold]
@@ -272,12 +264,8 @@ impl<'a> RawPacket<'a> {
 /// A PUBLISH, from either end.
 #[inline(never)]
 fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
-    let context = Context {
-        packet_type: PacketType::Publish,
-        sender,
-    };
     let flags = raw.header.publish_flags();
-    decode(raw.body, raw.len(), context, |reader| {
+    decode(raw.body, &raw.header, sender, |reader| {
         Publish::read(flags, reader).map(Packet::Publish)
     })
 }
@@ -285,10 +273,9 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 /// An acknowledgement of a PUBLISH, from either end.
 #[inline(never)]
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
-    let context = raw.context(sender);
-    decode(raw.body, raw.len(), context, |reader| {
+    decode(raw.body, &raw.header, sender, |reader| {
         let ack = Ack::read(reader)?;
-        Some(match context.packet_type {
+        Some(match raw.packet_type() {
             PacketType::PubRec => Packet::PubRec(ack),
             PacketType::PubRel => Packet::PubRel(ack),
             PacketType::PubComp => Packet::PubComp(ack),

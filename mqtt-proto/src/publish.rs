@@ -1,8 +1,7 @@
 use crate::fixed_header::PublishFlags;
-use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
-use crate::reader::{Context, Reader, decode};
-use crate::writer::Writer;
+use crate::reader::{Reader, decode};
+use crate::writer::{EncodeFault, Writer, attempt, packet_len};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
     Properties, PropertyId, QoS, Sender, TopicName, varint,
@@ -56,8 +55,7 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => None,
             _ => Some(reader.packet_id()?),
         };
-        let rules = PropertyRules::of(PacketType::Publish, reader.context().sender);
-        let (properties, present) = read_properties(reader, rules)?;
+        let (properties, present) = read_properties(reader)?;
         if topic.is_none() && !has(present, PropertyId::TopicAlias) {
             return reader.fail_at(topic_place, DecodeErrorKind::EmptyTopic(Field::TopicName));
         }
@@ -113,13 +111,8 @@ impl<'a> Publish<'a> {
             }
             Extent::Invalid => prefix.len(),
         };
-        let head_len = header.len().saturating_add(header_len);
         let head = prefix.get(..header_len).unwrap_or(prefix);
-        let context = Context {
-            packet_type: PacketType::Publish,
-            sender,
-        };
-        let publish = decode(head, head_len, context, |reader| {
+        let publish = decode(head, &header, sender, |reader| {
             Self::read(header.publish_flags(), reader)
         })?;
         Ok(HeaderFrame::Whole {
@@ -133,10 +126,10 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.plan(PropertyRules::UNCHECKED, self.payload.len())?
-                .remaining_length,
-        )
+        attempt(|fault| {
+            let plan = self.plan(PropertyRules::UNCHECKED, self.payload.len(), fault)?;
+            packet_len(plan.remaining_length, fault)
+        })
     }
 
     /// Bytes of the packet but for its payload, when the payload has `payload_len` bytes.
@@ -144,8 +137,10 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// As [`encoded_len`](Self::encoded_len).
     pub fn header_len(&self, payload_len: usize) -> Result<usize, EncodeError> {
-        let plan = self.plan(PropertyRules::UNCHECKED, payload_len)?;
-        Ok(packet_len(plan.remaining_length)?.saturating_sub(payload_len))
+        attempt(|fault| {
+            let plan = self.plan(PropertyRules::UNCHECKED, payload_len, fault)?;
+            Some(packet_len(plan.remaining_length, fault)?.wrapping_sub(payload_len))
+        })
     }
 
     /// Encodes the whole packet; the number of bytes written.
@@ -154,13 +149,13 @@ impl<'a> Publish<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        let plan = self.checked_plan(sender, self.payload.len())?;
-        let total = packet_len(plan.remaining_length)?;
-        let mut writer = Writer::new(out);
-        self.write_header(&plan, &mut writer)
-            .and_then(|()| writer.bytes(self.payload))
-            .ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+        attempt(|fault| {
+            let plan = self.checked_plan(sender, self.payload.len(), fault)?;
+            let total = packet_len(plan.remaining_length, fault)?;
+            self.write_header(&plan, total, out, fault)?
+                .bytes(self.payload)?;
+            Some(total)
+        })
     }
 
     /// Encodes everything but the payload, which has `payload_len` bytes and is sent right after;
@@ -192,56 +187,77 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        let plan = self.checked_plan(sender, payload_len)?;
-        let header_len = packet_len(plan.remaining_length)?.saturating_sub(payload_len);
-        self.write_header(&plan, &mut Writer::new(out))
-            .ok_or(EncodeError::BufferTooSmall { needed: header_len })?;
-        Ok(header_len)
+        attempt(|fault| {
+            let plan = self.checked_plan(sender, payload_len, fault)?;
+            let header_len = packet_len(plan.remaining_length, fault)?.wrapping_sub(payload_len);
+            self.write_header(&plan, header_len, out, fault)?;
+            Some(header_len)
+        })
     }
 
-    #[inline]
-    fn checked_plan(&self, sender: Sender, payload_len: usize) -> Result<Plan, EncodeError> {
+    #[inline(always)]
+    fn checked_plan(
+        &self,
+        sender: Sender,
+        payload_len: usize,
+        fault: &mut EncodeFault,
+    ) -> Option<Plan> {
         if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
-            return Err(EncodeError::PacketId);
+            return fault.fail(EncodeError::PacketId);
         }
         if self.dup && self.qos == QoS::AtMostOnce {
-            return Err(EncodeError::DupWithQoS0);
+            return fault.fail(EncodeError::DupWithQoS0);
         }
-        let plan = self.plan(PropertyRules::of(PacketType::Publish, sender), payload_len)?;
+        let plan = self.plan(
+            PropertyRules::of(PacketType::Publish, sender),
+            payload_len,
+            fault,
+        )?;
         if self.topic.is_none() && !has(plan.properties.present, PropertyId::TopicAlias) {
-            return Err(EncodeError::MissingTopic);
+            return fault.fail(EncodeError::MissingTopic);
         }
-        Ok(plan)
+        Some(plan)
     }
 
-    #[inline]
-    fn plan(&self, rules: &PropertyRules, payload_len: usize) -> Result<Plan, EncodeError> {
-        let properties = self.properties.plan(PacketType::Publish, rules)?;
+    #[inline(always)]
+    fn plan(
+        &self,
+        rules: &PropertyRules,
+        payload_len: usize,
+        fault: &mut EncodeFault,
+    ) -> Option<Plan> {
+        let properties = self.properties.plan(PacketType::Publish, rules, fault)?;
         let remaining_length = self
             .topic_str()
             .len()
             .saturating_add(if self.packet_id.is_some() { 4 } else { 2 })
             .saturating_add(properties.prefixed_len())
             .saturating_add(payload_len);
-        Ok(Plan {
+        Some(Plan {
             properties,
             remaining_length,
         })
     }
 
-    #[inline]
-    fn write_header(&self, plan: &Plan, writer: &mut Writer<'_>) -> Option<()> {
+    #[inline(always)]
+    fn write_header<'o, 'f>(
+        &self,
+        plan: &Plan,
+        needed: usize,
+        out: &'o mut [u8],
+        fault: &'f mut EncodeFault,
+    ) -> Option<Writer<'o, 'f>> {
         let first = PacketType::Publish.first_byte()
             | u8::from(self.dup) << 3
             | (self.qos as u8) << 1
             | u8::from(self.retain);
-        writer.byte(first)?;
-        writer.varint(u32::try_from(plan.remaining_length).ok()?)?;
-        writer.prefixed(self.topic_str().as_bytes())?;
+        let mut writer = Writer::begin(out, needed, first, plan.remaining_length, fault)?;
+        writer.binary(self.topic_str().as_bytes())?;
         if let Some(id) = self.packet_id {
             writer.two(id.value())?;
         }
-        self.properties.write(&plan.properties, writer)
+        self.properties.write(&plan.properties, &mut writer)?;
+        Some(writer)
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 use crate::varint::{self, VarintError};
 use crate::{
-    DecodeError, DecodeErrorKind, Field, PacketId, PacketType, ReasonCode, Sender, TopicError,
-    TopicFilter, TopicName, text,
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, ReasonCode, Sender,
+    TopicError, TopicFilter, TopicName, text,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -49,36 +49,38 @@ impl Fault {
         self.0 = Some((place, kind));
     }
 
-    /// The error in a packet of `packet_len` bytes.
+    /// The error in a packet of which `body_len` bytes were looked at after the header.
     #[cold]
     #[inline(never)]
-    fn into_error(self, packet_len: usize, context: Context) -> DecodeError {
+    fn into_error(self, header: &FixedHeader, body_len: usize, sender: Sender) -> DecodeError {
         // Whoever answers `None` records why.
         let (place, kind) = self
             .0
             .unwrap_or((Place { to_end: 0 }, DecodeErrorKind::Truncated));
-        let offset = packet_len.wrapping_sub(place.to_end);
-        DecodeError::new(
-            kind,
-            offset,
-            Some(context.packet_type),
-            Some(context.sender),
-        )
+        let offset = header
+            .len()
+            .wrapping_add(body_len)
+            .wrapping_sub(place.to_end);
+        DecodeError::new(kind, offset, Some(header.packet_type()), Some(sender))
     }
 }
 
-/// Runs `read` over the body of a packet of `packet_len` bytes.
+/// Runs `read` over the body of a packet.
 #[inline(always)]
 pub(crate) fn decode<'a, T>(
     body: &'a [u8],
-    packet_len: usize,
-    context: Context,
+    header: &FixedHeader,
+    sender: Sender,
     read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
 ) -> Result<T, DecodeError> {
     let mut fault = Fault(None);
+    let context = Context {
+        packet_type: header.packet_type(),
+        sender,
+    };
     match read(&mut Reader::new(body, 0, context, &mut fault)) {
         Some(packet) => Ok(packet),
-        None => Err(fault.into_error(packet_len, context)),
+        None => Err(fault.into_error(header, body.len(), sender)),
     }
 }
 

@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender, Subscription,
     Subscriptions,
@@ -22,8 +21,7 @@ pub struct Subscribe<'a> {
 impl<'a> Subscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let rules = PropertyRules::of(PacketType::Subscribe, reader.context().sender);
-        let (properties, _) = read_properties(reader, rules)?;
+        let (properties, _) = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -45,10 +43,12 @@ impl<'a> Subscribe<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let properties = self
-            .properties
-            .plan(PacketType::Subscribe, PropertyRules::UNCHECKED)?;
-        packet_len(self.remaining_length(&properties))
+        attempt(|fault| {
+            let properties =
+                self.properties
+                    .plan(PacketType::Subscribe, PropertyRules::UNCHECKED, fault)?;
+            packet_len(self.remaining_length(&properties), fault)
+        })
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -56,35 +56,34 @@ impl<'a> Subscribe<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !PacketType::Subscribe.may_come_from(sender) {
-            return Err(EncodeError::WrongDirection(PacketType::Subscribe, sender));
-        }
-        if self.subscriptions.is_empty() {
-            return Err(EncodeError::Empty(PacketType::Subscribe));
-        }
-        if self
-            .subscriptions
-            .iter()
-            .any(|entry| entry.options.no_local && entry.filter.is_shared())
-        {
-            return Err(EncodeError::NoLocalOnShared);
-        }
-        let rules = PropertyRules::of(PacketType::Subscribe, sender);
-        let properties = self.properties.plan(PacketType::Subscribe, rules)?;
-        let remaining_length = self.remaining_length(&properties);
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(PacketType::Subscribe.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
+        attempt(|fault| {
+            if !PacketType::Subscribe.may_come_from(sender) {
+                return fault.fail(EncodeError::WrongDirection(PacketType::Subscribe, sender));
+            }
+            if self.subscriptions.is_empty() {
+                return fault.fail(EncodeError::Empty(PacketType::Subscribe));
+            }
+            if self
+                .subscriptions
+                .iter()
+                .any(|entry| entry.options.no_local && entry.filter.is_shared())
+            {
+                return fault.fail(EncodeError::NoLocalOnShared);
+            }
+            let rules = PropertyRules::of(PacketType::Subscribe, sender);
+            let properties = self.properties.plan(PacketType::Subscribe, rules, fault)?;
+            let remaining_length = self.remaining_length(&properties);
+            let total = packet_len(remaining_length, fault)?;
+            let first_byte = PacketType::Subscribe.first_byte();
+            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
             writer.two(self.packet_id.value())?;
-            self.properties.write(&properties, writer)?;
-            self.subscriptions.iter().try_for_each(|entry| {
-                writer.prefixed(entry.filter.as_str().as_bytes())?;
-                writer.byte(entry.options.to_byte())
-            })
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            self.properties.write(&properties, &mut writer)?;
+            for entry in self.subscriptions {
+                writer.binary(entry.filter.as_str().as_bytes())?;
+                writer.byte(entry.options.to_byte())?;
+            }
+            Some(total)
+        })
     }
 
     fn remaining_length(&self, properties: &PropertiesPlan) -> usize {

@@ -3,10 +3,8 @@
 //! Most text on the wire is ASCII. It is recognised 16 bytes at a time; only text that is not
 //! plain in this sense is looked at more closely.
 
-use crate::{EncodeError, Field};
-
 /// What two bytes of length can say.
-const MAX_LEN: usize = 65_535;
+pub(crate) const MAX_LEN: usize = 65_535;
 
 /// Valid text as a string.
 #[inline]
@@ -46,29 +44,6 @@ pub(crate) fn find_in_topic_name(bytes: &[u8]) -> Option<(usize, u8)> {
     Some((at, *bytes.get(at)?))
 }
 
-/// Whether the text can be written: its length and U+0000.
-#[inline]
-pub(crate) fn check_text(text: &str, field: Field) -> Result<(), EncodeError> {
-    if text.len() > MAX_LEN {
-        return Err(EncodeError::StringTooLong(field));
-    }
-    if has_nul(text.as_bytes()) {
-        Err(EncodeError::NulInString(field))
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether the binary data can be written.
-#[inline]
-pub(crate) fn check_binary(bytes: &[u8], field: Field) -> Result<(), EncodeError> {
-    if bytes.len() > MAX_LEN {
-        Err(EncodeError::BinaryTooLong(field))
-    } else {
-        Ok(())
-    }
-}
-
 #[cold]
 fn is_unusual_text(bytes: &[u8]) -> bool {
     find_nul(bytes).is_none() && core::str::from_utf8(bytes).is_ok()
@@ -90,8 +65,8 @@ fn is_plain_topic_name(bytes: &[u8]) -> bool {
 }
 
 /// Whether NUL occurs.
-#[inline]
-fn has_nul(bytes: &[u8]) -> bool {
+#[inline(always)]
+pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     any(bytes, |byte| byte == 0)
 }
 
@@ -101,10 +76,8 @@ fn has_nul(bytes: &[u8]) -> bool {
 fn any(bytes: &[u8], flawed: impl Fn(u8) -> bool + Copy) -> bool {
     if let Some(last) = bytes.last_chunk::<16>() {
         let (blocks, _) = bytes.as_chunks::<16>();
-        return blocks
-            .iter()
-            .chain([last])
-            .any(|block| any_of_block(block, flawed));
+        return blocks.iter().any(|block| any_of_block(block, flawed))
+            || any_of_block(last, flawed);
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         return any_of_block(first, flawed) | any_of_block(last, flawed);

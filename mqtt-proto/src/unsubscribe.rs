@@ -1,7 +1,6 @@
-use crate::fixed_header::packet_len;
 use crate::property::{PropertiesPlan, PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::Writer;
+use crate::writer::{Writer, attempt, packet_len};
 use crate::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender};
 
 /// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
@@ -19,8 +18,7 @@ pub struct Unsubscribe<'a> {
 impl<'a> Unsubscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let rules = PropertyRules::of(PacketType::Unsubscribe, reader.context().sender);
-        let (properties, _) = read_properties(reader, rules)?;
+        let (properties, _) = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -42,10 +40,12 @@ impl<'a> Unsubscribe<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let properties = self
-            .properties
-            .plan(PacketType::Unsubscribe, PropertyRules::UNCHECKED)?;
-        packet_len(self.remaining_length(&properties))
+        attempt(|fault| {
+            let properties =
+                self.properties
+                    .plan(PacketType::Unsubscribe, PropertyRules::UNCHECKED, fault)?;
+            packet_len(self.remaining_length(&properties), fault)
+        })
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -53,27 +53,28 @@ impl<'a> Unsubscribe<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !PacketType::Unsubscribe.may_come_from(sender) {
-            return Err(EncodeError::WrongDirection(PacketType::Unsubscribe, sender));
-        }
-        if self.filters.is_empty() {
-            return Err(EncodeError::Empty(PacketType::Unsubscribe));
-        }
-        let rules = PropertyRules::of(PacketType::Unsubscribe, sender);
-        let properties = self.properties.plan(PacketType::Unsubscribe, rules)?;
-        let remaining_length = self.remaining_length(&properties);
-        let total = packet_len(remaining_length)?;
-        let write = |writer: &mut Writer<'_>| {
-            writer.byte(PacketType::Unsubscribe.first_byte())?;
-            writer.varint(u32::try_from(remaining_length).ok()?)?;
+        attempt(|fault| {
+            if !PacketType::Unsubscribe.may_come_from(sender) {
+                return fault.fail(EncodeError::WrongDirection(PacketType::Unsubscribe, sender));
+            }
+            if self.filters.is_empty() {
+                return fault.fail(EncodeError::Empty(PacketType::Unsubscribe));
+            }
+            let rules = PropertyRules::of(PacketType::Unsubscribe, sender);
+            let properties = self
+                .properties
+                .plan(PacketType::Unsubscribe, rules, fault)?;
+            let remaining_length = self.remaining_length(&properties);
+            let total = packet_len(remaining_length, fault)?;
+            let first_byte = PacketType::Unsubscribe.first_byte();
+            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
             writer.two(self.packet_id.value())?;
-            self.properties.write(&properties, writer)?;
-            self.filters
-                .iter()
-                .try_for_each(|filter| writer.prefixed(filter.as_str().as_bytes()))
-        };
-        write(&mut Writer::new(out)).ok_or(EncodeError::BufferTooSmall { needed: total })?;
-        Ok(total)
+            self.properties.write(&properties, &mut writer)?;
+            for filter in self.filters {
+                writer.binary(filter.as_str().as_bytes())?;
+            }
+            Some(total)
+        })
     }
 
     fn remaining_length(&self, properties: &PropertiesPlan) -> usize {

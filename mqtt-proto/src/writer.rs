@@ -1,71 +1,198 @@
-use crate::varint;
+use crate::text::{MAX_LEN, has_nul};
+use crate::{EncodeError, Field, varint};
 
-/// Fills a buffer from front to back. `None` when it is full; the caller knows what is needed.
-pub(crate) struct Writer<'o> {
+/// Writes the fields of one packet from front to back.
+///
+/// A field that cannot be written is `None`, and why is left in `fault`: as with
+/// [`Reader`](crate::reader::Reader), packets without errors do not pay for them.
+pub(crate) struct Writer<'o, 'f> {
     rest: &'o mut [u8],
+    fault: &'f mut EncodeFault,
 }
 
-impl<'o> Writer<'o> {
-    #[inline]
-    pub(crate) fn new(out: &'o mut [u8]) -> Self {
-        Self { rest: out }
+/// Where a writer, or the measuring before it, leaves the first error.
+pub(crate) struct EncodeFault(Option<EncodeError>);
+
+impl EncodeFault {
+    /// There is an error.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
+        self.0 = Some(error);
+        None
+    }
+}
+
+/// Runs `work`; its answer, or the error it has left.
+#[inline(always)]
+pub(crate) fn attempt(
+    work: impl FnOnce(&mut EncodeFault) -> Option<usize>,
+) -> Result<usize, EncodeError> {
+    let mut fault = EncodeFault(None);
+    match work(&mut fault) {
+        Some(len) => Ok(len),
+        // Whoever answers `None` leaves an error; a writer whose buffer was measured leaves none.
+        None => Err(fault
+            .0
+            .unwrap_or(EncodeError::BufferTooSmall { needed: usize::MAX })),
+    }
+}
+
+/// Bytes of a whole packet of this Remaining Length.
+#[inline(always)]
+pub(crate) fn packet_len(remaining_length: usize, fault: &mut EncodeFault) -> Option<usize> {
+    match u32::try_from(remaining_length) {
+        Ok(len) if len <= varint::MAX => Some(
+            remaining_length
+                .wrapping_add(1)
+                .wrapping_add(varint::len(len)),
+        ),
+        _ => fault.fail(EncodeError::TooLarge { remaining_length }),
+    }
+}
+
+impl<'o, 'f> Writer<'o, 'f> {
+    /// Writes the fixed header of a packet into a buffer that must have room for `needed` bytes.
+    #[inline(always)]
+    pub(crate) fn begin(
+        out: &'o mut [u8],
+        needed: usize,
+        first_byte: u8,
+        remaining_length: usize,
+        fault: &'f mut EncodeFault,
+    ) -> Option<Self> {
+        if out.len() < needed {
+            return fault.fail(EncodeError::BufferTooSmall { needed });
+        }
+        let mut writer = Self { rest: out, fault };
+        writer.byte(first_byte)?;
+        writer.varint(u32::try_from(remaining_length).ok()?)?;
+        Some(writer)
     }
 
-    #[inline]
+    /// Hands what is left to a function that is not inlined, and takes back what it leaves.
+    #[inline(always)]
+    pub(crate) fn lend(
+        &mut self,
+        work: impl FnOnce(&'o mut [u8], &mut EncodeFault) -> Option<&'o mut [u8]>,
+    ) -> Option<()> {
+        self.rest = work(core::mem::take(&mut self.rest), self.fault)?;
+        Some(())
+    }
+
+    /// A writer of what is left of a buffer.
+    #[inline(always)]
+    pub(crate) const fn resume(rest: &'o mut [u8], fault: &'f mut EncodeFault) -> Self {
+        Self { rest, fault }
+    }
+
+    /// What is left of the buffer.
+    #[inline(always)]
+    pub(crate) fn into_rest(self) -> &'o mut [u8] {
+        self.rest
+    }
+
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
-        let rest = core::mem::take(&mut self.rest);
-        let (place, rest) = rest.split_first_chunk_mut::<N>()?;
+        let (place, rest) = core::mem::take(&mut self.rest).split_first_chunk_mut::<N>()?;
         *place = bytes;
         self.rest = rest;
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, value: u8) -> Option<()> {
         self.array([value])
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
         self.array(value.to_be_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn four(&mut self, value: u32) -> Option<()> {
         self.array(value.to_be_bytes())
     }
 
-    #[inline]
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        self.rest
-            .split_off_mut(..bytes.len())?
-            .copy_from_slice(bytes);
-        Some(())
-    }
-
     /// A variable byte integer of at most 268,435,455.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self, value: u32) -> Option<()> {
-        if value < 0x80 {
-            return self.byte(low_byte(value));
-        }
         let [a, b, c] = [value, value >> 7, value >> 14].map(low_byte);
         match varint::len(value) {
+            1 => self.byte(a),
             2 => self.array([a | 0x80, b & 0x7f]),
             3 => self.array([a | 0x80, b | 0x80, c & 0x7f]),
             _ => self.array([a | 0x80, b | 0x80, c | 0x80, low_byte(value >> 21)]),
         }
     }
 
-    /// Text or binary data whose length has been checked, with the two bytes before it.
-    #[inline]
-    pub(crate) fn prefixed(&mut self, bytes: &[u8]) -> Option<()> {
-        self.two(u16::try_from(bytes.len()).ok()?)?;
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
+        self.rest = rest;
+        copy(place, bytes)
+    }
+
+    /// Binary data, or text that is known to be valid, of a length that has been measured.
+    #[inline(always)]
+    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
+        let len = u16::try_from(bytes.len()).ok()?;
+        self.two(len)?;
         self.bytes(bytes)
+    }
+
+    /// Text of a length that has been measured.
+    #[inline(always)]
+    pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
+        if has_nul(text.as_bytes()) {
+            return self.fault.fail(EncodeError::NulInString(field));
+        }
+        self.binary(text.as_bytes())
     }
 }
 
-#[inline]
+/// Bytes that a text takes with its length, if it is not too long.
+#[inline(always)]
+pub(crate) fn text_len(text: &str, field: Field, fault: &mut EncodeFault) -> Option<usize> {
+    if text.len() > MAX_LEN {
+        return fault.fail(EncodeError::StringTooLong(field));
+    }
+    Some(text.len().wrapping_add(2))
+}
+
+/// Bytes that binary data takes with its length, if it is not too long.
+#[inline(always)]
+pub(crate) fn binary_len(bytes: &[u8], field: Field, fault: &mut EncodeFault) -> Option<usize> {
+    if bytes.len() > MAX_LEN {
+        return fault.fail(EncodeError::BinaryTooLong(field));
+    }
+    Some(bytes.len().wrapping_add(2))
+}
+
+/// Copies bytes of the same length. Most fields are short, and a call costs more than copying them
+/// as two blocks that overlap.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) -> Option<()> {
+    match from.len() {
+        0..4 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        4..8 => copy_ends::<4>(to, from)?,
+        8..16 => copy_ends::<8>(to, from)?,
+        16..=32 => copy_ends::<16>(to, from)?,
+        _ => to.copy_from_slice(from),
+    }
+    Some(())
+}
+
+/// Copies the first and the last `N` bytes, which are all there are.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<()> {
+    *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
+    *to.last_chunk_mut::<N>()? = *from.last_chunk()?;
+    Some(())
+}
+
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation)]
 const fn low_byte(value: u32) -> u8 {
     value as u8

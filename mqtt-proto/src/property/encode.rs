@@ -1,7 +1,6 @@
 use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
-use crate::text::{check_binary, check_text};
-use crate::writer::Writer;
+use crate::writer::{EncodeFault, Writer, binary_len, text_len};
 use crate::{EncodeError, Field, PacketType, QoS, varint};
 
 /// What has been found out about properties before they are written.
@@ -14,8 +13,11 @@ pub(crate) struct PropertiesPlan {
 }
 
 impl PropertiesPlan {
+    /// Of no properties.
+    pub(crate) const EMPTY: Self = Self { len: 0, present: 0 };
+
     /// Bytes of the encoded properties with the length before them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefixed_len(&self) -> usize {
         let len = u32::try_from(self.len).unwrap_or(varint::MAX);
         self.len.saturating_add(varint::len(len))
@@ -23,108 +25,128 @@ impl PropertiesPlan {
 }
 
 impl Properties<'_> {
-    /// Checks everything that could be wrong with the properties in such a packet.
-    #[inline]
+    /// Measures the properties and checks that they may occur in such a packet, and their numbers.
+    /// Texts are checked as they are written.
+    #[inline(always)]
     pub(crate) fn plan(
         &self,
         packet: PacketType,
         rules: &PropertyRules,
-    ) -> Result<PropertiesPlan, EncodeError> {
+        fault: &mut EncodeFault,
+    ) -> Option<PropertiesPlan> {
+        let mut plan = PropertiesPlan::EMPTY;
         match self.0 {
-            Source::List([], []) => Ok(PropertiesPlan { len: 0, present: 0 }),
-            Source::List(first, rest) => plan_list(first, rest, packet, rules),
-            Source::Wire { block, present } => plan_wire(block, present, packet, rules),
+            Source::List([], []) => {}
+            Source::List(first, rest) => {
+                plan_lists(&mut plan, [first, rest], packet, rules, fault)?
+            }
+            Source::Wire { block, present } => {
+                plan = PropertiesPlan {
+                    len: block.len(),
+                    present,
+                };
+                plan_wire(present, packet, rules, fault)?;
+            }
         }
+        Some(plan)
     }
 
     /// Writes the length and the properties.
-    #[inline]
-    pub(crate) fn write(&self, plan: &PropertiesPlan, writer: &mut Writer<'_>) -> Option<()> {
+    #[inline(always)]
+    pub(crate) fn write(&self, plan: &PropertiesPlan, writer: &mut Writer<'_, '_>) -> Option<()> {
         writer.varint(u32::try_from(plan.len).ok()?)?;
         match self.0 {
-            Source::Wire { block, .. } => writer.bytes(block),
+            Source::List([], []) => Some(()),
             Source::List(first, rest) => {
-                for property in first {
-                    property.write(writer)?;
-                }
-                for property in rest {
-                    property.write(writer)?;
-                }
-                Some(())
+                writer.lend(|out, fault| write_lists([first, rest], out, fault))
             }
+            Source::Wire { block, .. } => writer.bytes(block),
         }
     }
 }
 
-fn plan_list(
-    first: &[Property<'_>],
-    rest: &[Property<'_>],
+#[inline(never)]
+fn plan_lists(
+    plan: &mut PropertiesPlan,
+    lists: [&[Property<'_>]; 2],
     packet: PacketType,
     rules: &PropertyRules,
-) -> Result<PropertiesPlan, EncodeError> {
-    let mut plan = PropertiesPlan { len: 0, present: 0 };
-    for property in first.iter().chain(rest) {
-        let id = property.id();
-        if rules.allowed & bit(id) == 0 {
-            return Err(EncodeError::PropertyNotAllowed(id, packet));
+    fault: &mut EncodeFault,
+) -> Option<()> {
+    let (mut len, mut present) = (0_usize, 0);
+    for list in lists {
+        for property in list {
+            let id = property.id();
+            if rules.allowed & bit(id) == 0 {
+                return fault.fail(EncodeError::PropertyNotAllowed(id, packet));
+            }
+            if present & bit(id) & !rules.repeatable != 0 {
+                return fault.fail(EncodeError::DuplicateProperty(id));
+            }
+            present |= bit(id);
+            len = len.saturating_add(property.encoded_len(fault)?);
         }
-        if plan.present & bit(id) & !rules.repeatable != 0 {
-            return Err(EncodeError::DuplicateProperty(id));
-        }
-        plan.present |= bit(id);
-        plan.len = plan.len.saturating_add(property.encoded_len()?);
     }
-    Ok(plan)
+    *plan = PropertiesPlan { len, present };
+    Some(())
 }
 
 /// Properties that were decoded, perhaps from another packet.
+#[inline(never)]
 fn plan_wire(
-    block: &[u8],
     present: u64,
     packet: PacketType,
     rules: &PropertyRules,
-) -> Result<PropertiesPlan, EncodeError> {
-    if present & !rules.allowed & !REPEATED_SUBSCRIPTION_ID != 0 {
-        for id in PropertyId::ALL {
-            if present & !rules.allowed & bit(id) != 0 {
-                return Err(EncodeError::PropertyNotAllowed(id, packet));
-            }
-        }
+    fault: &mut EncodeFault,
+) -> Option<()> {
+    if let Some(id) = PropertyId::ALL
+        .into_iter()
+        .find(|id| present & !rules.allowed & bit(*id) != 0)
+    {
+        return fault.fail(EncodeError::PropertyNotAllowed(id, packet));
     }
     let id = PropertyId::SubscriptionIdentifier;
     if present & REPEATED_SUBSCRIPTION_ID != 0 && rules.repeatable & bit(id) == 0 {
-        return Err(EncodeError::DuplicateProperty(id));
+        return fault.fail(EncodeError::DuplicateProperty(id));
     }
-    Ok(PropertiesPlan {
-        len: block.len(),
-        present,
-    })
+    Some(())
+}
+
+#[inline(never)]
+fn write_lists<'o>(
+    lists: [&[Property<'_>]; 2],
+    out: &'o mut [u8],
+    fault: &mut EncodeFault,
+) -> Option<&'o mut [u8]> {
+    let mut writer = Writer::resume(out, fault);
+    for list in lists {
+        for property in list {
+            property.write(&mut writer)?;
+        }
+    }
+    Some(writer.into_rest())
 }
 
 impl Property<'_> {
-    /// Bytes the property takes with its identifier, after a check of its value.
-    #[inline]
-    fn encoded_len(&self) -> Result<usize, EncodeError> {
+    /// Bytes the property takes with its identifier, after a check of its length or number.
+    #[inline(always)]
+    fn encoded_len(&self, fault: &mut EncodeFault) -> Option<usize> {
         let field = Field::Property(self.id());
-        Ok(match *self {
+        Some(match *self {
             Self::UserProperty(name, value) => {
-                check_text(name, field)?;
-                check_text(value, field)?;
-                name.len().saturating_add(value.len()).saturating_add(5)
+                let name = text_len(name, field, fault)?;
+                let value = text_len(value, field, fault)?;
+                name.wrapping_add(value).wrapping_add(1)
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => {
-                check_text(text, field)?;
-                text.len().saturating_add(3)
-            }
-            Self::ResponseTopic(topic) => topic.as_str().len().saturating_add(3),
+            | Self::ReasonString(text) => text_len(text, field, fault)?.wrapping_add(1),
+            Self::ResponseTopic(topic) => topic.as_str().len().wrapping_add(3),
             Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                check_binary(bytes, field)?;
-                bytes.len().saturating_add(3)
+                binary_len(bytes, field, fault)?.wrapping_add(1)
             }
             Self::MessageExpiryInterval(_)
             | Self::SessionExpiryInterval(_)
@@ -141,34 +163,35 @@ impl Property<'_> {
             | Self::SubscriptionIdentifierAvailable(_)
             | Self::SharedSubscriptionAvailable(_) => 2,
             Self::SubscriptionIdentifier(value @ 1..=varint::MAX) => {
-                varint::len(value).saturating_add(1)
+                varint::len(value).wrapping_add(1)
             }
             Self::MaximumPacketSize(0)
             | Self::ReceiveMaximum(0)
             | Self::TopicAlias(0)
             | Self::MaximumQoS(QoS::ExactlyOnce)
-            | Self::SubscriptionIdentifier(_) => return Err(EncodeError::PropertyValue(self.id())),
+            | Self::SubscriptionIdentifier(_) => {
+                return fault.fail(EncodeError::PropertyValue(self.id()));
+            }
         })
     }
 
-    #[inline]
-    fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
+    #[inline(always)]
+    fn write(&self, writer: &mut Writer<'_, '_>) -> Option<()> {
+        let field = Field::Property(self.id());
         writer.byte(self.id() as u8)?;
         match *self {
             Self::UserProperty(name, value) => {
-                writer.prefixed(name.as_bytes())?;
-                writer.prefixed(value.as_bytes())
+                writer.text(name, field)?;
+                writer.text(value, field)
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => writer.prefixed(text.as_bytes()),
-            Self::ResponseTopic(topic) => writer.prefixed(topic.as_str().as_bytes()),
-            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                writer.prefixed(bytes)
-            }
+            | Self::ReasonString(text) => writer.text(text, field),
+            Self::ResponseTopic(topic) => writer.binary(topic.as_str().as_bytes()),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => writer.binary(bytes),
             Self::MessageExpiryInterval(value)
             | Self::SessionExpiryInterval(value)
             | Self::WillDelayInterval(value)

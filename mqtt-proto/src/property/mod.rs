@@ -16,7 +16,7 @@ pub use id::PropertyId;
 pub use iter::PropertyIter;
 pub(crate) use legality::{PropertyRules, has};
 pub use value::{PayloadFormat, Property};
-pub(crate) use wire::read_properties;
+pub(crate) use wire::{read_properties, read_will_properties};
 
 /// The properties of a packet or of a will, in their order.
 ///

@@ -3,12 +3,27 @@ use super::{Properties, PropertyId, PropertyRules};
 use crate::reader::{Context, Fault, Reader};
 use crate::{DecodeErrorKind, Field};
 
-/// Reads the property length and the properties, and validates them once and for all. Also tells
-/// which are present.
+/// Reads the property length and the properties of a packet, and validates them once and for all.
+/// Also tells which are present.
 #[inline(always)]
-pub(crate) fn read_properties<'a>(
+pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Properties<'a>, u64)> {
+    let Context {
+        packet_type,
+        sender,
+    } = reader.context();
+    read(reader, || PropertyRules::of(packet_type, sender))
+}
+
+/// As [`read_properties`], for the properties of a will.
+#[inline(always)]
+pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Properties<'a>> {
+    read(reader, || PropertyRules::WILL).map(|(properties, _)| properties)
+}
+
+#[inline(always)]
+fn read<'a>(
     reader: &mut Reader<'a, '_>,
-    rules: &PropertyRules,
+    rules: impl FnOnce() -> &'static PropertyRules,
 ) -> Option<(Properties<'a>, u64)> {
     if let [0, ..] = reader.rest() {
         reader.byte()?;
@@ -25,7 +40,7 @@ pub(crate) fn read_properties<'a>(
     let block = reader.take(len as usize)?;
     let after = reader.rest().len();
     let context = reader.context();
-    let present = validate(block, after, context, rules, reader.fault())?;
+    let present = validate(block, after, context, rules(), reader.fault())?;
     Some((Properties::wire(block, present), present))
 }
 
