@@ -66,6 +66,11 @@ impl Phase {
         }
     }
 
+    /// Whether bytes are offered to the transport.
+    pub(crate) const fn writes(self) -> bool {
+        matches!(self, Self::AwaitConnAck | Self::Connected | Self::Flush)
+    }
+
     /// Whether packets are read.
     pub(crate) const fn reads(self) -> bool {
         matches!(self, Self::AwaitConnAck | Self::Connected)

@@ -146,8 +146,8 @@ impl Machine {
             return Err(ConnectError::NotExpected);
         }
         if self.stopping {
-            self.phase = Phase::Close;
             self.connection = Connection::new();
+            self.fail(Cause::Stopped);
             return Ok(());
         }
         let asked = Properties::new(connect.properties);

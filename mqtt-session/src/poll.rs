@@ -56,22 +56,15 @@ impl Machine {
             }
         }
         self.write(outbound, inbound);
-        match self.line.tx.next() {
-            Next::Buffered(start, end) => {
-                self.line.tx.offer(end.saturating_sub(start));
-                return Action::Send(outbound.transmit().get(start..end).unwrap_or_default());
-            }
-            Next::Large(large) => {
-                let (start, end) = self.sender(outbound).large_range(&large);
-                self.line.tx.offer(end.saturating_sub(start));
-                let whole = if large.apart {
-                    outbound.payload(large.slot)
-                } else {
-                    outbound.parts().arena
-                };
-                return Action::Send(whole.get(start..end).unwrap_or_default());
-            }
-            Next::Nothing => {}
+        if self.phase.writes()
+            && let Some((part, start, end)) = self.next_bytes(outbound)
+        {
+            let whole = match part {
+                Source::Transmit => outbound.transmit(),
+                Source::Arena => outbound.parts().arena,
+                Source::Payload(slot) => outbound.payload(slot),
+            };
+            return Action::Send(whole.get(start..end).unwrap_or_default());
         }
         match self.phase {
             Phase::Dial => {
@@ -95,6 +88,28 @@ impl Machine {
         let deadline = self.next_deadline(outbound);
         self.clock.due = deadline;
         Action::Timeout(deadline)
+    }
+
+    /// Which bytes are to be offered to the transport next, if it is not offered any now.
+    fn next_bytes(
+        &mut self,
+        outbound: &mut (dyn OutboundStore + 'static),
+    ) -> Option<(Source, usize, usize)> {
+        let (source, start, end) = match self.line.tx.next() {
+            Next::Nothing => return None,
+            Next::Buffered(start, end) => (Source::Transmit, start, end),
+            Next::Large(large) => {
+                let (start, end) = self.sender(outbound).large_range(&large);
+                let source = if large.apart {
+                    Source::Payload(large.slot)
+                } else {
+                    Source::Arena
+                };
+                (source, start, end)
+            }
+        };
+        self.line.tx.offer(end.saturating_sub(start));
+        Some((source, start, end))
     }
 
     /// Processes packets until one brings something the application should know.
@@ -498,6 +513,13 @@ impl Machine {
             },
         })
     }
+}
+
+/// Where bytes that are offered lie.
+enum Source {
+    Transmit,
+    Arena,
+    Payload(u16),
 }
 
 /// What one look at the input brought.
