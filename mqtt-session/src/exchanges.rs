@@ -2,10 +2,9 @@
 
 use crate::arena::Arena;
 use crate::event::Ticket;
-use crate::id_table;
+use crate::id_table::{self, IdEntry};
 use crate::instant::Instant;
 use crate::slots::{Queue, Record};
-use crate::store::OutboundParts;
 
 /// Every record is in exactly one of these queues, from the call that made it to the event that
 /// settles it.
@@ -85,7 +84,7 @@ impl Exchanges {
 
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
     /// `None` when all are in use.
-    pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
+    pub(crate) fn assign_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         if self.ids_in_use == u16::MAX {
             return None;
         }
@@ -93,8 +92,8 @@ impl Exchanges {
         // One step more than there are identifiers in use always finds a free one.
         for _ in 0..=self.ids_in_use {
             id = id.checked_add(1).unwrap_or(1);
-            if id_table::find(parts.ids, id).is_none() {
-                if !id_table::insert(parts.ids, id, slot) {
+            if id_table::find(ids, id).is_none() {
+                if !id_table::insert(ids, id, slot) {
                     return None;
                 }
                 self.last_id = id;
@@ -106,8 +105,8 @@ impl Exchanges {
     }
 
     /// Gives an identifier back.
-    pub(crate) fn free_id(&mut self, parts: &mut OutboundParts<'_>, id: u16) {
-        if id_table::remove(parts.ids, id) {
+    pub(crate) fn free_id(&mut self, ids: &mut [IdEntry], id: u16) {
+        if id_table::remove(ids, id) {
             self.ids_in_use = self.ids_in_use.saturating_sub(1);
         }
     }

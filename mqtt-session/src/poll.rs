@@ -61,7 +61,7 @@ impl Machine {
         {
             let whole = match part {
                 Source::Transmit => outbound.transmit(),
-                Source::Arena => outbound.parts().arena,
+                Source::Arena => outbound.arena(),
                 Source::Payload(slot) => outbound.payload(slot),
             };
             return Action::Send(whole.get(start..end).unwrap_or_default());

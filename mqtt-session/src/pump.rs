@@ -77,11 +77,11 @@ impl Sender<'_> {
             return Step::Blocked;
         }
         let mark = self.line.tx.queued();
-        let parts = self.store.parts();
-        self.exchanges.release.remove(parts.records, slot);
-        self.exchanges.sending.push_back(parts.records, slot);
+        let records = self.store.records();
+        self.exchanges.release.remove(records, slot);
+        self.exchanges.sending.push_back(records, slot);
         self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
-        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
             record.mark = mark;
             record.flags.set(Flags::SENDING);
         }
@@ -114,7 +114,7 @@ impl Sender<'_> {
     }
 
     pub(crate) fn record(&mut self, slot: u16) -> Option<Record> {
-        self.store.parts().records.get(usize::from(slot)).copied()
+        self.store.records().get(usize::from(slot)).copied()
     }
 
     /// Sends the packet at the front of a queue, or gives it up when it may not be sent.
@@ -145,12 +145,11 @@ impl Sender<'_> {
         let acknowledged = record.stage != Stage::AwaitSent;
         let mut id = record.id;
         if acknowledged && id == 0 {
-            let mut parts = self.store.parts();
-            match self.exchanges.assign_id(&mut parts, slot) {
+            match self.exchanges.assign_id(self.store.ids(), slot) {
                 Some(assigned) => id = assigned,
                 None => return Step::Blocked,
             }
-            if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            if let Some(record) = self.store.records().get_mut(usize::from(slot)) {
                 record.id = id;
             }
         }
@@ -185,7 +184,7 @@ impl Sender<'_> {
             Source::Prompt => &mut self.exchanges.prompt,
             Source::Queued => &mut self.exchanges.queued,
         };
-        queue.remove(self.store.parts().records, slot);
+        queue.remove(self.store.records(), slot);
     }
 
     /// When a stored message expires, if it does.
@@ -193,7 +192,7 @@ impl Sender<'_> {
         if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
             return None;
         }
-        let arena = self.store.parts().arena;
+        let arena = self.store.arena();
         let at = arena
             .get(record.offset as usize..)?
             .first_chunk::<EXPIRY_PREFIX>()?;
@@ -236,7 +235,7 @@ impl Sender<'_> {
             Stage::AwaitSent | Stage::AwaitPubAck | Stage::AwaitPubRec
                 if !limits.retain_available =>
             {
-                let first = self.store.parts().arena.get(start).copied().unwrap_or(0);
+                let first = self.store.arena().get(start).copied().unwrap_or(0);
                 (first & 1 != 0).then_some(GiveUp::RetainNotSupported)
             }
             _ => None,
@@ -259,8 +258,7 @@ impl Sender<'_> {
         }
         // Prepared where it is stored; what is written here is overwritten by the next
         // transmission.
-        let parts = self.store.parts();
-        let Some(packet) = parts.arena.get_mut(start..end) else {
+        let Some(packet) = self.store.arena().get_mut(start..end) else {
             return false;
         };
         let Some(layout) = Layout::of(packet) else {
@@ -322,7 +320,7 @@ impl Sender<'_> {
         if len.saturating_add(crate::transmit::RESERVE) <= transmit / 2 {
             return false;
         }
-        let Some(slot) = id_table::find(self.store.parts().ids, id) else {
+        let Some(slot) = id_table::find(self.store.ids(), id) else {
             return false;
         };
         self.stamp_request(start, id);
@@ -333,7 +331,7 @@ impl Sender<'_> {
 
     /// Writes the packet identifier behind the fixed header of a SUBSCRIBE or UNSUBSCRIBE.
     fn stamp_request(&mut self, start: usize, id: u16) {
-        let arena = self.store.parts().arena;
+        let arena = self.store.arena();
         let Some(packet) = arena.get_mut(start..) else {
             return;
         };
@@ -406,8 +404,8 @@ impl Sender<'_> {
     /// Moves what is in no queue to those that have ended, freeing what it held.
     pub(crate) fn end(&mut self, slot: u16, stage: Stage) {
         self.free_block(slot);
-        let mut parts = self.store.parts();
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+        let records = self.store.records();
+        let Some(record) = records.get_mut(usize::from(slot)) else {
             return;
         };
         let id = record.id;
@@ -425,17 +423,19 @@ impl Sender<'_> {
         record.stage = stage;
         record.flags.clear(Flags::SENDING);
         record.flags.clear(Flags::ON_WIRE);
-        if !keeps_id && id != 0 {
+        let frees_id = !keeps_id && id != 0;
+        if frees_id {
             record.id = 0;
-            self.exchanges.free_id(&mut parts, id);
         }
-        self.exchanges.ended.push_back(parts.records, slot);
+        self.exchanges.ended.push_back(records, slot);
+        if frees_id {
+            self.exchanges.free_id(self.store.ids(), id);
+        }
     }
 
     /// Gives the arena block and the payload of a record back.
     pub(crate) fn free_block(&mut self, slot: u16) {
-        let parts = self.store.parts();
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+        let Some(record) = self.store.records().get_mut(usize::from(slot)) else {
             return;
         };
         let apart = record.flags.has(Flags::PAYLOAD_APART);
@@ -443,7 +443,7 @@ impl Sender<'_> {
         if record.flags.has(Flags::STORED) {
             record.flags.clear(Flags::STORED);
             let offset = record.offset;
-            self.exchanges.arena.free(parts.arena, offset);
+            self.exchanges.arena.free(self.store.arena(), offset);
         }
         if apart {
             self.store.release_payload(slot);

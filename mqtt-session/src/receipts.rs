@@ -287,6 +287,9 @@ impl Receiver<'_> {
 
     /// Writes what is owed and may leave, as far as there is room.
     pub(crate) fn pump(&mut self, sender: &mut Sender<'_>) {
+        if self.intake.acks.is_empty() && self.intake.releases.is_empty() {
+            return;
+        }
         while let Some(owed) = self.intake.acks.first(self.store.parts().acks) {
             if !self.write(owed, sender) {
                 break;

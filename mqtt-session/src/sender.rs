@@ -201,14 +201,14 @@ impl Sender<'_> {
 
     /// A free slot, still free; makes the table longer where the store can.
     fn free_slot(&mut self) -> Result<u16, RequestError> {
-        if let Some(slot) = self.exchanges.peek_slot(self.store.parts().records) {
+        if let Some(slot) = self.exchanges.peek_slot(self.store.records()) {
             return Ok(slot);
         }
         if !self.store.grow_records() {
             return Err(RequestError::TooMany);
         }
         self.exchanges
-            .peek_slot(self.store.parts().records)
+            .peek_slot(self.store.records())
             .ok_or(RequestError::TooMany)
     }
 

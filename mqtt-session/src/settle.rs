@@ -164,7 +164,7 @@ impl Sender<'_> {
     }
 
     fn find(&mut self, id: u16) -> Option<(u16, Record)> {
-        let slot = id_table::find(self.store.parts().ids, id)?;
+        let slot = id_table::find(self.store.ids(), id)?;
         let record = self.record(slot)?;
         Some((slot, record))
     }
@@ -193,8 +193,8 @@ impl Sender<'_> {
         if record.flags.has(Flags::STORED) {
             self.free_block(slot);
         }
-        let mut parts = self.store.parts();
-        self.exchanges.free_id(&mut parts, record.id);
+        let parts = self.store.parts();
+        self.exchanges.free_id(parts.ids, record.id);
         self.exchanges.free.push_front(parts.records, slot);
     }
 
@@ -277,8 +277,8 @@ impl Sender<'_> {
                 Stage::AwaitPubAck | Stage::AwaitPubRec => {
                     let id = core::mem::take(&mut record.id);
                     untouched.push_back(records, slot);
-                    let mut parts = self.store.parts();
-                    self.exchanges.free_id(&mut parts, id);
+                    let parts = self.store.parts();
+                    self.exchanges.free_id(parts.ids, id);
                 }
                 _ => self.give_up(slot, GiveUp::ConnectionLost),
             }
@@ -313,8 +313,8 @@ impl Sender<'_> {
             } else if policy == Lost::GiveUp {
                 self.give_up(slot, GiveUp::OutcomeUnknown);
             } else {
-                let mut parts = self.store.parts();
-                self.exchanges.free_id(&mut parts, record.id);
+                let parts = self.store.parts();
+                self.exchanges.free_id(parts.ids, record.id);
                 if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                     record.id = 0;
                     record.flags.clear(Flags::MAYBE_SEEN);
@@ -325,20 +325,20 @@ impl Sender<'_> {
         let records = self.store.records();
         again.append(records, &mut self.exchanges.queued);
         self.exchanges.queued = again;
-        let mut parts = self.store.parts();
+        let parts = self.store.parts();
         let mut at = self.exchanges.ended.first();
         while let Some(slot) = at {
             at = Queue::after(parts.records, slot);
             if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                 let id = core::mem::take(&mut record.id);
-                self.exchanges.free_id(&mut parts, id);
+                self.exchanges.free_id(parts.ids, id);
             }
         }
         while let Some(slot) = self.exchanges.reserved.pop_front(self.store.records()) {
-            let mut parts = self.store.parts();
+            let parts = self.store.parts();
             if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                 let id = core::mem::take(&mut record.id);
-                self.exchanges.free_id(&mut parts, id);
+                self.exchanges.free_id(parts.ids, id);
             }
             self.exchanges.free.push_front(parts.records, slot);
         }

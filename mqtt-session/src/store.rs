@@ -51,6 +51,10 @@ pub trait OutboundStore {
     fn parts(&mut self) -> OutboundParts<'_>;
     /// The records alone.
     fn records(&mut self) -> &mut [Record];
+    /// The packet identifiers alone.
+    fn ids(&mut self) -> &mut [IdEntry];
+    /// The arena alone.
+    fn arena(&mut self) -> &mut [u8];
     /// The transmit buffer alone.
     fn transmit(&mut self) -> &mut [u8];
     /// Makes the table of records longer, if its bound allows.

@@ -226,6 +226,14 @@ impl<
         &mut self.records
     }
 
+    fn ids(&mut self) -> &mut [IdEntry] {
+        &mut self.ids
+    }
+
+    fn arena(&mut self) -> &mut [u8] {
+        &mut self.arena
+    }
+
     fn transmit(&mut self) -> &mut [u8] {
         &mut self.transmit
     }

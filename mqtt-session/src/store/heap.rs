@@ -148,6 +148,14 @@ impl OutboundStore for Outbound {
         &mut self.records
     }
 
+    fn ids(&mut self) -> &mut [IdEntry] {
+        &mut self.ids
+    }
+
+    fn arena(&mut self) -> &mut [u8] {
+        &mut self.arena
+    }
+
     fn transmit(&mut self) -> &mut [u8] {
         &mut self.transmit
     }
