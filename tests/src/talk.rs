@@ -217,6 +217,15 @@ pub fn pubcomp(number: u16) -> Packet<'static> {
     Packet::PubComp(ack(number, ReasonCode::SUCCESS))
 }
 
+/// CONNECT of a client whose session outlives its transport by an hour.
+pub fn keeping() -> Connect<'static> {
+    const HOUR: &[Property<'static>] = &[Property::SessionExpiryInterval(3600)];
+    Connect {
+        properties: HOUR,
+        ..Connect::new("c")
+    }
+}
+
 /// PUBLISH as either side sends it; identifier 0 for QoS 0.
 pub fn publish<'a>(qos: QoS, number: u16, topic: &'a str, payload: &'a [u8]) -> Pub<'a> {
     Pub {
@@ -529,6 +538,70 @@ impl<S: Store + Clone> Talk<S> {
         self.client
             .publish(self.now, &message(qos, topic, payload))
             .expect("published")
+    }
+
+    /// The client sends this PUBLISH for the first time: DUP is clear.
+    #[track_caller]
+    pub fn sends_publish(
+        &mut self,
+        qos: QoS,
+        number: u16,
+        topic: &str,
+        payload: &[u8],
+    ) -> &mut Self {
+        self.sends(Packet::Publish(publish(qos, number, topic, payload)))
+    }
+
+    /// The client sends this PUBLISH again: DUP is set.
+    #[track_caller]
+    pub fn resends_publish(
+        &mut self,
+        qos: QoS,
+        number: u16,
+        topic: &str,
+        payload: &[u8],
+    ) -> &mut Self {
+        self.sends(Packet::Publish(Pub {
+            dup: true,
+            ..publish(qos, number, topic, payload)
+        }))
+    }
+
+    /// The server publishes, DUP clear.
+    pub fn server_publishes(
+        &mut self,
+        qos: QoS,
+        number: u16,
+        topic: &str,
+        payload: &[u8],
+    ) -> &mut Self {
+        self.server(Packet::Publish(publish(qos, number, topic, payload)))
+    }
+
+    /// The transport is gone, and the client says so.
+    #[track_caller]
+    pub fn loses_transport(&mut self) -> &mut Self {
+        self.cut().disconnected(Cause::TransportClosed)
+    }
+
+    /// Connects again, and the server still has the session.
+    #[track_caller]
+    pub fn resumes(&mut self) -> &mut Self {
+        self.connects(&keeping(), session_present())
+    }
+
+    /// The client tells of a violation, sends DISCONNECT with its reason, and closes.
+    #[track_caller]
+    pub fn breaks_off(&mut self, reason: ReasonCode, statement: &'static str) -> &mut Self {
+        self.tells(Told::Violation(reason, statement));
+        self.sends_bytes(&[0xe0, 0x01, reason.value()]);
+        self.closes();
+        match self.next() {
+            Did::Told(Told::Disconnected(Cause::Violation(violation), _))
+                if violation.reason() == reason => {}
+            other => panic!("not broken off but {other:?}\n{}", self.history.join("\n")),
+        }
+        self
     }
 
     /// A publish is settled by the server's word.
