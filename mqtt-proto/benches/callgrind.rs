@@ -6,6 +6,7 @@
 use std::process::{Command, ExitCode};
 
 /// Something to be counted.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     /// What the table calls it.
     pub(crate) name: &'static str,
@@ -21,21 +22,10 @@ const CHILD: &str = "--count-case";
 /// Prints the table of all cases. With `--check` among the arguments, fails if one is above its
 /// limit; without valgrind, always fails.
 pub(crate) fn run(cases: &[Case]) -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, name, rounds] = arguments.as_slice()
-        && flag == CHILD
-    {
-        let case = cases
-            .iter()
-            .find(|case| case.name == name)
-            .expect("the parent names a case");
-        (case.rounds)(rounds.parse().expect("the parent passes a number"));
+    if is_child(cases) {
         return ExitCode::SUCCESS;
     }
-    if let Err(error) = Command::new("valgrind").arg("--version").output() {
-        eprintln!(
-            "valgrind cannot be run ({error}); install it, for example: apt-get install valgrind"
-        );
+    if !can_count() {
         return ExitCode::FAILURE;
     }
 
@@ -45,7 +35,7 @@ pub(crate) fn run(cases: &[Case]) -> ExitCode {
         "case", "instructions", "limit", "ratio"
     );
     for case in cases {
-        let count = count(case);
+        let count = count(case, ROUNDS);
         let ratio = count as f64 / case.limit as f64;
         println!(
             "{:<48} {count:>12} {:>7} {ratio:>6.2}",
@@ -56,17 +46,50 @@ pub(crate) fn run(cases: &[Case]) -> ExitCode {
     if above > 0 {
         println!("{above} above the limit");
     }
-    if above > 0 && arguments.iter().any(|argument| argument == "--check") {
+    if above > 0 && is_checked() {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// Instructions of one round, rounded to the nearest.
-fn count(case: &Case) -> u64 {
-    let many = total(case, ROUNDS);
+/// Runs a case if this is the process that is to be counted, and says whether it was.
+pub(crate) fn is_child(cases: &[Case]) -> bool {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [flag, name, rounds] = arguments.as_slice() else {
+        return false;
+    };
+    if flag != CHILD {
+        return false;
+    }
+    let case = cases
+        .iter()
+        .find(|case| case.name == name)
+        .expect("the parent names a case");
+    (case.rounds)(rounds.parse().expect("the parent passes a number"));
+    true
+}
+
+/// Whether valgrind is there; says how to get it if not.
+pub(crate) fn can_count() -> bool {
+    let tried = Command::new("valgrind").arg("--version").output();
+    if let Err(error) = &tried {
+        eprintln!(
+            "valgrind cannot be run ({error}); install it, for example: apt-get install valgrind"
+        );
+    }
+    tried.is_ok()
+}
+
+/// Whether a count above its limit is a failure.
+pub(crate) fn is_checked() -> bool {
+    std::env::args().any(|argument| argument == "--check")
+}
+
+/// Instructions of one round, averaged over `rounds` and rounded to the nearest.
+pub(crate) fn count(case: &Case, rounds: u64) -> u64 {
+    let many = total(case, rounds);
     let none = total(case, 0);
-    (many.saturating_sub(none) + ROUNDS / 2) / ROUNDS
+    (many.saturating_sub(none) + rounds / 2) / rounds
 }
 
 /// Instructions of a whole child process.

@@ -42,9 +42,7 @@ impl<'a> Ack<'a> {
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let plan = self
-                .properties
-                .plan(PacketType::PubAck, PropertyRules::UNCHECKED, fault)?;
+            let plan = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(self.remaining_length(&plan), fault)
         })
     }
@@ -93,10 +91,10 @@ impl<'a> Ack<'a> {
             }
             let plan = self
                 .properties
-                .plan(kind, PropertyRules::of(kind, sender), fault)?;
+                .plan(PropertyRules::of(kind, sender), fault)?;
             let remaining_length = self.remaining_length(&plan);
-            let total = packet_len(remaining_length, fault)?;
-            let mut writer = Writer::begin(out, total, kind.first_byte(), remaining_length, fault)?;
+            let (mut writer, total) =
+                Writer::begin(out, kind.first_byte(), remaining_length, 0, fault)?;
             writer.two(self.packet_id.value())?;
             if remaining_length > 2 {
                 writer.byte(self.reason.value())?;

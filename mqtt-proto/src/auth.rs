@@ -40,9 +40,7 @@ impl<'a> Auth<'a> {
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let properties =
-                self.properties
-                    .plan(PacketType::Auth, PropertyRules::UNCHECKED, fault)?;
+            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(properties.prefixed_len().saturating_add(1), fault)
         })
     }
@@ -60,16 +58,15 @@ impl<'a> Auth<'a> {
                 });
             }
             let rules = PropertyRules::of(PacketType::Auth, sender);
-            let properties = self.properties.plan(PacketType::Auth, rules, fault)?;
+            let properties = self.properties.plan(rules, fault)?;
             if !has(properties.present, PropertyId::AuthenticationMethod) {
                 return fault.fail(EncodeError::MissingProperty(
                     PropertyId::AuthenticationMethod,
                 ));
             }
             let remaining_length = properties.prefixed_len().saturating_add(1);
-            let total = packet_len(remaining_length, fault)?;
             let first_byte = PacketType::Auth.first_byte();
-            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
+            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
             writer.byte(self.reason.value())?;
             self.properties.write(&properties, &mut writer)?;
             Some(total)

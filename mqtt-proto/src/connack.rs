@@ -43,9 +43,7 @@ impl<'a> ConnAck<'a> {
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let properties =
-                self.properties
-                    .plan(PacketType::ConnAck, PropertyRules::UNCHECKED, fault)?;
+            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(properties.prefixed_len().saturating_add(2), fault)
         })
     }
@@ -69,11 +67,10 @@ impl<'a> ConnAck<'a> {
                 return fault.fail(EncodeError::SessionPresentWithFailure);
             }
             let rules = PropertyRules::of(PacketType::ConnAck, sender);
-            let properties = self.properties.plan(PacketType::ConnAck, rules, fault)?;
+            let properties = self.properties.plan(rules, fault)?;
             let remaining_length = properties.prefixed_len().saturating_add(2);
-            let total = packet_len(remaining_length, fault)?;
             let first_byte = PacketType::ConnAck.first_byte();
-            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
+            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
             writer.array([u8::from(self.session_present), self.reason.value()])?;
             self.properties.write(&properties, &mut writer)?;
             Some(total)

@@ -135,9 +135,7 @@ impl<'a> Connect<'a> {
                     PropertyId::AuthenticationMethod,
                 ));
             }
-            let total = packet_len(plan.remaining_length, fault)?;
-            self.write(&plan, total, out, fault)?;
-            Some(total)
+            self.write(&plan, out, fault)
         })
     }
 
@@ -148,27 +146,25 @@ impl<'a> Connect<'a> {
         will_rules: &PropertyRules,
         fault: &mut EncodeFault,
     ) -> Option<Plan> {
-        let properties = self.properties.plan(PacketType::Connect, rules, fault)?;
+        let properties = self.properties.plan(rules, fault)?;
         let mut remaining_length = 10_usize
-            .saturating_add(properties.prefixed_len())
-            .saturating_add(text_len(self.client_id, Field::ClientId, fault)?);
+            .wrapping_add(properties.prefixed_len())
+            .wrapping_add(text_len(self.client_id, Field::ClientId, fault)?);
         let mut will_properties = PropertiesPlan::EMPTY;
         if let Some(will) = &self.will {
-            will_properties = will
-                .properties
-                .plan(PacketType::Connect, will_rules, fault)?;
+            will_properties = will.properties.plan(will_rules, fault)?;
             remaining_length = remaining_length
-                .saturating_add(will_properties.prefixed_len())
-                .saturating_add(will.topic.as_str().len().wrapping_add(2))
-                .saturating_add(binary_len(will.payload, Field::WillPayload, fault)?);
+                .wrapping_add(will_properties.prefixed_len())
+                .wrapping_add(will.topic.as_str().len().wrapping_add(2))
+                .wrapping_add(binary_len(will.payload, Field::WillPayload, fault)?);
         }
         if let Some(user_name) = self.user_name {
             remaining_length =
-                remaining_length.saturating_add(text_len(user_name, Field::UserName, fault)?);
+                remaining_length.wrapping_add(text_len(user_name, Field::UserName, fault)?);
         }
         if let Some(password) = self.password {
             remaining_length =
-                remaining_length.saturating_add(binary_len(password, Field::Password, fault)?);
+                remaining_length.wrapping_add(binary_len(password, Field::Password, fault)?);
         }
         Some(Plan {
             properties,
@@ -178,15 +174,9 @@ impl<'a> Connect<'a> {
     }
 
     #[inline(always)]
-    fn write(
-        &self,
-        plan: &Plan,
-        total: usize,
-        out: &mut [u8],
-        fault: &mut EncodeFault,
-    ) -> Option<()> {
+    fn write(&self, plan: &Plan, out: &mut [u8], fault: &mut EncodeFault) -> Option<usize> {
         let first_byte = PacketType::Connect.first_byte();
-        let mut writer = Writer::begin(out, total, first_byte, plan.remaining_length, fault)?;
+        let (mut writer, total) = Writer::begin(out, first_byte, plan.remaining_length, 0, fault)?;
         let [high, low] = self.keep_alive.to_be_bytes();
         writer.array([
             0,
@@ -213,7 +203,7 @@ impl<'a> Connect<'a> {
         if let Some(password) = self.password {
             writer.binary(password)?;
         }
-        Some(())
+        Some(total)
     }
 
     fn flags(&self) -> u8 {

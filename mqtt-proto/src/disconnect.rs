@@ -34,9 +34,7 @@ impl<'a> Disconnect<'a> {
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let properties =
-                self.properties
-                    .plan(PacketType::Disconnect, PropertyRules::UNCHECKED, fault)?;
+            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(self.remaining_length(&properties), fault)
         })
     }
@@ -54,11 +52,10 @@ impl<'a> Disconnect<'a> {
                 });
             }
             let rules = PropertyRules::of(PacketType::Disconnect, sender);
-            let properties = self.properties.plan(PacketType::Disconnect, rules, fault)?;
+            let properties = self.properties.plan(rules, fault)?;
             let remaining_length = self.remaining_length(&properties);
-            let total = packet_len(remaining_length, fault)?;
             let first_byte = PacketType::Disconnect.first_byte();
-            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
+            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
             if remaining_length > 0 {
                 writer.byte(self.reason.value())?;
             }

@@ -151,9 +151,8 @@ impl<'a> Publish<'a> {
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
         attempt(|fault| {
             let plan = self.checked_plan(sender, self.payload.len(), fault)?;
-            let total = packet_len(plan.remaining_length, fault)?;
-            self.write_header(&plan, total, out, fault)?
-                .bytes(self.payload)?;
+            let (mut writer, total) = self.write_header(&plan, 0, out, fault)?;
+            writer.payload(self.payload)?;
             Some(total)
         })
     }
@@ -189,8 +188,7 @@ impl<'a> Publish<'a> {
     ) -> Result<usize, EncodeError> {
         attempt(|fault| {
             let plan = self.checked_plan(sender, payload_len, fault)?;
-            let header_len = packet_len(plan.remaining_length, fault)?.wrapping_sub(payload_len);
-            self.write_header(&plan, header_len, out, fault)?;
+            let (_, header_len) = self.write_header(&plan, payload_len, out, fault)?;
             Some(header_len)
         })
     }
@@ -226,12 +224,12 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         fault: &mut EncodeFault,
     ) -> Option<Plan> {
-        let properties = self.properties.plan(PacketType::Publish, rules, fault)?;
+        let properties = self.properties.plan(rules, fault)?;
         let remaining_length = self
             .topic_str()
             .len()
-            .saturating_add(if self.packet_id.is_some() { 4 } else { 2 })
-            .saturating_add(properties.prefixed_len())
+            .wrapping_add(if self.packet_id.is_some() { 4 } else { 2 })
+            .wrapping_add(properties.prefixed_len())
             .saturating_add(payload_len);
         Some(Plan {
             properties,
@@ -243,21 +241,21 @@ impl<'a> Publish<'a> {
     fn write_header<'o, 'f>(
         &self,
         plan: &Plan,
-        needed: usize,
+        absent: usize,
         out: &'o mut [u8],
         fault: &'f mut EncodeFault,
-    ) -> Option<Writer<'o, 'f>> {
+    ) -> Option<(Writer<'o, 'f>, usize)> {
         let first = PacketType::Publish.first_byte()
             | u8::from(self.dup) << 3
             | (self.qos as u8) << 1
             | u8::from(self.retain);
-        let mut writer = Writer::begin(out, needed, first, plan.remaining_length, fault)?;
+        let (mut writer, len) = Writer::begin(out, first, plan.remaining_length, absent, fault)?;
         writer.binary(self.topic_str().as_bytes())?;
         if let Some(id) = self.packet_id {
             writer.two(id.value())?;
         }
         self.properties.write(&plan.properties, &mut writer)?;
-        Some(writer)
+        Some((writer, len))
     }
 
     #[inline]

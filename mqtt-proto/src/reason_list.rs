@@ -31,9 +31,7 @@ impl<'a> ReasonList<'a> {
 
     pub(crate) fn encoded_len(&self, kind: PacketType) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let properties = self
-                .properties
-                .plan(kind, PropertyRules::UNCHECKED, fault)?;
+            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(self.remaining_length(&properties), fault)
         })
     }
@@ -60,10 +58,10 @@ impl<'a> ReasonList<'a> {
             }
             let properties = self
                 .properties
-                .plan(kind, PropertyRules::of(kind, sender), fault)?;
+                .plan(PropertyRules::of(kind, sender), fault)?;
             let remaining_length = self.remaining_length(&properties);
-            let total = packet_len(remaining_length, fault)?;
-            let mut writer = Writer::begin(out, total, kind.first_byte(), remaining_length, fault)?;
+            let (mut writer, total) =
+                Writer::begin(out, kind.first_byte(), remaining_length, 0, fault)?;
             writer.two(self.packet_id.value())?;
             self.properties.write(&properties, &mut writer)?;
             for code in self.reasons {

@@ -41,9 +41,7 @@ impl<'a> Unsubscribe<'a> {
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         attempt(|fault| {
-            let properties =
-                self.properties
-                    .plan(PacketType::Unsubscribe, PropertyRules::UNCHECKED, fault)?;
+            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
             packet_len(self.remaining_length(&properties), fault)
         })
     }
@@ -61,13 +59,10 @@ impl<'a> Unsubscribe<'a> {
                 return fault.fail(EncodeError::Empty(PacketType::Unsubscribe));
             }
             let rules = PropertyRules::of(PacketType::Unsubscribe, sender);
-            let properties = self
-                .properties
-                .plan(PacketType::Unsubscribe, rules, fault)?;
+            let properties = self.properties.plan(rules, fault)?;
             let remaining_length = self.remaining_length(&properties);
-            let total = packet_len(remaining_length, fault)?;
             let first_byte = PacketType::Unsubscribe.first_byte();
-            let mut writer = Writer::begin(out, total, first_byte, remaining_length, fault)?;
+            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
             writer.two(self.packet_id.value())?;
             self.properties.write(&properties, &mut writer)?;
             for filter in self.filters {

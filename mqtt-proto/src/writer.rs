@@ -42,7 +42,7 @@ pub(crate) fn attempt(
 #[inline(always)]
 pub(crate) fn packet_len(remaining_length: usize, fault: &mut EncodeFault) -> Option<usize> {
     match u32::try_from(remaining_length) {
-        Ok(len) if len <= varint::MAX => Some(
+        Ok(len @ 0..=varint::MAX) => Some(
             remaining_length
                 .wrapping_add(1)
                 .wrapping_add(varint::len(len)),
@@ -52,32 +52,24 @@ pub(crate) fn packet_len(remaining_length: usize, fault: &mut EncodeFault) -> Op
 }
 
 impl<'o, 'f> Writer<'o, 'f> {
-    /// Writes the fixed header of a packet into a buffer that must have room for `needed` bytes.
+    /// Writes the fixed header of a packet, of which the last `absent` bytes will not be written.
+    /// The buffer must have room for the others, whose number is answered beside the writer.
     #[inline(always)]
     pub(crate) fn begin(
         out: &'o mut [u8],
-        needed: usize,
         first_byte: u8,
         remaining_length: usize,
+        absent: usize,
         fault: &'f mut EncodeFault,
-    ) -> Option<Self> {
+    ) -> Option<(Self, usize)> {
+        let needed = packet_len(remaining_length, fault)?.wrapping_sub(absent);
         if out.len() < needed {
             return fault.fail(EncodeError::BufferTooSmall { needed });
         }
         let mut writer = Self { rest: out, fault };
         writer.byte(first_byte)?;
         writer.varint(u32::try_from(remaining_length).ok()?)?;
-        Some(writer)
-    }
-
-    /// Hands what is left to a function that is not inlined, and takes back what it leaves.
-    #[inline(always)]
-    pub(crate) fn lend(
-        &mut self,
-        work: impl FnOnce(&'o mut [u8], &mut EncodeFault) -> Option<&'o mut [u8]>,
-    ) -> Option<()> {
-        self.rest = work(core::mem::take(&mut self.rest), self.fault)?;
-        Some(())
+        Some((writer, needed))
     }
 
     /// A writer of what is left of a buffer.
@@ -90,6 +82,16 @@ impl<'o, 'f> Writer<'o, 'f> {
     #[inline(always)]
     pub(crate) fn into_rest(self) -> &'o mut [u8] {
         self.rest
+    }
+
+    /// Hands what is left to a function that is not inlined, and takes back what it leaves.
+    #[inline(always)]
+    pub(crate) fn lend(
+        &mut self,
+        work: impl FnOnce(&'o mut [u8], &mut EncodeFault) -> Option<&'o mut [u8]>,
+    ) -> Option<()> {
+        self.rest = work(core::mem::take(&mut self.rest), self.fault)?;
+        Some(())
     }
 
     #[inline(always)]
@@ -127,29 +129,55 @@ impl<'o, 'f> Writer<'o, 'f> {
         }
     }
 
+    /// The payload.
     #[inline(always)]
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
+    pub(crate) fn payload(&mut self, payload: &[u8]) -> Option<()> {
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(payload.len())?;
+        place.copy_from_slice(payload);
         self.rest = rest;
-        copy(place, bytes)
+        Some(())
     }
 
     /// Binary data, or text that is known to be valid, of a length that has been measured.
     #[inline(always)]
     pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
-        let len = u16::try_from(bytes.len()).ok()?;
-        self.two(len)?;
-        self.bytes(bytes)
+        self.rest = put_binary(core::mem::take(&mut self.rest), bytes)?;
+        Some(())
     }
 
     /// Text of a length that has been measured.
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
-        if has_nul(text.as_bytes()) {
-            return self.fault.fail(EncodeError::NulInString(field));
+        match put_text(core::mem::take(&mut self.rest), text.as_bytes()) {
+            Some(rest) => self.rest = rest,
+            // The buffer is large enough: this has been checked before the first byte.
+            None => return self.fault.fail(EncodeError::NulInString(field)),
         }
-        self.binary(text.as_bytes())
+        Some(())
     }
+}
+
+/// Writes the length of the bytes and the bytes; what is left of the buffer.
+#[inline(never)]
+fn put_binary<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
+    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
+    let (len, place) = place.split_first_chunk_mut()?;
+    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
+    copy(place, bytes)?;
+    Some(rest)
+}
+
+/// As [`put_binary`], but `None` also if U+0000 is among the bytes.
+#[inline(never)]
+fn put_text<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
+    if has_nul(bytes) {
+        return None;
+    }
+    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
+    let (len, place) = place.split_first_chunk_mut()?;
+    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
+    copy(place, bytes)?;
+    Some(rest)
 }
 
 /// Bytes that a text takes with its length, if it is not too long.

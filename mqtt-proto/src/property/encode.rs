@@ -1,12 +1,12 @@
 use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
 use crate::writer::{EncodeFault, Writer, binary_len, text_len};
-use crate::{EncodeError, Field, PacketType, QoS, varint};
+use crate::{EncodeError, Field, QoS, varint};
 
 /// What has been found out about properties before they are written.
 #[derive(Clone, Copy)]
 pub(crate) struct PropertiesPlan {
-    /// Bytes of the encoded properties, without the length before them.
+    /// Bytes of the encoded properties, without the length before them: at most 268,435,455.
     pub(crate) len: usize,
     /// The set of what is in them.
     pub(crate) present: u64,
@@ -16,11 +16,22 @@ impl PropertiesPlan {
     /// Of no properties.
     pub(crate) const EMPTY: Self = Self { len: 0, present: 0 };
 
+    /// Of properties that cannot be encoded. An `Option` would not be returned in registers.
+    const FAILED: Self = Self {
+        len: usize::MAX,
+        present: 0,
+    };
+
     /// Bytes of the encoded properties with the length before them.
     #[inline(always)]
-    pub(crate) fn prefixed_len(&self) -> usize {
-        let len = u32::try_from(self.len).unwrap_or(varint::MAX);
-        self.len.saturating_add(varint::len(len))
+    pub(crate) const fn prefixed_len(&self) -> usize {
+        self.len.wrapping_add(varint::len(self.len_u32()))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation)]
+    const fn len_u32(&self) -> u32 {
+        self.len as u32
     }
 }
 
@@ -30,99 +41,121 @@ impl Properties<'_> {
     #[inline(always)]
     pub(crate) fn plan(
         &self,
-        packet: PacketType,
         rules: &PropertyRules,
         fault: &mut EncodeFault,
     ) -> Option<PropertiesPlan> {
-        let mut plan = PropertiesPlan::EMPTY;
-        match self.0 {
-            Source::List([], []) => {}
+        let plan = match self.0 {
+            Source::List([], []) => PropertiesPlan::EMPTY,
+            Source::List(first, []) => plan_list(first, PropertiesPlan::EMPTY, rules, fault),
             Source::List(first, rest) => {
-                plan_lists(&mut plan, [first, rest], packet, rules, fault)?
+                let plan = plan_list(first, PropertiesPlan::EMPTY, rules, fault);
+                plan_list(rest, plan, rules, fault)
             }
-            Source::Wire { block, present } => {
-                plan = PropertiesPlan {
-                    len: block.len(),
-                    present,
-                };
-                plan_wire(present, packet, rules, fault)?;
-            }
+            Source::Wire { block, present } => plan_wire(block.len(), present, rules, fault),
+        };
+        if plan.len > varint::MAX as usize {
+            None
+        } else {
+            Some(plan)
         }
-        Some(plan)
     }
 
     /// Writes the length and the properties.
     #[inline(always)]
     pub(crate) fn write(&self, plan: &PropertiesPlan, writer: &mut Writer<'_, '_>) -> Option<()> {
-        writer.varint(u32::try_from(plan.len).ok()?)?;
+        writer.varint(plan.len_u32())?;
         match self.0 {
-            Source::List([], []) => Some(()),
             Source::List(first, rest) => {
-                writer.lend(|out, fault| write_lists([first, rest], out, fault))
+                if !first.is_empty() {
+                    writer.lend(|out, fault| write_list(first, out, fault))?;
+                }
+                if !rest.is_empty() {
+                    writer.lend(|out, fault| write_list(rest, out, fault))?;
+                }
+                Some(())
             }
-            Source::Wire { block, .. } => writer.bytes(block),
+            Source::Wire { block, .. } => writer.payload(block),
         }
     }
 }
 
+/// Goes on with the plan of the properties before these.
 #[inline(never)]
-fn plan_lists(
-    plan: &mut PropertiesPlan,
-    lists: [&[Property<'_>]; 2],
-    packet: PacketType,
+fn plan_list(
+    list: &[Property<'_>],
+    plan: PropertiesPlan,
     rules: &PropertyRules,
     fault: &mut EncodeFault,
-) -> Option<()> {
-    let (mut len, mut present) = (0_usize, 0);
-    for list in lists {
-        for property in list {
-            let id = property.id();
-            if rules.allowed & bit(id) == 0 {
-                return fault.fail(EncodeError::PropertyNotAllowed(id, packet));
-            }
-            if present & bit(id) & !rules.repeatable != 0 {
-                return fault.fail(EncodeError::DuplicateProperty(id));
-            }
-            present |= bit(id);
-            len = len.saturating_add(property.encoded_len(fault)?);
-        }
+) -> PropertiesPlan {
+    if plan.len > varint::MAX as usize {
+        return plan;
     }
-    *plan = PropertiesPlan { len, present };
-    Some(())
+    let PropertiesPlan {
+        mut len,
+        mut present,
+    } = plan;
+    for property in list {
+        let id = property.id();
+        let bit = bit(id);
+        if !rules.allowed & bit | present & bit & !rules.repeatable != 0 {
+            return refused(id, rules, fault);
+        }
+        present |= bit;
+        let Some(property_len) = property.encoded_len(fault) else {
+            return PropertiesPlan::FAILED;
+        };
+        len = len.saturating_add(property_len);
+    }
+    if len > varint::MAX as usize {
+        fault.fail::<()>(EncodeError::TooLarge {
+            remaining_length: len,
+        });
+    }
+    PropertiesPlan { len, present }
 }
 
 /// Properties that were decoded, perhaps from another packet.
 #[inline(never)]
 fn plan_wire(
+    len: usize,
     present: u64,
-    packet: PacketType,
     rules: &PropertyRules,
     fault: &mut EncodeFault,
-) -> Option<()> {
-    if let Some(id) = PropertyId::ALL
-        .into_iter()
-        .find(|id| present & !rules.allowed & bit(*id) != 0)
-    {
-        return fault.fail(EncodeError::PropertyNotAllowed(id, packet));
+) -> PropertiesPlan {
+    for id in PropertyId::ALL {
+        if present & !rules.allowed & bit(id) != 0 {
+            return refused(id, rules, fault);
+        }
     }
     let id = PropertyId::SubscriptionIdentifier;
     if present & REPEATED_SUBSCRIPTION_ID != 0 && rules.repeatable & bit(id) == 0 {
-        return fault.fail(EncodeError::DuplicateProperty(id));
+        return refused(id, rules, fault);
     }
-    Some(())
+    PropertiesPlan { len, present }
 }
 
+/// A property that may not occur, or not again.
+#[cold]
 #[inline(never)]
-fn write_lists<'o>(
-    lists: [&[Property<'_>]; 2],
+fn refused(id: PropertyId, rules: &PropertyRules, fault: &mut EncodeFault) -> PropertiesPlan {
+    fault.fail::<()>(if rules.allowed & bit(id) == 0 {
+        EncodeError::PropertyNotAllowed(id, rules.packet)
+    } else {
+        EncodeError::DuplicateProperty(id)
+    });
+    PropertiesPlan::FAILED
+}
+
+/// What is left of the buffer.
+#[inline(never)]
+fn write_list<'o>(
+    list: &[Property<'_>],
     out: &'o mut [u8],
     fault: &mut EncodeFault,
 ) -> Option<&'o mut [u8]> {
     let mut writer = Writer::resume(out, fault);
-    for list in lists {
-        for property in list {
-            property.write(&mut writer)?;
-        }
+    for property in list {
+        property.write(&mut writer)?;
     }
     Some(writer.into_rest())
 }

@@ -10,6 +10,8 @@ pub(crate) struct PropertyRules {
     pub(crate) peer_only: u64,
     /// May occur more than once.
     pub(crate) repeatable: u64,
+    /// Where.
+    pub(crate) packet: PacketType,
 }
 
 /// Set in a set of present properties when Subscription Identifier occurs more than once.
@@ -91,13 +93,14 @@ const AUTH: u64 = set(&[
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    pub(crate) const WILL: &Self = &Self::both_ways(WILL);
+    pub(crate) const WILL: &Self = &Self::both_ways(PacketType::Connect, WILL);
 
     /// Everything everywhere, for sizes that are asked before the sender is known.
     pub(crate) const UNCHECKED: &Self = &Self {
         allowed: !0,
         peer_only: 0,
         repeatable: !0,
+        packet: PacketType::Publish,
     };
 
     /// Of a packet from this sender.
@@ -107,13 +110,13 @@ impl PropertyRules {
         // (MQTT-3.3.4-6). In DISCONNECT, Session Expiry Interval is the client's (MQTT-3.14.2-2)
         // and Server Reference the server's.
         match (packet, sender) {
-            (PacketType::Connect, _) => const { &Self::both_ways(CONNECT) },
-            (PacketType::ConnAck, _) => const { &Self::both_ways(CONNACK) },
+            (PacketType::Connect, _) => const { &Self::both_ways(PacketType::Connect, CONNECT) },
+            (PacketType::ConnAck, _) => const { &Self::both_ways(PacketType::ConnAck, CONNACK) },
             (PacketType::Publish, Sender::Client) => {
                 const {
                     &Self {
                         peer_only: bit(Id::SubscriptionIdentifier),
-                        ..Self::both_ways(PUBLISH)
+                        ..Self::both_ways(PacketType::Publish, PUBLISH)
                     }
                 }
             }
@@ -121,17 +124,27 @@ impl PropertyRules {
                 const {
                     &Self {
                         repeatable: bit(Id::UserProperty) | bit(Id::SubscriptionIdentifier),
-                        ..Self::both_ways(PUBLISH | bit(Id::SubscriptionIdentifier))
+                        ..Self::both_ways(
+                            PacketType::Publish,
+                            PUBLISH | bit(Id::SubscriptionIdentifier),
+                        )
                     }
                 }
             }
-            (PacketType::Subscribe, _) => const { &Self::both_ways(SUBSCRIBE) },
-            (PacketType::Unsubscribe, _) => const { &Self::both_ways(UNSUBSCRIBE) },
+            (PacketType::Subscribe, _) => {
+                const { &Self::both_ways(PacketType::Subscribe, SUBSCRIBE) }
+            }
+            (PacketType::Unsubscribe, _) => {
+                const { &Self::both_ways(PacketType::Unsubscribe, UNSUBSCRIBE) }
+            }
             (PacketType::Disconnect, Sender::Client) => {
                 const {
                     &Self {
                         peer_only: bit(Id::ServerReference),
-                        ..Self::both_ways(REASON_STRING | bit(Id::SessionExpiryInterval))
+                        ..Self::both_ways(
+                            PacketType::Disconnect,
+                            REASON_STRING | bit(Id::SessionExpiryInterval),
+                        )
                     }
                 }
             }
@@ -139,29 +152,43 @@ impl PropertyRules {
                 const {
                     &Self {
                         peer_only: bit(Id::SessionExpiryInterval),
-                        ..Self::both_ways(REASON_STRING | bit(Id::ServerReference))
+                        ..Self::both_ways(
+                            PacketType::Disconnect,
+                            REASON_STRING | bit(Id::ServerReference),
+                        )
                     }
                 }
             }
-            (PacketType::Auth, _) => const { &Self::both_ways(AUTH) },
-            (
-                PacketType::PubAck
-                | PacketType::PubRec
-                | PacketType::PubRel
-                | PacketType::PubComp
-                | PacketType::SubAck
-                | PacketType::UnsubAck,
-                _,
-            ) => const { &Self::both_ways(REASON_STRING) },
-            (PacketType::PingReq | PacketType::PingResp, _) => const { &Self::both_ways(0) },
+            (PacketType::Auth, _) => const { &Self::both_ways(PacketType::Auth, AUTH) },
+            (PacketType::PubAck, _) => {
+                const { &Self::both_ways(PacketType::PubAck, REASON_STRING) }
+            }
+            (PacketType::PubRec, _) => {
+                const { &Self::both_ways(PacketType::PubRec, REASON_STRING) }
+            }
+            (PacketType::PubRel, _) => {
+                const { &Self::both_ways(PacketType::PubRel, REASON_STRING) }
+            }
+            (PacketType::PubComp, _) => {
+                const { &Self::both_ways(PacketType::PubComp, REASON_STRING) }
+            }
+            (PacketType::SubAck, _) => {
+                const { &Self::both_ways(PacketType::SubAck, REASON_STRING) }
+            }
+            (PacketType::UnsubAck, _) => {
+                const { &Self::both_ways(PacketType::UnsubAck, REASON_STRING) }
+            }
+            (PacketType::PingReq, _) => const { &Self::both_ways(PacketType::PingReq, 0) },
+            (PacketType::PingResp, _) => const { &Self::both_ways(PacketType::PingResp, 0) },
         }
     }
 
-    const fn both_ways(allowed: u64) -> Self {
+    const fn both_ways(packet: PacketType, allowed: u64) -> Self {
         Self {
             allowed,
             peer_only: 0,
             repeatable: bit(Id::UserProperty),
+            packet,
         }
     }
 }
