@@ -10,12 +10,12 @@
 
 use core::time::Duration;
 use mqtt_proto::{
-    Ack, ConnAck, Frame, Packet, PacketId, Properties, Property, Publish as Pub, QoS, ReasonCode,
-    Sender, TopicName, frame,
+    Ack, ConnAck, Disconnect, Frame, Packet, PacketId, Properties, Property, Publish as Pub, QoS,
+    ReasonCode, ReasonCodes, Sender, SubAck, TopicName, UnsubAck, frame,
 };
 use mqtt_session::{
     AckToken, Action, Cause, Client, Config, Connect, Event, GiveUp, Heap, Instant, Publish,
-    RxBuffer, Store, Ticket,
+    RxBuffer, Store, Ticket, Violation,
 };
 use std::collections::VecDeque;
 
@@ -224,6 +224,32 @@ pub fn keeping() -> Connect<'static> {
         properties: HOUR,
         ..Connect::new("c")
     }
+}
+
+/// SUBACK with a reason code for each filter.
+pub fn suback(number: u16, reasons: &[ReasonCode]) -> Packet<'_> {
+    Packet::SubAck(SubAck {
+        packet_id: id(number),
+        properties: Properties::EMPTY,
+        reasons: ReasonCodes::new(reasons),
+    })
+}
+
+/// UNSUBACK with a reason code for each filter.
+pub fn unsuback(number: u16, reasons: &[ReasonCode]) -> Packet<'_> {
+    Packet::UnsubAck(UnsubAck {
+        packet_id: id(number),
+        properties: Properties::EMPTY,
+        reasons: ReasonCodes::new(reasons),
+    })
+}
+
+/// DISCONNECT as either side sends it.
+pub fn disconnect(reason: ReasonCode) -> Packet<'static> {
+    Packet::Disconnect(Disconnect {
+        reason,
+        properties: Properties::EMPTY,
+    })
 }
 
 /// PUBLISH as either side sends it; identifier 0 for QoS 0.
@@ -496,6 +522,31 @@ impl<S: Store + Clone> Talk<S> {
                 self.history.join("\n")
             ),
         }
+    }
+
+    /// The server broke the protocol: the client says how, tells the server, and closes; a new
+    /// attempt is to come.
+    #[track_caller]
+    pub fn breaks_off(&mut self, violation: Violation) -> &mut Self {
+        self.tells(Told::Violation(violation.reason(), violation.statement()))
+            .sends(disconnect(violation.reason()))
+            .closes()
+            .disconnected(Cause::Violation(violation))
+    }
+
+    /// The connection ended and no other is to come: the client says so once, and rests.
+    #[track_caller]
+    pub fn rests(&mut self, cause: Cause) -> &mut Self {
+        self.tells(Told::Disconnected(cause, None))
+            .expect(Did::Done)
+            .quiet();
+        assert_eq!(
+            self.deadline,
+            Instant::NEVER,
+            "\n{}",
+            self.history.join("\n")
+        );
+        self
     }
 
     /// Starts where the client is at rest, waits where it backs off, opens the transport, and
