@@ -527,7 +527,7 @@ impl<S: Store + Clone> Talk<S> {
     /// The server broke the protocol: the client says how, tells the server, and closes; a new
     /// attempt is to come.
     #[track_caller]
-    pub fn breaks_off(&mut self, violation: Violation) -> &mut Self {
+    pub fn ends_by(&mut self, violation: Violation) -> &mut Self {
         self.tells(Told::Violation(violation.reason(), violation.statement()))
             .sends(disconnect(violation.reason()))
             .closes()
