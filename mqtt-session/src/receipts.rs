@@ -150,9 +150,21 @@ impl Receiver<'_> {
         if !self.intake.acks.is_full(parts.acks) && !self.intake.releases.is_full(parts.releases) {
             return true;
         }
+        self.grow()
+    }
+
+    fn grow(&mut self) -> bool {
+        let parts = self.store.parts();
         self.intake.acks.straighten(parts.acks);
         self.intake.releases.straighten(parts.releases);
         self.store.grow()
+    }
+
+    /// Remembers a QoS 2 message. The tables may have to grow for it although nothing is owed:
+    /// a server may have many messages between PUBREC and PUBREL.
+    fn remember(&mut self, id: u16) -> bool {
+        id_table::insert(self.store.parts().received, id, OWED)
+            || (self.grow() && id_table::insert(self.store.parts().received, id, OWED))
     }
 
     /// A PUBLISH has been received whole: what is owed for it from now on.
@@ -179,7 +191,7 @@ impl Receiver<'_> {
                 Some(OPEN) => self.intake.open = self.intake.open.saturating_sub(1),
                 _ => {}
             }
-            if !id_table::insert(parts.received, id, OWED) {
+            if !self.remember(id) {
                 return Err(Violation::ReceiveMaximum);
             }
         }
@@ -197,6 +209,7 @@ impl Receiver<'_> {
         if !manual && self.intake.acks.is_empty() && self.write(owed, sender) {
             return Ok(None);
         }
+        sender.line.wants_pump = true;
         let parts = self.store.parts();
         if !self.intake.acks.push(parts.acks, owed) {
             return Err(Violation::ReceiveMaximum);
@@ -250,6 +263,7 @@ impl Receiver<'_> {
             return;
         }
         // There was room before the packet was taken.
+        sender.line.wants_pump = true;
         let pushed = self.intake.releases.push(self.store.parts().releases, owed);
         debug_assert!(pushed);
     }
@@ -263,7 +277,11 @@ impl Receiver<'_> {
             OwedKind::PubRel => PacketType::PubRel,
             OwedKind::PubAckAwaited | OwedKind::PubRecAwaited => return false,
         };
-        if !sender.line.is_up() || !sender.write_ack(packet, owed.id, owed.reason) {
+        if !sender.line.is_up() {
+            return false;
+        }
+        if !sender.write_ack(packet, owed.id, owed.reason) {
+            sender.line.blocked = true;
             return false;
         }
         self.written(owed);
@@ -351,6 +369,7 @@ impl Receiver<'_> {
             return self.acknowledge_with(owed, packet, index, properties, sender);
         }
         *entry = owed;
+        sender.line.wants_pump = true;
         Ok(())
     }
 
