@@ -13,44 +13,44 @@ use mqtt_proto::{
     Sender as From,
 };
 
-/// What the caller is to be told of a packet.
+/// What the caller is to be told of the input.
 pub(crate) enum Told<'p> {
+    /// Nothing: the next packet may be looked at.
     Nothing,
+    /// Nothing: there is no whole packet, or no room for its answer.
+    Wait,
     Event(Event<'p>),
-    Message(Publish<'p>, Option<AckToken>),
-    Part(Publish<'p>, Option<AckToken>, crate::poll::Part),
+    Part(Publish<'p>, Option<AckToken>, Part),
 }
 
-/// Whether an answer may be owed for this packet, so that room for it is needed first.
-pub(crate) fn may_owe(packet: PacketType) -> bool {
-    matches!(
-        packet,
-        PacketType::Publish | PacketType::PubRec | PacketType::PubRel
-    )
+/// Which part of a payload a delivery has.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) offset: usize,
+    pub(crate) total: usize,
+}
+
+/// What became of a whole PUBLISH.
+pub(crate) enum Taken {
+    /// It is delivered, with a token where the application acknowledges.
+    Fresh(Option<AckToken>),
+    /// It was delivered before.
+    Seen,
+    /// There is no room for its acknowledgement yet.
+    NoRoom,
 }
 
 impl Machine {
     pub(crate) fn dispatch<'p>(
         &mut self,
         raw: RawPacket<'p>,
-        stores: Stores<'_>,
+        stores: &mut Stores<'_>,
     ) -> Result<Told<'p>, Violation> {
         match raw.packet_type() {
-            PacketType::Publish => self.on_publish(raw.publish(From::Server)?, stores),
-            packet @ (PacketType::PubAck | PacketType::PubRec | PacketType::PubComp) => {
-                self.on_ack(packet, raw.ack(From::Server)?, stores)
-            }
-            PacketType::PubRel => {
-                let ack = raw.ack(From::Server)?;
-                self.check_problem_information(PacketType::PubRel, &ack.properties)?;
-                let (mut sender, mut receiver) = self.halves(stores);
-                receiver.released(ack.packet_id.value(), &mut sender)?;
-                Ok(Told::Nothing)
-            }
             PacketType::SubAck => {
                 let ack = raw.suback(From::Server)?;
                 self.check_problem_information(PacketType::SubAck, &ack.properties)?;
-                let mut sender = self.sender(stores.outbound);
+                let mut sender = self.sender(&mut *stores.outbound);
                 let id = ack.packet_id.value();
                 let ticket = sender.answered(PacketType::SubAck, id, ack.reasons.len())?;
                 Ok(self.solicited(ticket.map(|ticket| Event::Subscribed {
@@ -62,7 +62,7 @@ impl Machine {
             PacketType::UnsubAck => {
                 let ack = raw.unsuback(From::Server)?;
                 self.check_problem_information(PacketType::UnsubAck, &ack.properties)?;
-                let mut sender = self.sender(stores.outbound);
+                let mut sender = self.sender(&mut *stores.outbound);
                 let id = ack.packet_id.value();
                 let ticket = sender.answered(PacketType::UnsubAck, id, ack.reasons.len())?;
                 Ok(self.solicited(ticket.map(|ticket| Event::Unsubscribed {
@@ -76,7 +76,13 @@ impl Machine {
                 self.connection.ping_deadline = None;
                 Ok(Told::Nothing)
             }
-            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores),
+            PacketType::ConnAck => {
+                let stores = Stores {
+                    outbound: &mut *stores.outbound,
+                    inbound: &mut *stores.inbound,
+                };
+                self.on_connack(raw.connack(From::Server)?, stores)
+            }
             PacketType::Auth => self.on_auth(raw.auth(From::Server)?),
             PacketType::Disconnect => {
                 let disconnect = raw.disconnect(From::Server)?;
@@ -87,60 +93,69 @@ impl Machine {
         }
     }
 
-    fn on_publish<'p>(
+    /// A whole PUBLISH: what is owed for it is noted, unless there is no room for that.
+    #[inline]
+    pub(crate) fn take_publish(
         &mut self,
-        publish: Publish<'p>,
-        stores: Stores<'_>,
-    ) -> Result<Told<'p>, Violation> {
+        publish: &Publish<'_>,
+        mut stores: Stores<'_>,
+    ) -> Result<Taken, Violation> {
+        let Some(id) = publish.packet_id.map(PacketId::value) else {
+            if publish.topic.is_none() || !publish.properties.is_empty() {
+                let (_, mut receiver) = self.halves(stores);
+                receiver.admit(publish)?;
+            }
+            return Ok(Taken::Fresh(None));
+        };
+        if !self.has_room_to_owe(&mut stores) {
+            return Ok(Taken::NoRoom);
+        }
         let acknowledge = self.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
-        let fresh = receiver.admit(&publish)?;
-        let Some(id) = publish.packet_id.map(PacketId::value) else {
-            return Ok(Told::Message(publish, None));
-        };
+        let fresh = receiver.admit(publish)?;
         let token = receiver.accept(publish.qos, id, !fresh, acknowledge, &mut sender)?;
         Ok(if fresh {
-            Told::Message(publish, token)
+            Taken::Fresh(token)
         } else {
-            Told::Nothing
+            Taken::Seen
         })
     }
 
-    fn on_ack<'p>(
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    #[inline]
+    pub(crate) fn take_ack(
         &mut self,
         packet: PacketType,
-        ack: Ack<'p>,
-        stores: Stores<'_>,
-    ) -> Result<Told<'p>, Violation> {
+        ack: &Ack<'_>,
+        mut stores: Stores<'_>,
+    ) -> Result<Answer, Violation> {
         self.check_problem_information(packet, &ack.properties)?;
         let id = ack.packet_id.value();
-        let answer = self
-            .sender(stores.outbound)
-            .acknowledged(packet, id, ack.reason)?;
-        Ok(match answer {
-            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
-                ticket,
-                outcome: Ok(reason),
-                properties: ack.properties,
-            }),
-            Answer::Continues(ticket, reason) if !ack.properties.is_empty() => {
-                Told::Event(Event::Received {
-                    ticket,
-                    reason,
-                    properties: ack.properties,
-                })
+        if packet == PacketType::PubRel {
+            if !self.has_room_to_owe(&mut stores) {
+                return Ok(Answer::NoRoom);
             }
-            Answer::Continues(..) => Told::Nothing,
-            Answer::Quiet => {
+            let (mut sender, mut receiver) = self.halves(stores);
+            receiver.released(id, &mut sender)?;
+            return Ok(Answer::Quiet);
+        }
+        let answer = self
+            .sender(&mut *stores.outbound)
+            .acknowledged(packet, id, ack.reason)?;
+        match answer {
+            Answer::Unsolicited => {
                 self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
-                Told::Nothing
             }
             Answer::Unknown => {
+                if !self.has_room_to_owe(&mut stores) {
+                    return Ok(Answer::NoRoom);
+                }
                 let (mut sender, mut receiver) = self.halves(stores);
                 receiver.unknown_pubrec(id, &mut sender);
-                Told::Nothing
             }
-        })
+            _ => {}
+        }
+        Ok(answer)
     }
 
     /// An answer that nothing waited for is ignored and counted.
@@ -252,6 +267,7 @@ impl Machine {
         if self.line.standing == Standing::Down {
             self.line.standing = Standing::Up;
         }
+        self.line.wants_pump = true;
         // The deadlines of a live connection are looked at with the next poll.
         self.clock.arm(now);
     }

@@ -111,6 +111,11 @@ impl Exchanges {
         }
     }
 
+    /// Whether anything on the wire awaits an answer.
+    pub(crate) const fn awaits_answer(&self) -> bool {
+        !(self.flight.is_empty() && self.released.is_empty() && self.requests.is_empty())
+    }
+
     /// Messages of QoS 1 and 2 that are not settled.
     pub(crate) fn unsettled(&self) -> usize {
         [

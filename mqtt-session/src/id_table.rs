@@ -45,19 +45,57 @@ pub(crate) fn find(entries: &[IdEntry], id: u16) -> Option<u16> {
     entries.get(at).map(|entry| entry.value)
 }
 
+/// How far the place `at` lies behind the home of the identifier there.
+fn distance(entries: &[IdEntry], at: usize, id: u16) -> usize {
+    let home = home(entries, id);
+    if at >= home {
+        at.wrapping_sub(home)
+    } else {
+        at.wrapping_add(entries.len()).wrapping_sub(home)
+    }
+}
+
 /// Stores `id`, replacing what it stood for; false when the table is full.
+///
+/// Entries lie in the order of their homes, so that a removal need not look beyond the first one
+/// that is at home.
 pub(crate) fn insert(entries: &mut [IdEntry], id: u16, value: u16) -> bool {
     let mut at = home(entries, id);
-    for _ in 0..entries.len() {
+    for away in 0..entries.len() {
         match entries.get_mut(at) {
-            Some(entry) if entry.id == 0 || entry.id == id => {
-                *entry = IdEntry { id, value };
+            Some(entry) if entry.id == id => {
+                entry.value = value;
+                return true;
+            }
+            Some(entry) if entry.id == 0 => {
+                settle(entries, at, away, IdEntry { id, value });
                 return true;
             }
             _ => at = following(entries, at),
         }
     }
     false
+}
+
+/// Puts an entry into the free place `at`, which is `away` from its home, or in front of those
+/// before it that have a later home.
+fn settle(entries: &mut [IdEntry], mut at: usize, away: usize, new: IdEntry) {
+    for away in (0..away).rev() {
+        let before = at.checked_sub(1).unwrap_or(entries.len().wrapping_sub(1));
+        let Some(&entry) = entries.get(before) else {
+            break;
+        };
+        if distance(entries, before, entry.id) >= away {
+            break;
+        }
+        if let Some(free) = entries.get_mut(at) {
+            *free = entry;
+        }
+        at = before;
+    }
+    if let Some(free) = entries.get_mut(at) {
+        *free = new;
+    }
 }
 
 /// Removes `id` and closes the gap, so that no search ever passes over dead entries.
@@ -68,25 +106,16 @@ pub(crate) fn remove(entries: &mut [IdEntry], id: u16) -> bool {
     let Some(mut hole) = position(entries, id) else {
         return false;
     };
-    let mut at = hole;
     for _ in 1..entries.len() {
-        at = following(entries, at);
-        let Some(&entry) = entries.get(at) else { break };
-        if entry.id == 0 {
-            break;
-        }
-        // An entry may fill the hole unless its home lies between the hole and itself.
-        let wanted = home(entries, entry.id);
-        let stays = if hole <= at {
-            hole < wanted && wanted <= at
-        } else {
-            hole < wanted || wanted <= at
-        };
-        if !stays {
-            if let Some(free) = entries.get_mut(hole) {
-                *free = entry;
+        let next = following(entries, hole);
+        match entries.get(next) {
+            Some(&entry) if entry.id != 0 && distance(entries, next, entry.id) > 0 => {
+                if let Some(free) = entries.get_mut(hole) {
+                    *free = entry;
+                }
+                hole = next;
             }
-            hole = at;
+            _ => break,
         }
     }
     if let Some(free) = entries.get_mut(hole) {

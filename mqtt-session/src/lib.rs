@@ -61,6 +61,7 @@ mod limits;
 mod line;
 mod machine;
 mod owed;
+mod parts;
 mod poll;
 mod pump;
 mod receipts;

@@ -10,6 +10,10 @@ pub(crate) struct Line {
     pub(crate) tx: Transmit,
     pub(crate) limits: Limits,
     pub(crate) standing: Standing,
+    /// Something may be able to leave that could not before.
+    pub(crate) wants_pump: bool,
+    /// What is queued waits for room.
+    pub(crate) blocked: bool,
     /// PUBLISH and PUBREL among what is being sent: they count for the window.
     pub(crate) sending_exchanges: u16,
     /// Outbound topic aliases: how many are set, and which is replaced next.
@@ -42,6 +46,8 @@ impl Line {
             tx: Transmit::new(),
             limits: Limits::DEFAULT,
             standing: Standing::Down,
+            wants_pump: false,
+            blocked: false,
             sending_exchanges: 0,
             aliases_set: 0,
             alias_next: 1,

@@ -277,6 +277,7 @@ impl Machine {
             Phase::Dial | Phase::BackOff => self.phase = Phase::Rest(false),
             Phase::Connected if !self.stopping => {
                 self.line.standing = Standing::Stopping;
+                self.line.wants_pump = true;
                 self.connection.cause = Some(Cause::Stopped);
                 self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
                 self.clock.arm(self.connection.deadline);

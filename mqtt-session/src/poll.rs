@@ -3,23 +3,19 @@
 use crate::action::Action;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Told, may_owe};
+use crate::dispatch::{Part, Taken, Told};
 use crate::event::{Cause, Event};
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
-use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
+use crate::settle::Answer;
 use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::Next;
 use crate::violation::Violation;
-use core::time::Duration;
-use mqtt_proto::{
-    FixedHeader, Frame, HeaderFrame, PacketId, PacketType, Publish, QoS, Sender as From, TopicName,
-    frame,
-};
+use mqtt_proto::{DecodeError, Frame, PacketType, Publish, Sender as From, TopicName, frame};
 
 impl Machine {
     pub(crate) fn poll<'a>(
@@ -33,29 +29,103 @@ impl Machine {
         if self.clock.is_due() {
             self.on_due(outbound);
         }
-        if self.notices.any
-            && let Some(event) = self.next_notice(&mut rx)
-        {
-            return Action::Event(event);
-        }
-        if !self.exchanges.ended.is_empty()
-            && let Some(event) = self.next_ended(outbound)
+        if (self.notices.any || !self.exchanges.ended.is_empty())
+            && let Some(event) = self.next_told(outbound, &mut rx)
         {
             return Action::Event(event);
         }
         if self.phase.reads() {
-            match self.read(outbound, inbound, &mut rx) {
-                Told::Nothing => {}
-                Told::Event(event) => return Action::Event(event),
-                Told::Message(publish, token) => {
-                    return self.deliver(outbound, inbound, publish, token, None);
-                }
-                Told::Part(publish, token, part) => {
-                    return self.deliver(outbound, inbound, publish, token, Some(part));
+            self.note_life(&rx);
+            // Every packet that tells the application something returns from here; this is
+            // where the time goes, so nothing is handed from one function to the next whole.
+            while let Some(bytes) = rx.news() {
+                let raw = match frame(bytes, self.intake.maximum_packet_size) {
+                    Ok(Frame::Whole(raw)) if self.reads_plainly(raw.packet_type()) => raw,
+                    other => {
+                        let stores = Stores {
+                            outbound: &mut *outbound,
+                            inbound: &mut *inbound,
+                        };
+                        match self.read_with_care(other, bytes, stores, &mut rx) {
+                            Ok(Told::Wait) => break,
+                            Ok(Told::Nothing) => continue,
+                            Ok(Told::Event(event)) => {
+                                self.connection.unread = rx.cursor.len();
+                                return Action::Event(event);
+                            }
+                            Ok(Told::Part(publish, token, part)) => {
+                                self.connection.unread = rx.cursor.len();
+                                return self.deliver(outbound, inbound, publish, token, Some(part));
+                            }
+                            Err(violation) => {
+                                return Action::Event(self.violate(violation, outbound));
+                            }
+                        }
+                    }
+                };
+                if raw.packet_type() == PacketType::Publish {
+                    let publish = match raw.publish(From::Server) {
+                        Ok(publish) => publish,
+                        Err(error) => return Action::Event(self.violate(error.into(), outbound)),
+                    };
+                    let stores = Stores {
+                        outbound: &mut *outbound,
+                        inbound: &mut *inbound,
+                    };
+                    let token = match self.take_publish(&publish, stores) {
+                        Ok(Taken::Fresh(token)) => Some(token),
+                        Ok(Taken::Seen) => None,
+                        Ok(Taken::NoRoom) => break,
+                        Err(violation) => return Action::Event(self.violate(violation, outbound)),
+                    };
+                    rx.cursor.consume(raw.len());
+                    if let Some(token) = token {
+                        self.connection.unread = rx.cursor.len();
+                        return self.deliver(outbound, inbound, publish, token, None);
+                    }
+                } else {
+                    let ack = match raw.ack(From::Server) {
+                        Ok(ack) => ack,
+                        Err(error) => return Action::Event(self.violate(error.into(), outbound)),
+                    };
+                    let stores = Stores {
+                        outbound: &mut *outbound,
+                        inbound: &mut *inbound,
+                    };
+                    let told = match self.take_ack(raw.packet_type(), &ack, stores) {
+                        Ok(Answer::NoRoom) => break,
+                        Ok(told) => told,
+                        Err(violation) => return Action::Event(self.violate(violation, outbound)),
+                    };
+                    rx.cursor.consume(raw.len());
+                    let properties = ack.properties;
+                    match told {
+                        Answer::Settled(ticket, reason) => {
+                            self.connection.unread = rx.cursor.len();
+                            let outcome = Ok(reason);
+                            return Action::Event(Event::Published {
+                                ticket,
+                                outcome,
+                                properties,
+                            });
+                        }
+                        Answer::Continues(ticket, reason) if !properties.is_empty() => {
+                            self.connection.unread = rx.cursor.len();
+                            return Action::Event(Event::Received {
+                                ticket,
+                                reason,
+                                properties,
+                            });
+                        }
+                        _ => {}
+                    }
                 }
             }
+            self.connection.unread = rx.cursor.len();
         }
-        self.write(outbound, inbound);
+        if self.line.wants_pump {
+            self.write(outbound, inbound);
+        }
         if self.phase.writes()
             && let Some((part, start, end)) = self.next_bytes(outbound)
         {
@@ -66,28 +136,39 @@ impl Machine {
             };
             return Action::Send(whole.get(start..end).unwrap_or_default());
         }
-        match self.phase {
-            Phase::Dial => {
-                self.phase = Phase::AwaitTransport;
-                return Action::Open;
-            }
-            Phase::Flush if self.line.tx.is_empty() => {
-                self.phase = Phase::AwaitClosed;
-                return Action::Close;
-            }
-            Phase::Close => {
-                self.phase = Phase::AwaitClosed;
-                return Action::Close;
-            }
-            Phase::Rest(false) => {
-                self.phase = Phase::Rest(true);
-                return Action::Done;
-            }
-            _ => {}
+        if let Some(action) = self.turn() {
+            return action;
         }
         let deadline = self.next_deadline(outbound);
         self.clock.due = deadline;
         Action::Timeout(deadline)
+    }
+
+    /// Whether a packet takes the short way: those that come with every message.
+    fn reads_plainly(&self, packet: PacketType) -> bool {
+        self.phase == Phase::Connected
+            && self.intake.partial.is_none()
+            && matches!(
+                packet,
+                PacketType::Publish
+                    | PacketType::PubAck
+                    | PacketType::PubRec
+                    | PacketType::PubRel
+                    | PacketType::PubComp
+            )
+    }
+
+    /// What a phase asks for once the bytes before it have left.
+    fn turn<'e>(&mut self) -> Option<Action<'e>> {
+        let (next, action) = match self.phase {
+            Phase::Dial => (Phase::AwaitTransport, Action::Open),
+            Phase::Flush if self.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
+            Phase::Close => (Phase::AwaitClosed, Action::Close),
+            Phase::Rest(false) => (Phase::Rest(true), Action::Done),
+            _ => return None,
+        };
+        self.phase = next;
+        Some(action)
     }
 
     /// Which bytes are to be offered to the transport next, if it is not offered any now.
@@ -112,69 +193,8 @@ impl Machine {
         Some((source, start, end))
     }
 
-    /// Processes packets until one brings something the application should know.
-    fn read<'p>(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-        inbound: &mut (dyn InboundStore + 'static),
-        rx: &mut Rx<'p>,
-    ) -> Told<'p> {
-        self.note_life(rx);
-        let told = loop {
-            let step = self.read_one(
-                Stores {
-                    outbound: &mut *outbound,
-                    inbound: &mut *inbound,
-                },
-                rx,
-            );
-            match step {
-                Ok(Step::Told(Told::Nothing)) if self.phase.reads() => {}
-                Ok(Step::Told(told)) => break told,
-                Ok(Step::Wait) => break Told::Nothing,
-                Err(violation) => break Told::Event(self.violate(violation, outbound)),
-            }
-        };
-        self.connection.unread = rx.cursor.len();
-        told
-    }
-
-    fn read_one<'p>(
-        &mut self,
-        mut stores: Stores<'_>,
-        rx: &mut Rx<'p>,
-    ) -> Result<Step<'p>, Violation> {
-        let Some(bytes) = rx.news() else {
-            return Ok(Step::Wait);
-        };
-        if let Some(partial) = self.intake.partial {
-            return self.read_part(partial, bytes, stores, rx);
-        }
-        let raw = match frame(bytes, self.intake.maximum_packet_size)? {
-            Frame::Whole(raw) => raw,
-            Frame::Partial { need } => {
-                let total = bytes.len().saturating_add(need);
-                if total > rx.capacity() {
-                    return self.begin_parts(bytes, stores, rx);
-                }
-                rx.cursor.want(total);
-                return Ok(Step::Wait);
-            }
-        };
-        if self.phase.verdict(raw.packet_type()) == Verdict::Break {
-            // What is wrong by itself is told as that, and not as coming at a wrong moment.
-            raw.decode(From::Server)?;
-            return Err(Violation::Unexpected(raw.packet_type()));
-        }
-        // Room first, then the packet.
-        if may_owe(raw.packet_type()) && !self.has_room_to_owe(&mut stores) {
-            return Ok(Step::Wait);
-        }
-        rx.cursor.consume(raw.len());
-        self.dispatch(raw, stores).map(Step::Told)
-    }
-
-    fn has_room_to_owe(&mut self, stores: &mut Stores<'_>) -> bool {
+    /// Whether an acknowledgement can be owed: room first, then the packet.
+    pub(crate) fn has_room_to_owe(&mut self, stores: &mut Stores<'_>) -> bool {
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *stores.outbound,
             inbound: &mut *stores.inbound,
@@ -186,117 +206,35 @@ impl Machine {
         receiver.has_room()
     }
 
-    /// A PUBLISH that does not fit the input buffer: its header stays, its payload passes.
-    fn begin_parts<'p>(
+    /// All that does not take the short way: what is wrong, what is not whole, what is rare.
+    fn read_with_care<'p>(
         &mut self,
-        bytes: &'p [u8],
-        stores: Stores<'_>,
-        rx: &mut Rx<'p>,
-    ) -> Result<Step<'p>, Violation> {
-        let header = FixedHeader::parse(bytes, self.intake.maximum_packet_size)?
-            .filter(|header| header.packet_type() == PacketType::Publish)
-            .ok_or(Violation::LargerThanBuffer)?;
-        if self.phase.verdict(PacketType::Publish) == Verdict::Break {
-            return Err(Violation::Unexpected(PacketType::Publish));
-        }
-        let body = bytes.get(header.len()..).unwrap_or_default();
-        // Half the buffer is left for the payload, so that the header is looked at again only
-        // once for as many bytes as it has itself.
-        let most = rx.capacity() / 2;
-        match Publish::decode_header(header, body, From::Server)? {
-            HeaderFrame::Partial { need } => {
-                let total = bytes.len().saturating_add(need);
-                if total > most {
-                    return Err(Violation::LargerThanBuffer);
-                }
-                rx.cursor.want(total);
-                Ok(Step::Wait)
-            }
-            HeaderFrame::Whole {
-                publish,
-                header_len,
-            } => {
-                let pinned = header.len().saturating_add(header_len);
-                if pinned > most {
-                    return Err(Violation::LargerThanBuffer);
-                }
-                let (_, mut receiver) = self.halves(stores);
-                let fresh = receiver.admit(&publish)?;
-                let total = header.packet_len().saturating_sub(pinned);
-                self.intake.partial = Some(Partial {
-                    offset: 0,
-                    total,
-                    duplicate: !fresh,
-                });
-                rx.cursor.pin(pinned);
-                Ok(Step::Told(Told::Nothing))
-            }
-        }
-    }
-
-    /// The next part, once the buffer is full of it or it is the last.
-    fn read_part<'p>(
-        &mut self,
-        partial: Partial,
+        framed: Result<Frame<'p>, DecodeError>,
         bytes: &'p [u8],
         mut stores: Stores<'_>,
         rx: &mut Rx<'p>,
-    ) -> Result<Step<'p>, Violation> {
-        let (pinned, gap) = rx.cursor.pinned();
-        let left = partial.total.saturating_sub(partial.offset);
-        let part_len = left.min(rx.capacity().saturating_sub(pinned));
-        let start = pinned.saturating_add(gap);
-        let Some(payload) = bytes.get(start..start.saturating_add(part_len)) else {
-            rx.cursor.want(pinned.saturating_add(part_len));
-            return Ok(Step::Wait);
-        };
-        let header = FixedHeader::parse(bytes, u32::MAX)?.ok_or(Violation::LargerThanBuffer)?;
-        let body = bytes.get(header.len()..pinned).unwrap_or_default();
-        let HeaderFrame::Whole { mut publish, .. } =
-            Publish::decode_header(header, body, From::Server)?
-        else {
-            return Err(Violation::LargerThanBuffer);
-        };
-        publish.payload = payload;
-        let last = part_len == left;
-        let mut token = None;
-        if last {
-            if !self.has_room_to_owe(&mut stores) {
-                return Ok(Step::Wait);
+    ) -> Result<Told<'p>, Violation> {
+        if let Some(partial) = self.intake.partial {
+            return self.read_part(partial, bytes, stores, rx);
+        }
+        let raw = match framed? {
+            Frame::Whole(raw) => raw,
+            Frame::Partial { need } => {
+                let total = bytes.len().saturating_add(need);
+                if total > rx.capacity() {
+                    return self.begin_parts(bytes, stores, rx);
+                }
+                rx.cursor.want(total);
+                return Ok(Told::Wait);
             }
-            token = self.accept_last_part(&publish, partial.duplicate, stores)?;
-        }
-        rx.cursor.pass(part_len);
-        if last {
-            rx.cursor.unpin();
-            self.intake.partial = None;
-        } else {
-            let offset = partial.offset.saturating_add(part_len);
-            self.intake.partial = Some(Partial { offset, ..partial });
-        }
-        if partial.duplicate {
-            return Ok(Step::Told(Told::Nothing));
-        }
-        let part = Part {
-            offset: partial.offset,
-            total: partial.total,
         };
-        Ok(Step::Told(Told::Part(publish, token, part)))
-    }
-
-    fn accept_last_part(
-        &mut self,
-        publish: &Publish<'_>,
-        duplicate: bool,
-        stores: Stores<'_>,
-    ) -> Result<Option<AckToken>, Violation> {
-        let Some(id) = publish.packet_id.map(PacketId::value) else {
-            return Ok(None);
-        };
-        debug_assert_ne!(publish.qos, QoS::AtMostOnce);
-        let acknowledge = self.config.acknowledge;
-        let (mut sender, mut receiver) = self.halves(stores);
-        receiver.accept(publish.qos, id, duplicate, acknowledge, &mut sender)
+        if self.phase.verdict(raw.packet_type()) == Verdict::Break {
+            // What is wrong by itself is told as that, and not as coming at a wrong moment.
+            raw.decode(From::Server)?;
+            return Err(Violation::Unexpected(raw.packet_type()));
+        }
+        rx.cursor.consume(raw.len());
+        self.dispatch(raw, &mut stores)
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
@@ -311,6 +249,7 @@ impl Machine {
         }
     }
 
+    #[inline(always)]
     fn deliver<'a>(
         &'a mut self,
         outbound: &'a mut (dyn OutboundStore + 'static),
@@ -369,6 +308,8 @@ impl Machine {
         if !self.line.is_up() {
             return;
         }
+        self.line.wants_pump = false;
+        self.line.blocked = false;
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
@@ -440,12 +381,15 @@ impl Machine {
         if self.connection.keep_alive == 0 || self.connection.ping_deadline.is_some() {
             return Instant::NEVER;
         }
-        let interval = Duration::from_secs(u64::from(self.connection.keep_alive));
-        self.line.last_sent.after(interval)
+        let interval = u32::from(self.connection.keep_alive).saturating_mul(1_000);
+        self.line.last_sent.plus_millis(interval)
     }
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     fn ack_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
+        if !self.exchanges.awaits_answer() {
+            return Instant::NEVER;
+        }
         let deadline = self.sender(outbound).ack_deadline();
         if deadline == Instant::NEVER || self.connection.unread == 0 {
             return deadline;
@@ -479,6 +423,20 @@ impl Machine {
             }
             _ => expiry,
         }
+    }
+
+    /// What happened by itself or by a call, and is to be told.
+    fn next_told<'e>(
+        &mut self,
+        outbound: &mut (dyn OutboundStore + 'static),
+        rx: &mut Rx<'_>,
+    ) -> Option<Event<'e>> {
+        if self.notices.any
+            && let Some(event) = self.next_notice(rx)
+        {
+            return Some(event);
+        }
+        self.next_ended(outbound)
     }
 
     fn next_notice<'e>(&mut self, rx: &mut Rx<'_>) -> Option<Event<'e>> {
@@ -520,18 +478,4 @@ enum Source {
     Transmit,
     Arena,
     Payload(u16),
-}
-
-/// What one look at the input brought.
-enum Step<'p> {
-    Told(Told<'p>),
-    /// There is nothing to process, or no room to.
-    Wait,
-}
-
-/// Which part of a payload a delivery has.
-#[derive(Clone, Copy)]
-pub(crate) struct Part {
-    offset: usize,
-    total: usize,
 }

@@ -42,9 +42,11 @@ impl Sender<'_> {
                 break;
             };
             if step == Step::Blocked {
-                break;
+                self.line.blocked = true;
+                return;
             }
         }
+        self.line.blocked |= self.line.tx.large().is_some();
     }
 
     /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange

@@ -166,6 +166,7 @@ impl Sender<'_> {
             &mut self.exchanges.queued
         };
         queue.push_back(parts.records, slot);
+        self.line.wants_pump = true;
         Ok((ticket, slot))
     }
 
@@ -406,6 +407,7 @@ impl Sender<'_> {
             },
         );
         self.exchanges.prompt.push_back(parts.records, slot);
+        self.line.wants_pump = true;
         Ok(ticket)
     }
 

@@ -19,6 +19,10 @@ pub(crate) enum Answer {
     Continues(Ticket, ReasonCode),
     /// Nothing to tell.
     Quiet,
+    /// Nothing waited for it.
+    Unsolicited,
+    /// It has to wait: there is no room for what it would be answered with.
+    NoRoom,
     /// PUBREC for an identifier that is not in use: it wants PUBREL 0x92.
     Unknown,
 }
@@ -33,6 +37,7 @@ impl Sender<'_> {
         let now = self.clock.now;
         self.line.last_sent = now;
         self.line.stalled_since = now;
+        self.line.wants_pump |= self.line.blocked;
         while let Some(slot) = self.exchanges.sending.first() {
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
@@ -83,11 +88,13 @@ impl Sender<'_> {
         let Some((slot, record)) = self.find(id) else {
             return Ok(match packet {
                 PacketType::PubRec => Answer::Unknown,
-                _ => Answer::Quiet,
+                _ => Answer::Unsolicited,
             });
         };
+        // The window may open, or PUBREL is due.
+        self.line.wants_pump = true;
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
-            return Ok(Answer::Quiet);
+            return Ok(Answer::Unsolicited);
         }
         let ticket = Ticket(record.ticket);
         match (record.stage, packet) {
@@ -132,7 +139,7 @@ impl Sender<'_> {
             (Stage::Reserved | Stage::Ended(_), PacketType::PubRec) if !reason.is_failure() => {
                 Ok(Answer::Unknown)
             }
-            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => Ok(Answer::Quiet),
+            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => Ok(Answer::Unsolicited),
             _ => Err(Violation::WrongAcknowledgement(packet)),
         }
     }

@@ -1,0 +1,125 @@
+//! A PUBLISH larger than the input buffer, delivered in parts.
+
+use crate::connection::Verdict;
+use crate::delivery::AckToken;
+use crate::dispatch::{Part, Told};
+use crate::machine::{Machine, Stores};
+use crate::receipts::Partial;
+use crate::rx_buffer::Rx;
+use crate::violation::Violation;
+use mqtt_proto::{FixedHeader, HeaderFrame, PacketId, PacketType, Publish, QoS, Sender as From};
+
+impl Machine {
+    /// A PUBLISH that does not fit the input buffer: its header stays, its payload passes.
+    pub(crate) fn begin_parts<'p>(
+        &mut self,
+        bytes: &'p [u8],
+        stores: Stores<'_>,
+        rx: &mut Rx<'p>,
+    ) -> Result<Told<'p>, Violation> {
+        let header = FixedHeader::parse(bytes, self.intake.maximum_packet_size)?
+            .filter(|header| header.packet_type() == PacketType::Publish)
+            .ok_or(Violation::LargerThanBuffer)?;
+        if self.phase.verdict(PacketType::Publish) == Verdict::Break {
+            return Err(Violation::Unexpected(PacketType::Publish));
+        }
+        let body = bytes.get(header.len()..).unwrap_or_default();
+        // Half the buffer is left for the payload, so that the header is looked at again only
+        // once for as many bytes as it has itself.
+        let most = rx.capacity() / 2;
+        match Publish::decode_header(header, body, From::Server)? {
+            HeaderFrame::Partial { need } => {
+                let total = bytes.len().saturating_add(need);
+                if total > most {
+                    return Err(Violation::LargerThanBuffer);
+                }
+                rx.cursor.want(total);
+                Ok(Told::Wait)
+            }
+            HeaderFrame::Whole {
+                publish,
+                header_len,
+            } => {
+                let pinned = header.len().saturating_add(header_len);
+                if pinned > most {
+                    return Err(Violation::LargerThanBuffer);
+                }
+                let (_, mut receiver) = self.halves(stores);
+                let fresh = receiver.admit(&publish)?;
+                let total = header.packet_len().saturating_sub(pinned);
+                self.intake.partial = Some(Partial {
+                    offset: 0,
+                    total,
+                    duplicate: !fresh,
+                });
+                rx.cursor.pin(pinned);
+                Ok(Told::Nothing)
+            }
+        }
+    }
+
+    /// The next part, once the buffer is full of it or it is the last.
+    pub(crate) fn read_part<'p>(
+        &mut self,
+        partial: Partial,
+        bytes: &'p [u8],
+        mut stores: Stores<'_>,
+        rx: &mut Rx<'p>,
+    ) -> Result<Told<'p>, Violation> {
+        let (pinned, gap) = rx.cursor.pinned();
+        let left = partial.total.saturating_sub(partial.offset);
+        let part_len = left.min(rx.capacity().saturating_sub(pinned));
+        let start = pinned.saturating_add(gap);
+        let Some(payload) = bytes.get(start..start.saturating_add(part_len)) else {
+            rx.cursor.want(pinned.saturating_add(part_len));
+            return Ok(Told::Wait);
+        };
+        let header = FixedHeader::parse(bytes, u32::MAX)?.ok_or(Violation::LargerThanBuffer)?;
+        let body = bytes.get(header.len()..pinned).unwrap_or_default();
+        let HeaderFrame::Whole { mut publish, .. } =
+            Publish::decode_header(header, body, From::Server)?
+        else {
+            return Err(Violation::LargerThanBuffer);
+        };
+        publish.payload = payload;
+        let last = part_len == left;
+        let mut token = None;
+        if last {
+            if !self.has_room_to_owe(&mut stores) {
+                return Ok(Told::Wait);
+            }
+            token = self.accept_last_part(&publish, partial.duplicate, stores)?;
+        }
+        rx.cursor.pass(part_len);
+        if last {
+            rx.cursor.unpin();
+            self.intake.partial = None;
+        } else {
+            let offset = partial.offset.saturating_add(part_len);
+            self.intake.partial = Some(Partial { offset, ..partial });
+        }
+        if partial.duplicate {
+            return Ok(Told::Nothing);
+        }
+        let part = Part {
+            offset: partial.offset,
+            total: partial.total,
+        };
+        Ok(Told::Part(publish, token, part))
+    }
+
+    fn accept_last_part(
+        &mut self,
+        publish: &Publish<'_>,
+        duplicate: bool,
+        stores: Stores<'_>,
+    ) -> Result<Option<AckToken>, Violation> {
+        let Some(id) = publish.packet_id.map(PacketId::value) else {
+            return Ok(None);
+        };
+        debug_assert_ne!(publish.qos, QoS::AtMostOnce);
+        let acknowledge = self.config.acknowledge;
+        let (mut sender, mut receiver) = self.halves(stores);
+        receiver.accept(publish.qos, id, duplicate, acknowledge, &mut sender)
+    }
+}
