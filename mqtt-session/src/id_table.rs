@@ -26,10 +26,13 @@ fn following(entries: &[IdEntry], at: usize) -> usize {
 
 fn position(entries: &[IdEntry], id: u16) -> Option<usize> {
     let mut at = home(entries, id);
-    for _ in 0..entries.len() {
+    for away in 0..entries.len() {
         match entries.get(at) {
             Some(entry) if entry.id == id => return Some(at),
-            Some(entry) if entry.id != 0 => at = following(entries, at),
+            // Behind an entry that is nearer to its home, this one cannot lie.
+            Some(&entry) if entry.id != 0 && distance(entries, at, entry.id) >= away => {
+                at = following(entries, at);
+            }
             _ => return None,
         }
     }
