@@ -31,22 +31,6 @@ fn subscription(of: &str) -> Subscription<'_> {
     }
 }
 
-fn suback(number: u16) -> Packet<'static> {
-    Packet::SubAck(SubAck {
-        packet_id: PacketId::new(number).unwrap(),
-        properties: Properties::EMPTY,
-        reasons: mqtt_proto::ReasonCodes::new(&[ReasonCode::GRANTED_QOS_0]),
-    })
-}
-
-fn unsuback(number: u16) -> Packet<'static> {
-    Packet::UnsubAck(UnsubAck {
-        packet_id: PacketId::new(number).unwrap(),
-        properties: Properties::EMPTY,
-        reasons: mqtt_proto::ReasonCodes::new(&[ReasonCode::SUCCESS]),
-    })
-}
-
 /// The packet identifier of a PUBLISH (topic of one byte), SUBSCRIBE or UNSUBSCRIBE.
 fn packet_id(packet: &[u8]) -> u16 {
     match Packet::decode(packet, mqtt_proto::Sender::Client).unwrap() {
@@ -335,7 +319,7 @@ fn a_publish_keeps_its_identifier_over_a_cut_and_a_subscribe_does_not() {
     talk.tells(Told::Unanswered(subscribe, GiveUp::ConnectionLost));
     talk.resumes();
     talk.resends_publish(QoS::AtLeastOnce, 1, "a", b"1").quiet();
-    talk.server(suback(2)).quiet();
+    talk.server(suback(2, &[ReasonCode::GRANTED_QOS_0])).quiet();
     assert_eq!(talk.client.unsolicited(), 1);
 }
 
@@ -348,9 +332,10 @@ fn an_answer_to_a_request_that_nobody_made_completes_nothing() {
         .subscribe(talk.now, &[subscription("s")], &[])
         .unwrap();
     assert_eq!(packet_id(&talk.sent()), 1);
-    talk.server(suback(2)).server(unsuback(3)).quiet();
+    talk.server(suback(2, &[ReasonCode::GRANTED_QOS_0]));
+    talk.server(unsuback(3, &[ReasonCode::SUCCESS])).quiet();
     assert_eq!(talk.client.unsolicited(), 2);
-    talk.server(suback(1))
+    talk.server(suback(1, &[ReasonCode::GRANTED_QOS_0]))
         .tells(Told::Subscribed(subscribe, vec![ReasonCode::GRANTED_QOS_0]))
         .quiet();
 }
@@ -364,7 +349,7 @@ fn an_unsuback_for_a_subscribe_breaks_the_connection_off() {
         .subscribe(talk.now, &[subscription("s")], &[])
         .unwrap();
     talk.sent();
-    talk.server(unsuback(1));
+    talk.server(unsuback(1, &[ReasonCode::SUCCESS]));
     talk.breaks_off(ReasonCode::PROTOCOL_ERROR, "MQTT-2.2.1-5");
     talk.tells(Told::Unanswered(subscribe, GiveUp::ConnectionLost));
 }
