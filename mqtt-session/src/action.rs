@@ -25,7 +25,7 @@ pub enum Action<'a> {
     Close,
     /// Wait for bytes, for this moment, or for the application, then poll again.
     Timeout(Instant),
-    /// Nothing is left to do: the machine has stopped, or was never started. It is returned once
-    /// and is followed by `Timeout` with [`Instant::NEVER`].
+    /// Nothing is left to do: the machine has stopped. It is returned once and is followed by
+    /// `Timeout` with [`Instant::NEVER`], as before the first start.
     Done,
 }

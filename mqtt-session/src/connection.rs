@@ -95,8 +95,12 @@ pub(crate) struct Connection {
     /// Session Expiry Interval in seconds: what CONNECT said, and what holds.
     pub(crate) asked_expiry: u32,
     pub(crate) expiry: u32,
+    /// What DISCONNECT says instead, once that has left.
+    pub(crate) last_expiry: Option<u32>,
     /// What stands for CONNECT's Authentication Method.
     pub(crate) method: Option<u64>,
+    /// Whether the server asked for the next step of authentication.
+    pub(crate) challenged: bool,
     /// Whether the server owes an answer to a re-authentication.
     pub(crate) reauthenticating: bool,
     pub(crate) clean_start: bool,
@@ -121,7 +125,9 @@ impl Connection {
             keep_alive: 0,
             asked_expiry: 0,
             expiry: 0,
+            last_expiry: None,
             method: None,
+            challenged: false,
             reauthenticating: false,
             clean_start: false,
             client: None,

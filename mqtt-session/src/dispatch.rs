@@ -281,10 +281,12 @@ impl Machine {
         let running = self.phase == Phase::AwaitConnAck || self.connection.reauthenticating;
         match auth.reason {
             ReasonCode::CONTINUE_AUTHENTICATION if running => {
+                self.connection.challenged = true;
                 Ok(Told::Event(Event::Challenge(auth)))
             }
             ReasonCode::SUCCESS if self.connection.reauthenticating => {
                 self.connection.reauthenticating = false;
+                self.connection.challenged = false;
                 Ok(Told::Event(Event::Reauthenticated(auth)))
             }
             reason => Err(Violation::AuthenticationReason(reason)),

@@ -236,11 +236,13 @@ impl Machine {
             cause
         };
         let lived = self.clock.now.since(self.connection.since).as_millis();
-        if lived >= u128::from(self.config.stable_after) {
+        let accepted = self.connection.since != Instant::NEVER;
+        if accepted && lived >= u128::from(self.config.stable_after) {
             self.backoff.reset();
         }
-        let accepted = self.connection.since != Instant::NEVER;
-        let ends = accepted && self.connection.expiry == 0;
+        let left = self.line.tx.is_empty();
+        let expiry = self.connection.last_expiry.filter(|_| left);
+        let ends = accepted && expiry.unwrap_or(self.connection.expiry) == 0;
         let (mut sender, mut receiver) = self.halves(stores);
         sender.cut();
         let delivery_cut = receiver.cut();
@@ -274,7 +276,13 @@ impl Machine {
         self.clock.advance(now);
         match self.phase {
             Phase::Rest(_) => return,
-            Phase::Dial | Phase::BackOff => self.phase = Phase::Rest(false),
+            Phase::Dial | Phase::BackOff => {
+                self.phase = Phase::Rest(false);
+                // What is not told yet may not promise another attempt.
+                if let Some((_, retry)) = &mut self.notices.disconnected {
+                    *retry = None;
+                }
+            }
             Phase::Connected if !self.stopping => {
                 self.line.standing = Standing::Stopping;
                 self.line.wants_pump = true;
@@ -324,6 +332,9 @@ impl Machine {
             packet.properties = Properties::new(kept.as_slice());
             len = packet.encoded_len().map_err(ControlError::Invalid)?;
         }
+        if len > maximum {
+            return Err(ControlError::TooLarge);
+        }
         let (mut sender, mut receiver) = self.halves(stores);
         receiver.pump(&mut sender);
         sender.pump();
@@ -339,9 +350,7 @@ impl Machine {
             .encode(From::Client, out)
             .map_err(ControlError::Invalid)?;
         sender.commit(written);
-        if let Some(expiry) = expiry {
-            self.connection.expiry = expiry;
-        }
+        self.connection.last_expiry = expiry;
         self.stopping = true;
         self.connection.cause = Some(Cause::Stopped);
         self.flush();
@@ -362,8 +371,9 @@ impl Machine {
             return Err(ControlError::Method);
         };
         let possible = match self.phase {
-            Phase::AwaitConnAck => !starts,
-            Phase::Connected => starts != self.connection.reauthenticating,
+            Phase::AwaitConnAck => !starts && self.connection.challenged,
+            Phase::Connected if starts => !self.connection.reauthenticating,
+            Phase::Connected => self.connection.challenged,
             _ => false,
         };
         if !possible || self.stopping {
@@ -415,9 +425,8 @@ impl Machine {
             .encode(From::Client, out)
             .map_err(ControlError::Invalid)?;
         sender.commit(written);
-        if starts {
-            self.connection.reauthenticating = true;
-        }
+        self.connection.challenged = false;
+        self.connection.reauthenticating |= starts;
         Ok(())
     }
 
@@ -448,7 +457,8 @@ impl Machine {
         self.phase = Phase::Close;
     }
 
-    /// DISCONNECT draws on bytes that nothing else can take.
+    /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size
+    /// is smaller is told nothing.
     pub(crate) fn write_disconnect(
         &mut self,
         reason: ReasonCode,
@@ -458,11 +468,10 @@ impl Machine {
             reason,
             properties: Properties::EMPTY,
         };
-        self.write_reserved(
-            store,
-            |out| packet.encode(From::Client, out),
-            packet.encoded_len(),
-        );
+        let len = packet.encoded_len();
+        if len.is_ok_and(|len| len <= self.line.limits.maximum_packet_size as usize) {
+            self.write_reserved(store, |out| packet.encode(From::Client, out), len);
+        }
     }
 
     pub(crate) fn write_reserved(

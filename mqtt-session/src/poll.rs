@@ -268,7 +268,11 @@ impl Machine {
                 // message was admitted.
                 match kept.ok().and_then(|kept| TopicName::new(kept).ok()) {
                     Some(topic) => topic,
-                    None => return Action::Event(self.violate(Violation::NoTopic, outbound)),
+                    None => {
+                        return Action::Event(
+                            self.violate(Violation::UnknownTopicAlias(alias), outbound),
+                        );
+                    }
                 }
             }
         };

@@ -34,8 +34,6 @@ pub enum Violation {
     TopicAlias(u16),
     /// An empty topic name with an alias that was never set.
     UnknownTopicAlias(u16),
-    /// An empty topic name without an alias.
-    NoTopic,
     /// A topic for an alias that is longer than the store can keep.
     TopicAliasTooLong,
     /// An acknowledgement of the wrong kind for its packet identifier.
@@ -81,7 +79,6 @@ impl Violation {
             Self::ReceiveMaximum => "MQTT-3.3.4-9",
             Self::TopicAlias(_) => "MQTT-3.3.2-11",
             Self::UnknownTopicAlias(_) => "MQTT-3.3.2-7",
-            Self::NoTopic => "MQTT-4.7.3-1",
             Self::TopicAliasTooLong => "MQTT-3.3.2-10",
             Self::WrongAcknowledgement(_) => "MQTT-2.2.1-5",
             Self::OutOfOrder(_) => "section 4.3.3",
@@ -126,7 +123,6 @@ impl fmt::Display for Violation {
             Self::ReceiveMaximum => f.write_str("more unacknowledged messages than allowed"),
             Self::TopicAlias(alias) => write!(f, "topic alias {alias} is above the maximum"),
             Self::UnknownTopicAlias(alias) => write!(f, "topic alias {alias} was never set"),
-            Self::NoTopic => f.write_str("neither topic name nor topic alias"),
             Self::TopicAliasTooLong => {
                 f.write_str("topic for an alias is longer than the store can keep")
             }
