@@ -34,6 +34,14 @@ impl Arena {
         len.saturating_add(BLOCK_HEADER) <= free
     }
 
+    /// All that can be taken at the end, behind `prefix` bytes.
+    pub(crate) fn rest<'b>(&self, bytes: &'b mut [u8], prefix: usize) -> &'b mut [u8] {
+        let start = (self.end as usize)
+            .saturating_add(BLOCK_HEADER)
+            .saturating_add(prefix);
+        bytes.get_mut(start..).unwrap_or_default()
+    }
+
     /// The bytes that a block of `len` taken next would have.
     pub(crate) fn next<'b>(&self, bytes: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
         let start = (self.end as usize).checked_add(BLOCK_HEADER)?;

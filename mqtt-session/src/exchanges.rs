@@ -1,18 +1,15 @@
 //! The sending half of the session: what outlives a transport.
 
 use crate::arena::Arena;
-use crate::event::Ticket;
 use crate::id_table::{self, IdEntry};
 use crate::instant::Instant;
-use crate::slots::{Queue, Record};
+use crate::slots::{Queue, Slots};
 
 /// Every record is in exactly one of these queues, from the call that made it to the event that
 /// settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchanges {
-    /// Slots that were used and are free; those from `fresh` on were never used.
-    pub(crate) free: Queue,
-    pub(crate) fresh: u16,
+    pub(crate) slots: Slots,
     /// QoS 1 and 2 messages that were never sent, in order of publishing.
     pub(crate) queued: Queue,
     /// What no window holds back: QoS 0 messages, SUBSCRIBE, UNSUBSCRIBE.
@@ -34,7 +31,6 @@ pub(crate) struct Exchanges {
     /// Given up, identifier kept from use while the session lives.
     pub(crate) reserved: Queue,
     pub(crate) arena: Arena,
-    pub(crate) next_ticket: u64,
     last_id: u16,
     ids_in_use: u16,
     /// When the first of the messages that wait expires.
@@ -44,8 +40,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     pub(crate) const fn new() -> Self {
         Self {
-            free: Queue::EMPTY,
-            fresh: 0,
+            slots: Slots::new(),
             queued: Queue::EMPTY,
             prompt: Queue::EMPTY,
             sending: Queue::EMPTY,
@@ -57,29 +52,10 @@ impl Exchanges {
             ended: Queue::EMPTY,
             reserved: Queue::EMPTY,
             arena: Arena { end: 0, live: 0 },
-            next_ticket: 1,
             last_id: 0,
             ids_in_use: 0,
             next_expiry: Instant::NEVER,
         }
-    }
-
-    /// A free slot, still free.
-    pub(crate) fn peek_slot(&self, records: &[Record]) -> Option<u16> {
-        match self.free.first() {
-            Some(slot) => Some(slot),
-            None => (usize::from(self.fresh) < records.len()).then_some(self.fresh),
-        }
-    }
-
-    /// Takes the slot that [`Exchanges::peek_slot`] showed and issues a ticket for it.
-    pub(crate) fn take_slot(&mut self, records: &mut [Record]) -> Ticket {
-        if self.free.pop_front(records).is_none() {
-            self.fresh = self.fresh.saturating_add(1);
-        }
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket = self.next_ticket.wrapping_add(1);
-        ticket
     }
 
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).

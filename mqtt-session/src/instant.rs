@@ -68,6 +68,14 @@ impl Instant {
         Self(self.0.saturating_add((millis as u64).saturating_mul(1_000)))
     }
 
+    /// The moment `secs` seconds later.
+    pub(crate) const fn plus_secs(self, secs: u32) -> Self {
+        Self(
+            self.0
+                .saturating_add((secs as u64).saturating_mul(1_000_000)),
+        )
+    }
+
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
     pub(crate) const fn stamp(self) -> Stamp {
         Stamp((self.0 / 1_000) as u32)

@@ -12,6 +12,8 @@ pub(crate) struct Line {
     pub(crate) standing: Standing,
     /// Something may be able to leave that could not before.
     pub(crate) wants_pump: bool,
+    /// The transport took bytes: something may be settled by that.
+    pub(crate) took: bool,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
     /// PUBLISH and PUBREL among what is being sent: they count for the window.
@@ -48,6 +50,7 @@ impl Line {
             standing: Standing::Down,
             wants_pump: false,
             blocked: false,
+            took: false,
             sending_exchanges: 0,
             aliases_set: 0,
             alias_next: 1,

@@ -187,6 +187,7 @@ impl Machine {
             return Err(ConnectError::TransmitBuffer { needed });
         }
         let mut line = Line::new(self.clock.now);
+        line.tx.set_capacity(stores.outbound.transmit().len());
         let out = line.tx.room(stores.outbound.transmit(), len);
         let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
         let written = packet

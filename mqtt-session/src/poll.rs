@@ -29,7 +29,7 @@ impl Machine {
         if self.clock.is_due() {
             self.on_due(outbound);
         }
-        if (self.notices.any || !self.exchanges.ended.is_empty())
+        if (self.line.took || self.notices.any || !self.exchanges.ended.is_empty())
             && let Some(event) = self.next_told(outbound, &mut rx)
         {
             return Action::Event(event);
@@ -440,7 +440,15 @@ impl Machine {
         {
             return Some(event);
         }
-        self.next_ended(outbound)
+        if !self.exchanges.ended.is_empty() {
+            return self.next_ended(outbound);
+        }
+        let ticket = self.sender(outbound).next_taken()?;
+        Some(Event::Published {
+            ticket,
+            outcome: Ok(mqtt_proto::ReasonCode::SUCCESS),
+            properties: mqtt_proto::Properties::EMPTY,
+        })
     }
 
     fn next_notice<'e>(&mut self, rx: &mut Rx<'_>) -> Option<Event<'e>> {

@@ -4,7 +4,7 @@ use crate::event::GiveUp;
 use crate::id_table;
 use crate::sender::{EXPIRY_PREFIX, Sender};
 use crate::slots::{Flags, Record, Stage};
-use crate::stored::Layout;
+use crate::stored::{self, Layout};
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode, Sender as From};
 
@@ -121,6 +121,62 @@ impl Sender<'_> {
 
     /// Sends the packet at the front of a queue, or gives it up when it may not be sent.
     fn send(&mut self, slot: u16, from: Source) -> Step {
+        match self.send_plainly(slot, from) {
+            Some(step) => step,
+            None => self.send_with_care(slot, from),
+        }
+    }
+
+    /// Copies a message that is stored whole and that no limit can forbid. `None`: it is
+    /// something else, or there is no room as it is.
+    #[inline]
+    fn send_plainly(&mut self, slot: u16, from: Source) -> Option<Step> {
+        let limits = &self.line.limits;
+        let parts = self.store.parts();
+        let record = parts.records.get_mut(usize::from(slot))?;
+        let len = record.len as usize;
+        if !record.flags.is_plain()
+            || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
+            || self.line.alias_limit > 0
+            || limits.maximum_qos < QoS::ExactlyOnce
+            || !limits.retain_available
+            || len > limits.maximum_packet_size as usize
+        {
+            return None;
+        }
+        let start = record.offset as usize;
+        let packet = parts.arena.get(start..start.checked_add(len)?)?;
+        let out = self.line.tx.room(parts.transmit, len)?;
+        if record.id == 0 {
+            record.id = self.exchanges.assign_id(parts.ids, slot)?;
+        }
+        out.copy_from_slice(packet);
+        stored::stamp(
+            out,
+            record.count,
+            record.id,
+            record.flags.has(Flags::MAYBE_SEEN),
+        );
+        record.flags.set(Flags::SENDING);
+        if self.line.tx.is_empty() {
+            self.line.stalled_since = self.clock.now;
+            self.clock
+                .arm(self.clock.now.plus_millis(self.config.ack_timeout));
+        }
+        self.line.tx.commit(len);
+        record.mark = self.line.tx.queued();
+        let queue = match from {
+            Source::Resume => &mut self.exchanges.resume,
+            Source::Prompt => &mut self.exchanges.prompt,
+            Source::Queued => &mut self.exchanges.queued,
+        };
+        queue.pop_front(parts.records);
+        self.exchanges.sending.push_back(parts.records, slot);
+        self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
+        Some(Step::Moved)
+    }
+
+    fn send_with_care(&mut self, slot: u16, from: Source) -> Step {
         let Some(record) = self.record(slot) else {
             return Step::Blocked;
         };

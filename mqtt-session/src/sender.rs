@@ -7,7 +7,7 @@ use crate::exchanges::Exchanges;
 use crate::instant::Clock;
 use crate::line::{Line, Standing};
 use crate::request::{Publish, RequestError};
-use crate::slots::{Flags, Record, Stage};
+use crate::slots::{Flags, Stage};
 use crate::store::OutboundStore;
 use crate::stored;
 use mqtt_proto::{
@@ -84,90 +84,105 @@ impl Sender<'_> {
             properties: Properties::chain(own, publish.properties),
             payload: if apart { &[] } else { publish.payload },
         };
-        let header = packet.header_len(payload_len)?;
-        let len = header.saturating_add(payload_len);
-        if self.line.is_up() && len > self.line.limits.maximum_packet_size as usize {
-            return Err(RequestError::TooLarge {
-                len,
-                maximum: self.line.limits.maximum_packet_size,
-            });
-        }
         let slot = self.free_slot()?;
-        if publish.qos == QoS::AtMostOnce && !apart && self.goes_straight(len) {
-            return self
-                .write_through(&packet, len, slot)
-                .map(|ticket| (ticket, slot));
+        if publish.qos == QoS::AtMostOnce && !apart && self.goes_straight() {
+            // Encoded once, straight to where it leaves from; what does not fit there is stored.
+            match packet.encode(From::Client, self.line.tx.spare(self.store.transmit())) {
+                Ok(len) => {
+                    self.check_len(len)?;
+                    return Ok((self.write_through(len, slot), slot));
+                }
+                Err(EncodeError::BufferTooSmall { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let stage = match publish.qos {
-            QoS::AtMostOnce => Stage::AwaitSent,
-            QoS::AtLeastOnce => Stage::AwaitPubAck,
-            QoS::ExactlyOnce => Stage::AwaitPubRec,
-        };
         let prefix = if publish.expiry.is_some() {
             EXPIRY_PREFIX
         } else {
             0
         };
-        let stored = if apart { header } else { len };
-        self.room_for(prefix.saturating_add(stored))?;
-        let expires = self
-            .clock
-            .now
-            .after(core::time::Duration::from_secs(u64::from(
-                publish.expiry.unwrap_or(0),
-            )));
-        let parts = self.store.parts();
-        let block = self
-            .exchanges
-            .arena
-            .next(parts.arena, prefix.saturating_add(stored))
-            .ok_or(RequestError::NoRoom)?;
-        let (before, bytes) = block
-            .split_at_mut_checked(prefix)
-            .ok_or(RequestError::NoRoom)?;
-        if let Some(before) = before.first_chunk_mut::<EXPIRY_PREFIX>() {
-            *before = expires.as_micros().to_le_bytes();
-        }
-        if apart {
-            packet.encode_header(From::Client, payload_len, bytes)?;
+        let stored = self.store_packet(&packet, payload_len, apart, prefix)?;
+        let len = if apart {
+            stored.saturating_add(payload_len)
         } else {
-            packet.encode(From::Client, bytes)?;
-        }
-        let ticket = self.exchanges.take_slot(parts.records);
-        let offset = self
-            .exchanges
-            .arena
-            .take(parts.arena, slot, prefix.saturating_add(stored));
-        let mut flags = Flags::default();
-        flags.set(Flags::STORED);
-        if publish.expiry.is_some() {
-            flags.set(Flags::EXPIRES);
-            self.exchanges.next_expiry = self.exchanges.next_expiry.min(expires);
-            self.clock.arm(expires);
-        }
+            stored
+        };
+        self.check_len(len)?;
+        let (stage, queue) = match publish.qos {
+            QoS::AtMostOnce => (Stage::AwaitSent, &mut self.exchanges.prompt),
+            QoS::AtLeastOnce => (Stage::AwaitPubAck, &mut self.exchanges.queued),
+            QoS::ExactlyOnce => (Stage::AwaitPubRec, &mut self.exchanges.queued),
+        };
+        let parts = self.store.parts();
+        let block = prefix.saturating_add(stored);
+        let mut flags = Flags::STORED;
         if apart {
             flags.set(Flags::PAYLOAD_APART);
         }
-        put(
-            parts.records,
-            slot,
-            Record {
-                ticket: ticket.0,
-                offset,
-                len: u32::try_from(stored).unwrap_or(u32::MAX),
-                stage,
-                flags,
-                ..Record::EMPTY
-            },
-        );
-        let queue = if stage == Stage::AwaitSent {
-            &mut self.exchanges.prompt
-        } else {
-            &mut self.exchanges.queued
-        };
+        if let Some(seconds) = publish.expiry {
+            flags.set(Flags::EXPIRES);
+            let expires = self.clock.now.plus_secs(seconds);
+            let place = self.exchanges.arena.next(parts.arena, block);
+            if let Some(place) = place.and_then(|place| place.first_chunk_mut::<EXPIRY_PREFIX>()) {
+                *place = expires.as_micros().to_le_bytes();
+            }
+            self.exchanges.next_expiry = self.exchanges.next_expiry.min(expires);
+            self.clock.arm(expires);
+        }
+        let offset = self.exchanges.arena.take(parts.arena, slot, block);
         queue.push_back(parts.records, slot);
+        let ticket = self.exchanges.slots.take(parts.records, slot);
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            record.ticket = ticket.0;
+            record.offset = offset;
+            record.len = u32::try_from(stored).unwrap_or(u32::MAX);
+            record.count = u16::try_from(publish.topic.as_str().len()).unwrap_or(u16::MAX);
+            record.stage = stage;
+            record.flags = flags;
+        }
         self.line.wants_pump = true;
         Ok((ticket, slot))
+    }
+
+    /// Holds the length of a packet against the server's limit, where that is known.
+    fn check_len(&self, len: usize) -> Result<(), RequestError> {
+        let maximum = self.line.limits.maximum_packet_size;
+        if len > maximum as usize && self.line.is_up() {
+            return Err(RequestError::TooLarge { len, maximum });
+        }
+        Ok(())
+    }
+
+    /// Encodes a message behind what the arena holds, where it is not taken yet; its length
+    /// there. With `apart`, only its header.
+    fn store_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        payload_len: usize,
+        apart: bool,
+        prefix: usize,
+    ) -> Result<usize, RequestError> {
+        let encode = |out: &mut [u8]| {
+            if apart {
+                packet.encode_header(From::Client, payload_len, out)
+            } else {
+                packet.encode(From::Client, out)
+            }
+        };
+        let needed = match encode(self.exchanges.arena.rest(self.store.arena(), prefix)) {
+            Err(EncodeError::BufferTooSmall { needed }) => needed,
+            encoded => return Ok(encoded?),
+        };
+        let total = if apart {
+            needed.saturating_add(payload_len)
+        } else {
+            needed
+        };
+        self.check_len(total)?;
+        self.room_for(prefix.saturating_add(needed))?;
+        Ok(encode(
+            self.exchanges.arena.rest(self.store.arena(), prefix),
+        )?)
     }
 
     fn check_publish(&self, publish: &Publish<'_>) -> Result<(), RequestError> {
@@ -202,14 +217,15 @@ impl Sender<'_> {
 
     /// A free slot, still free; makes the table longer where the store can.
     fn free_slot(&mut self) -> Result<u16, RequestError> {
-        if let Some(slot) = self.exchanges.peek_slot(self.store.records()) {
+        if let Some(slot) = self.exchanges.slots.peek(self.store.records()) {
             return Ok(slot);
         }
         if !self.store.grow_records() {
             return Err(RequestError::TooMany);
         }
         self.exchanges
-            .peek_slot(self.store.records())
+            .slots
+            .peek(self.store.records())
             .ok_or(RequestError::TooMany)
     }
 
@@ -247,51 +263,41 @@ impl Sender<'_> {
     }
 
     /// Whether a QoS 0 message can be written for the transport at once: nothing that should
-    /// leave before it waits, its topic gets no alias, and there is room.
-    fn goes_straight(&mut self, len: usize) -> bool {
-        if self.line.standing != Standing::Up
-            || self.line.alias_limit > 0
-            || !self.exchanges.prompt.is_empty()
-            || !self.exchanges.resume.is_empty()
-        {
-            return false;
-        }
-        self.has_room(len)
+    /// leave before it waits, and its topic gets no alias.
+    fn goes_straight(&self) -> bool {
+        self.line.standing == Standing::Up
+            && self.line.alias_limit == 0
+            && self.exchanges.prompt.is_empty()
+            && self.exchanges.resume.is_empty()
     }
 
     /// Whether the transmit buffer has room for `len` bytes, after growing where the store can.
+    #[inline]
     pub(crate) fn has_room(&mut self, len: usize) -> bool {
-        if self.line.tx.room(self.store.transmit(), len).is_some() {
-            return true;
-        }
-        self.store.grow_transmit(self.line.tx.wanted(len))
-            && self.line.tx.room(self.store.transmit(), len).is_some()
+        self.line.tx.fits(len) || self.make_room(len)
     }
 
-    fn write_through(
-        &mut self,
-        packet: &Packet<'_>,
-        len: usize,
-        slot: u16,
-    ) -> Result<Ticket, RequestError> {
-        let room = self.line.tx.room(self.store.transmit(), len);
-        let out = room.ok_or(RequestError::NoRoom)?;
-        let written = packet.encode(From::Client, out)?;
-        self.commit(written);
-        let parts = self.store.parts();
-        let ticket = self.exchanges.take_slot(parts.records);
-        put(
-            parts.records,
-            slot,
-            Record {
-                ticket: ticket.0,
-                mark: self.line.tx.queued(),
-                stage: Stage::AwaitSent,
-                ..Record::EMPTY
-            },
-        );
-        self.exchanges.sending.push_back(parts.records, slot);
-        Ok(ticket)
+    #[cold]
+    fn make_room(&mut self, len: usize) -> bool {
+        if self.store.grow_transmit(self.line.tx.wanted(len)) {
+            self.line.tx.set_capacity(self.store.transmit().len());
+        }
+        self.line.tx.fits(len)
+    }
+
+    /// A QoS 0 message of `len` bytes was written for the transport.
+    fn write_through(&mut self, len: usize, slot: u16) -> Ticket {
+        self.commit(len);
+        let records = self.store.records();
+        self.exchanges.sending.push_back(records, slot);
+        let ticket = self.exchanges.slots.take(records, slot);
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.ticket = ticket.0;
+            record.mark = self.line.tx.queued();
+            record.stage = Stage::AwaitSent;
+            record.flags = Flags::SENDING;
+        }
+        ticket
     }
 
     /// Queues what was written for the transport, which may begin to stall now.
@@ -385,28 +391,23 @@ impl Sender<'_> {
         let parts = self.store.parts();
         let block = self.exchanges.arena.next(parts.arena, len);
         encode(block.ok_or(RequestError::NoRoom)?)?;
-        let ticket = self.exchanges.take_slot(parts.records);
         let offset = self.exchanges.arena.take(parts.arena, slot, len);
-        let stage = if flags.has(Flags::SUBSCRIBE) {
-            Stage::AwaitSubAck
-        } else {
-            Stage::AwaitUnsubAck
-        };
+        let subscribes = flags.has(Flags::SUBSCRIBE);
         flags.set(Flags::STORED);
-        put(
-            parts.records,
-            slot,
-            Record {
-                ticket: ticket.0,
-                offset,
-                len: u32::try_from(len).unwrap_or(u32::MAX),
-                filters: u16::try_from(filters).unwrap_or(u16::MAX),
-                stage,
-                flags,
-                ..Record::EMPTY
-            },
-        );
         self.exchanges.prompt.push_back(parts.records, slot);
+        let ticket = self.exchanges.slots.take(parts.records, slot);
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            record.ticket = ticket.0;
+            record.offset = offset;
+            record.len = u32::try_from(len).unwrap_or(u32::MAX);
+            record.count = u16::try_from(filters).unwrap_or(u16::MAX);
+            record.stage = if subscribes {
+                Stage::AwaitSubAck
+            } else {
+                Stage::AwaitUnsubAck
+            };
+            record.flags = flags;
+        }
         self.line.wants_pump = true;
         Ok(ticket)
     }
@@ -430,12 +431,5 @@ impl Sender<'_> {
             return Err(RequestError::SubscriptionIdentifiersNotSupported);
         }
         Ok(())
-    }
-}
-
-/// Writes a record into a slot that was just taken, which is in no queue.
-fn put(records: &mut [Record], slot: u16, record: Record) {
-    if let Some(place) = records.get_mut(usize::from(slot)) {
-        *place = record;
     }
 }

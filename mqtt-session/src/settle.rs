@@ -30,14 +30,20 @@ pub(crate) enum Answer {
 impl Sender<'_> {
     /// The transport took `len` of the bytes offered.
     pub(crate) fn sent(&mut self, len: usize) {
-        let taken = self.line.tx.took(len);
-        if taken == 0 {
+        if self.line.tx.took(len) == 0 {
             return;
         }
         let now = self.clock.now;
         self.line.last_sent = now;
         self.line.stalled_since = now;
         self.line.wants_pump |= self.line.blocked;
+        self.line.took = true;
+    }
+
+    /// Moves on what the transport has taken whole. A QoS 0 message is settled by that: it is
+    /// returned, and what is behind it waits for the next call.
+    pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
+        let now = self.clock.now;
         while let Some(slot) = self.exchanges.sending.first() {
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
@@ -46,16 +52,16 @@ impl Sender<'_> {
             if !self.line.tx.has_taken(record.mark) {
                 break;
             }
+            let stage = record.stage;
+            let ticket = Ticket(record.ticket);
+            let stored = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
             record.flags.clear(Flags::SENDING);
             record.flags.set(Flags::ON_WIRE);
+            record.flags.set(Flags::MAYBE_SEEN);
             record.mark = now.stamp().raw();
-            let stage = record.stage;
-            self.exchanges.sending.remove(records, slot);
+            self.exchanges.sending.pop_front(records);
             let queue = match stage {
-                Stage::AwaitPubAck | Stage::AwaitPubRec => {
-                    record_seen(records, slot);
-                    &mut self.exchanges.flight
-                }
+                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.exchanges.flight,
                 Stage::AwaitPubComp => &mut self.exchanges.released,
                 Stage::AwaitSubAck | Stage::AwaitUnsubAck => {
                     self.free_block(slot);
@@ -65,14 +71,19 @@ impl Sender<'_> {
                     continue;
                 }
                 Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
-                    self.end(slot, Stage::EndedWell);
-                    continue;
+                    if stored {
+                        self.free_block(slot);
+                    }
+                    self.exchanges.slots.give_back(self.store.records(), slot);
+                    return Some(ticket);
                 }
             };
             queue.push_back(records, slot);
             self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
             self.clock.arm(now.plus_millis(self.config.ack_timeout));
         }
+        self.line.took = false;
+        None
     }
 
     /// PUBACK, PUBREC or PUBCOMP came in.
@@ -160,7 +171,7 @@ impl Sender<'_> {
                 if !record.flags.has(Flags::ON_WIRE) {
                     return Ok(None);
                 }
-                if reasons != usize::from(record.filters) {
+                if reasons != usize::from(record.count) {
                     return Err(Violation::ReasonCodeCount(packet));
                 }
                 self.finish(slot, &record);
@@ -202,7 +213,7 @@ impl Sender<'_> {
         }
         let parts = self.store.parts();
         self.exchanges.free_id(parts.ids, record.id);
-        self.exchanges.free.push_front(parts.records, slot);
+        self.exchanges.slots.give_back(parts.records, slot);
     }
 
     /// The next thing that ended without a packet from the server.
@@ -217,7 +228,7 @@ impl Sender<'_> {
         };
         let told = (Ticket(record.ticket), record.flags, outcome);
         if record.id == 0 {
-            self.exchanges.free.push_front(records, slot);
+            self.exchanges.slots.give_back(records, slot);
         } else {
             record.stage = Stage::Reserved;
             self.exchanges.reserved.push_back(records, slot);
@@ -272,6 +283,7 @@ impl Sender<'_> {
             let begun = line
                 .tx
                 .has_begun(record.mark, (record.len as usize).saturating_add(payload));
+            let mark = record.mark;
             record.flags.clear(Flags::SENDING);
             let seen = record.flags.has(Flags::MAYBE_SEEN);
             match record.stage {
@@ -287,6 +299,8 @@ impl Sender<'_> {
                     let parts = self.store.parts();
                     self.exchanges.free_id(parts.ids, id);
                 }
+                // Taken whole, although that has not been told yet.
+                Stage::AwaitSent if line.tx.has_taken(mark) => self.end(slot, Stage::EndedWell),
                 _ => self.give_up(slot, GiveUp::ConnectionLost),
             }
         }
@@ -347,7 +361,7 @@ impl Sender<'_> {
                 let id = core::mem::take(&mut record.id);
                 self.exchanges.free_id(parts.ids, id);
             }
-            self.exchanges.free.push_front(parts.records, slot);
+            self.exchanges.slots.give_back(parts.records, slot);
         }
     }
 
@@ -447,11 +461,5 @@ impl Place {
             Self::Prompt => &mut exchanges.prompt,
             Self::Resume => &mut exchanges.resume,
         }
-    }
-}
-
-fn record_seen(records: &mut [Record], slot: u16) {
-    if let Some(record) = records.get_mut(usize::from(slot)) {
-        record.flags.set(Flags::MAYBE_SEEN);
     }
 }

@@ -3,6 +3,7 @@
 //! Every record is in exactly one [`Queue`], linked by indices, so that taking one out of the
 //! middle costs the same whatever else is in flight.
 
+use crate::event::Ticket;
 use crate::instant::Stamp;
 use mqtt_proto::ReasonCode;
 
@@ -20,10 +21,12 @@ pub struct Record {
     pub(crate) mark: u32,
     /// The packet identifier, zero while it has none.
     pub(crate) id: u16,
-    pub(crate) next: u16,
-    pub(crate) prev: u16,
-    /// Topic filters in a SUBSCRIBE or UNSUBSCRIBE.
-    pub(crate) filters: u16,
+    next: u16,
+    prev: u16,
+    /// The next free slot, while this one is free.
+    free: u16,
+    /// Topic filters in a SUBSCRIBE or UNSUBSCRIBE; bytes of the topic name in a PUBLISH.
+    pub(crate) count: u16,
     pub(crate) stage: Stage,
     pub(crate) flags: Flags,
     /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
@@ -90,6 +93,11 @@ impl Flags {
     pub(crate) fn clear(&mut self, flag: Self) {
         self.0 &= !flag.0;
     }
+
+    /// Whether it is stored whole and nothing has to be looked up before it can be sent.
+    pub(crate) const fn is_plain(self) -> bool {
+        self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0
+    }
 }
 
 impl Record {
@@ -102,7 +110,8 @@ impl Record {
         id: 0,
         next: NIL,
         prev: NIL,
-        filters: 0,
+        free: NIL,
+        count: 0,
         stage: Stage::AwaitSent,
         flags: Flags(0),
         reason: ReasonCode::SUCCESS,
@@ -119,6 +128,57 @@ impl Record {
     /// The time stamp in `mark` once the record is on the wire.
     pub(crate) fn sent_at(&self) -> Stamp {
         Stamp::from_raw(self.mark)
+    }
+}
+
+/// The slots that no record uses: those given back, last in first out, and those never used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Slots {
+    free: u16,
+    fresh: u16,
+    next_ticket: u64,
+}
+
+impl Slots {
+    pub(crate) const fn new() -> Self {
+        Self {
+            free: NIL,
+            fresh: 0,
+            next_ticket: 1,
+        }
+    }
+
+    /// A free slot, still free.
+    pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
+        if self.free != NIL {
+            return Some(self.free);
+        }
+        (usize::from(self.fresh) < records.len()).then_some(self.fresh)
+    }
+
+    /// Takes the slot that [`Slots::peek`] showed, with its identifier and its reason cleared,
+    /// and issues a ticket for it.
+    pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            if self.free == slot {
+                self.free = record.free;
+            } else {
+                self.fresh = self.fresh.saturating_add(1);
+            }
+            record.id = 0;
+            record.reason = ReasonCode::SUCCESS;
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        ticket
+    }
+
+    /// Gives a slot back that is in no queue.
+    pub(crate) fn give_back(&mut self, records: &mut [Record], slot: u16) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.free = self.free;
+            self.free = slot;
+        }
     }
 }
 
@@ -166,22 +226,14 @@ impl Queue {
         self.len = self.len.saturating_add(1);
     }
 
-    pub(crate) fn push_front(&mut self, records: &mut [Record], slot: u16) {
-        if let Some(record) = records.get_mut(usize::from(slot)) {
-            record.prev = NIL;
-            record.next = self.head;
-        }
-        match records.get_mut(usize::from(self.head)) {
-            Some(first) => first.prev = slot,
-            None => self.tail = slot,
-        }
-        self.head = slot;
-        self.len = self.len.saturating_add(1);
-    }
-
     pub(crate) fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
         let slot = self.first()?;
-        self.remove(records, slot);
+        self.head = records.get(usize::from(slot))?.next;
+        match records.get_mut(usize::from(self.head)) {
+            Some(first) => first.prev = NIL,
+            None => self.tail = NIL,
+        }
+        self.len = self.len.saturating_sub(1);
         Some(slot)
     }
 
@@ -257,10 +309,7 @@ mod tests {
         queue.remove(&mut records, 0);
         queue.remove(&mut records, 4);
         assert_eq!(order(&queue, &records), [1, 3]);
-        queue.push_front(&mut records, 4);
-        assert_eq!(order(&queue, &records), [4, 1, 3]);
         queue.remove(&mut records, 3);
-        assert_eq!(queue.pop_front(&mut records), Some(4));
         assert_eq!(queue.pop_front(&mut records), Some(1));
         assert_eq!(queue.pop_front(&mut records), None);
         assert!(queue.is_empty());

@@ -10,6 +10,30 @@ pub(crate) fn placeholder() -> Option<PacketId> {
 
 const DUP: u8 = 0x08;
 
+/// Writes packet identifier and DUP into a copy of a whole PUBLISH of QoS 1 or 2 whose topic
+/// name has `topic_len` bytes.
+#[inline]
+pub(crate) fn stamp(packet: &mut [u8], topic_len: u16, id: u16, dup: bool) {
+    // The length in the fixed header follows from that of the packet.
+    let length = match packet.len() {
+        0..=129 => 1usize,
+        130..=16_386 => 2,
+        16_387..=2_097_155 => 3,
+        _ => 4,
+    };
+    let place = length
+        .saturating_add(3)
+        .saturating_add(usize::from(topic_len));
+    if let Some(bytes) = packet.get_mut(place..)
+        && let Some(bytes) = bytes.first_chunk_mut::<2>()
+    {
+        *bytes = id.to_be_bytes();
+    }
+    if dup && let Some(first) = packet.first_mut() {
+        *first |= DUP;
+    }
+}
+
 /// The places of a stored PUBLISH that a transmission needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {

@@ -12,6 +12,8 @@ pub(crate) const RESERVE: usize = 5;
 pub(crate) struct Transmit {
     start: u32,
     end: u32,
+    /// Length of the buffer.
+    capacity: u32,
     /// Places in the stream of bytes, counted from the start of the transport, wrapping.
     taken: u32,
     queued: u32,
@@ -53,6 +55,7 @@ impl Transmit {
         Self {
             start: 0,
             end: 0,
+            capacity: 0,
             taken: 0,
             queued: 0,
             offered: None,
@@ -99,15 +102,38 @@ impl Transmit {
             .saturating_add(RESERVE)
     }
 
-    /// Room for `len` bytes behind what is queued, leaving the reserve free; moves what is
-    /// queued to the front only when at least as much is free there, so that moving stays
-    /// linear in the bytes sent.
+    /// The buffer has this length now.
+    pub(crate) fn set_capacity(&mut self, len: usize) {
+        self.capacity = u32::try_from(len).unwrap_or(u32::MAX);
+    }
+
+    /// Whether [`Transmit::room`] has room for `len` bytes.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        let wanted = len.saturating_add(RESERVE);
+        let behind = self.capacity.saturating_sub(self.end) as usize;
+        behind >= wanted || self.pays(behind, wanted)
+    }
+
+    /// Whether moving what is queued to the front makes room, and at least as much is free there,
+    /// so that moving stays linear in the bytes sent.
+    fn pays(&self, behind: usize, wanted: usize) -> bool {
+        let in_front = self.start as usize;
+        in_front >= self.live() && behind.saturating_add(in_front) >= wanted
+    }
+
+    /// All the room behind what is queued, leaving the reserve free, as it is now.
+    pub(crate) fn spare<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
+        let end = buffer.len().saturating_sub(RESERVE);
+        buffer.get_mut(self.end as usize..end).unwrap_or_default()
+    }
+
+    /// Room for `len` bytes behind what is queued, leaving the reserve free.
     pub(crate) fn room<'b>(&mut self, buffer: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
         let wanted = len.saturating_add(RESERVE);
         let behind = buffer.len().saturating_sub(self.end as usize);
         if behind < wanted {
-            let in_front = self.start as usize;
-            if in_front < self.live() || behind.saturating_add(in_front) < wanted {
+            if !self.pays(behind, wanted) {
                 return None;
             }
             self.pack(buffer);
