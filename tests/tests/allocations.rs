@@ -412,7 +412,7 @@ fn heap_holds_payloads_without_allocating_once_warm() {
     let payload = payload.clone();
     let mut line = Line::new(Config::default(), Heap::default());
     line.connect();
-    let mut round = |line: &mut Line<Heap>, answers| {
+    let round = |line: &mut Line<Heap>, answers| {
         line.answers = answers;
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let publish = Publish::new(topic(), &[]).qos(qos);

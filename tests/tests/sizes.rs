@@ -21,9 +21,6 @@ fn without_buffers<const OUT: usize, const IN: usize>() -> usize {
 #[track_caller]
 fn holds(what: &str, bytes: usize, ceiling: usize) {
     println!("{what:<48} {bytes:>5} bytes, ceiling {ceiling}");
-    if true {
-        return;
-    }
     assert!(
         bytes <= ceiling,
         "{what}: {bytes} bytes, the ceiling is {ceiling}"
@@ -32,37 +29,45 @@ fn holds(what: &str, bytes: usize, ceiling: usize) {
 
 #[test]
 fn a_fixed_client_without_its_buffers_is_small() {
-    holds("Client, 8 exchanges each way", without_buffers::<8, 8>(), 0);
-    holds("Client, 1 exchange each way", without_buffers::<1, 1>(), 0);
+    holds(
+        "Client, 8 exchanges each way",
+        without_buffers::<8, 8>(),
+        960,
+    );
+    holds(
+        "Client, 1 exchange each way",
+        without_buffers::<1, 1>(),
+        624,
+    );
     let out = without_buffers::<108, 8>() - without_buffers::<8, 8>();
-    holds("100 exchanges out", out, 0);
+    holds("100 exchanges out", out, 3_600);
     let inbound = without_buffers::<8, 108>() - without_buffers::<8, 8>();
-    holds("100 exchanges in", inbound, 0);
+    holds("100 exchanges in", inbound, 1_200);
 }
 
 #[test]
 fn what_passes_between_machine_and_caller_is_small() {
-    holds("Action", size_of::<Action<'_>>(), 0);
-    holds("Event", size_of::<Event<'_>>(), 0);
-    holds("Delivery", size_of::<Delivery<'_>>(), 0);
-    holds("Message", size_of::<Message<'_>>(), 0);
-    holds("Sender", size_of::<Sender<'_>>(), 0);
-    holds("Publish", size_of::<Publish<'_>>(), 0);
-    holds("Connect", size_of::<Connect<'_>>(), 0);
-    holds("Config", size_of::<Config>(), 0);
-    holds("Limits", size_of::<Limits>(), 0);
-    holds("Violation", size_of::<Violation>(), 0);
-    holds("Ticket", size_of::<Ticket>(), 0);
-    holds("AckToken", size_of::<AckToken>(), 0);
-    holds("Instant", size_of::<Instant>(), 0);
+    holds("Action", size_of::<Action<'_>>(), 152);
+    holds("Event", size_of::<Event<'_>>(), 72);
+    holds("Delivery", size_of::<Delivery<'_>>(), 152);
+    holds("Message", size_of::<Message<'_>>(), 104);
+    holds("Sender", size_of::<Sender<'_>>(), 48);
+    holds("Publish", size_of::<Publish<'_>>(), 64);
+    holds("Connect", size_of::<Connect<'_>>(), 144);
+    holds("Config", size_of::<Config>(), 44);
+    holds("Limits", size_of::<Limits>(), 16);
+    holds("Violation", size_of::<Violation>(), 20);
+    holds("Ticket", size_of::<Ticket>(), 8);
+    holds("AckToken", size_of::<AckToken>(), 8);
+    holds("Instant", size_of::<Instant>(), 8);
     holds(
         "RxBuffer beside its bytes",
         size_of::<RxBuffer<[u8; 0]>>(),
-        0,
+        40,
     );
     holds(
         "Client on the heap, by itself",
         size_of::<Client<Heap>>(),
-        0,
+        800,
     );
 }
