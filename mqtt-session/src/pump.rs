@@ -323,7 +323,7 @@ impl Sender<'_> {
             return false;
         };
         layout.apply(packet, id, dup, expiry);
-        if self.line.alias_limit > 0 && !apart && self.write_aliased(start, end, &layout) {
+        if self.line.alias_limit > 0 && !apart && self.write_aliased(slot, (start, end), &layout) {
             return true;
         }
         if self.has_room(len) {
@@ -407,7 +407,7 @@ impl Sender<'_> {
 
     /// Writes a message with a topic alias, where its topic has or gets one, the packet is
     /// within the server's limit, and there is room. The alias is committed with the packet.
-    fn write_aliased(&mut self, start: usize, end: usize, layout: &Layout) -> bool {
+    fn write_aliased(&mut self, slot: u16, (start, end): (usize, usize), layout: &Layout) -> bool {
         let Some((alias, with_topic)) = self.choose_alias(start, layout) else {
             return false;
         };
@@ -436,8 +436,14 @@ impl Sender<'_> {
         if written.is_none() {
             return false;
         }
-        if with_topic {
+        let how = if with_topic {
             self.line.alias_was_set();
+            Flags::ALIAS_SET
+        } else {
+            Flags::ALIAS_ALONE
+        };
+        if let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+            record.flags.set(how);
         }
         self.commit(len);
         true

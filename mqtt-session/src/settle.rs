@@ -5,8 +5,10 @@ use crate::event::{GiveUp, Ticket};
 use crate::id_table;
 use crate::instant::Instant;
 use crate::line::Line;
+use crate::pump::packet_range;
 use crate::sender::Sender;
 use crate::slots::{Flags, Queue, Record, Stage};
+use crate::stored::Layout;
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, ReasonCode};
 
@@ -248,6 +250,8 @@ impl Sender<'_> {
                 at = Queue::after(records, slot);
                 if let Some(record) = records.get_mut(usize::from(slot)) {
                     record.flags.clear(Flags::ON_WIRE);
+                    record.flags.clear(Flags::ALIAS_SET);
+                    record.flags.clear(Flags::ALIAS_ALONE);
                 }
             }
         }
@@ -275,16 +279,16 @@ impl Sender<'_> {
         let mut unreleased = Queue::EMPTY;
         let mut again = Queue::EMPTY;
         while let Some(slot) = self.exchanges.sending.pop_front(self.store.records()) {
-            let payload = self.store.payload(slot).len();
+            let written = self.written_len(slot);
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
                 continue;
             };
-            let begun = line
-                .tx
-                .has_begun(record.mark, (record.len as usize).saturating_add(payload));
+            let begun = line.tx.has_begun(record.mark, written);
             let mark = record.mark;
             record.flags.clear(Flags::SENDING);
+            record.flags.clear(Flags::ALIAS_SET);
+            record.flags.clear(Flags::ALIAS_ALONE);
             let seen = record.flags.has(Flags::MAYBE_SEEN);
             match record.stage {
                 Stage::AwaitPubComp => unreleased.push_back(records, slot),
@@ -311,6 +315,22 @@ impl Sender<'_> {
         self.exchanges.release = unreleased;
         untouched.append(records, &mut self.exchanges.queued);
         self.exchanges.queued = untouched;
+    }
+
+    /// How many bytes the present transport gets for a record that was written for it.
+    fn written_len(&mut self, slot: u16) -> usize {
+        let Some(record) = self.record(slot) else {
+            return 0;
+        };
+        let whole = (record.len as usize).saturating_add(self.store.payload(slot).len());
+        let with_topic = record.flags.has(Flags::ALIAS_SET);
+        if !with_topic && !record.flags.has(Flags::ALIAS_ALONE) {
+            return whole;
+        }
+        let (start, end) = packet_range(&record);
+        let packet = self.store.arena().get(start..end).unwrap_or_default();
+        let aliased = Layout::of(packet).and_then(|layout| layout.aliased_len(packet, with_topic));
+        aliased.unwrap_or(whole)
     }
 
     /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it

@@ -82,6 +82,11 @@ impl Flags {
     /// Every byte of it was taken by the present transport.
     pub(crate) const ON_WIRE: Self = Self(1 << 10);
 
+    /// The present transport got it with a topic alias instead of its topic.
+    pub(crate) const ALIAS_ALONE: Self = Self(1 << 11);
+    /// The present transport got it with its topic and a topic alias for it.
+    pub(crate) const ALIAS_SET: Self = Self(1 << 12);
+
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }
