@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
@@ -39,11 +39,12 @@ impl<'a> Ack<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(self.remaining_length(&plan), fault)
+        packet_len(match (self.properties.is_empty(), self.reason) {
+            (true, ReasonCode::SUCCESS) => 2,
+            (true, _) => 3,
+            (false, _) => self.properties.prefixed_len().saturating_add(3),
         })
     }
 
@@ -76,41 +77,37 @@ impl<'a> Ack<'a> {
         self.encode_long(kind, sender, out)
     }
 
+    #[inline(never)]
     fn encode_long(
         &self,
         kind: PacketType,
         sender: Sender,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !self.reason.is_allowed(kind, sender) {
-                return fault.fail(EncodeError::ReasonCode {
-                    code: self.reason,
-                    packet: kind,
-                });
-            }
-            let plan = self
-                .properties
-                .plan(PropertyRules::of(kind, sender), fault)?;
-            let remaining_length = self.remaining_length(&plan);
-            let (mut writer, total) =
-                Writer::begin(out, kind.first_byte(), remaining_length, 0, fault)?;
-            writer.two(self.packet_id.value())?;
-            if remaining_length > 2 {
+        let outline = Outline {
+            first_byte: kind.first_byte(),
+            at_least: 3,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.two(self.packet_id.value())?;
+                if !self.reason.is_allowed(kind, sender) {
+                    return writer.fail(EncodeError::ReasonCode {
+                        code: self.reason,
+                        packet: kind,
+                    });
+                }
                 writer.byte(self.reason.value())?;
-            }
-            if plan.len > 0 {
-                self.properties.write(&plan, &mut writer)?;
-            }
-            Some(total)
-        })
-    }
-
-    fn remaining_length(&self, plan: &PropertiesPlan) -> usize {
-        match (plan.len, self.reason) {
-            (0, ReasonCode::SUCCESS) => 2,
-            (0, _) => 3,
-            _ => plan.prefixed_len().saturating_add(3),
-        }
+                if self.properties.is_empty() {
+                    return Some(());
+                }
+                self.properties
+                    .write(PropertyRules::of(kind, sender), writer)
+            },
+        )
     }
 }

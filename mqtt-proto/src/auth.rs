@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
@@ -37,39 +37,37 @@ impl<'a> Auth<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(properties.prefixed_len().saturating_add(1), fault)
-        })
+        packet_len(self.properties.prefixed_len().saturating_add(1))
     }
 
     /// Encodes the packet; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !self.reason.is_allowed(PacketType::Auth, sender) {
-                return fault.fail(EncodeError::ReasonCode {
-                    code: self.reason,
-                    packet: PacketType::Auth,
-                });
-            }
-            let rules = PropertyRules::of(PacketType::Auth, sender);
-            let properties = self.properties.plan(rules, fault)?;
-            if !has(properties.present, PropertyId::AuthenticationMethod) {
-                return fault.fail(EncodeError::MissingProperty(
-                    PropertyId::AuthenticationMethod,
-                ));
-            }
-            let remaining_length = properties.prefixed_len().saturating_add(1);
-            let first_byte = PacketType::Auth.first_byte();
-            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
-            writer.byte(self.reason.value())?;
-            self.properties.write(&properties, &mut writer)?;
-            Some(total)
-        })
+        if !self.reason.is_allowed(PacketType::Auth, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::Auth,
+            });
+        }
+        let outline = Outline {
+            first_byte: PacketType::Auth.first_byte(),
+            at_least: 2,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.byte(self.reason.value())?;
+                self.properties
+                    .write(PropertyRules::of(PacketType::Auth, sender), writer)
+            },
+        )
     }
 }

@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
@@ -40,40 +40,43 @@ impl<'a> ConnAck<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(properties.prefixed_len().saturating_add(2), fault)
-        })
+        packet_len(self.properties.prefixed_len().saturating_add(2))
     }
 
     /// Encodes the packet; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !PacketType::ConnAck.may_come_from(sender) {
-                return fault.fail(EncodeError::WrongDirection(PacketType::ConnAck, sender));
-            }
-            if !self.reason.is_allowed(PacketType::ConnAck, sender) {
-                return fault.fail(EncodeError::ReasonCode {
-                    code: self.reason,
-                    packet: PacketType::ConnAck,
-                });
-            }
-            if self.session_present && self.reason != ReasonCode::SUCCESS {
-                return fault.fail(EncodeError::SessionPresentWithFailure);
-            }
-            let rules = PropertyRules::of(PacketType::ConnAck, sender);
-            let properties = self.properties.plan(rules, fault)?;
-            let remaining_length = properties.prefixed_len().saturating_add(2);
-            let first_byte = PacketType::ConnAck.first_byte();
-            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
-            writer.array([u8::from(self.session_present), self.reason.value()])?;
-            self.properties.write(&properties, &mut writer)?;
-            Some(total)
-        })
+        if !PacketType::ConnAck.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::ConnAck, sender));
+        }
+        if !self.reason.is_allowed(PacketType::ConnAck, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::ConnAck,
+            });
+        }
+        if self.session_present && self.reason != ReasonCode::SUCCESS {
+            return Err(EncodeError::SessionPresentWithFailure);
+        }
+        let outline = Outline {
+            first_byte: PacketType::ConnAck.first_byte(),
+            at_least: 3,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.array([u8::from(self.session_present), self.reason.value()])?;
+                self.properties
+                    .write(PropertyRules::of(PacketType::ConnAck, sender), writer)
+            },
+        )
     }
 }

@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, has, read_properties, read_will_properties};
+use crate::property::{PropertyRules, has, read_properties, read_will_properties};
 use crate::reader::Reader;
-use crate::writer::{EncodeFault, Writer, attempt, binary_len, packet_len, text_len};
+use crate::writer::{Outline, Writer, encode, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
@@ -111,12 +111,17 @@ impl<'a> Connect<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A text, binary data or property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.plan(PropertyRules::UNCHECKED, PropertyRules::UNCHECKED, fault)?;
-            packet_len(plan.remaining_length, fault)
-        })
+        let will_properties = self
+            .will
+            .as_ref()
+            .map_or(0, |will| will.properties.prefixed_len());
+        packet_len(
+            self.least_len()
+                .saturating_add(self.properties.prefixed_len())
+                .saturating_add(will_properties),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -124,59 +129,24 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !PacketType::Connect.may_come_from(sender) {
-                return fault.fail(EncodeError::WrongDirection(PacketType::Connect, sender));
-            }
-            let rules = PropertyRules::of(PacketType::Connect, sender);
-            let plan = self.plan(rules, PropertyRules::WILL, fault)?;
-            if lacks_method(plan.properties.present) {
-                return fault.fail(EncodeError::MissingProperty(
-                    PropertyId::AuthenticationMethod,
-                ));
-            }
-            self.write(&plan, out, fault)
-        })
+        if !PacketType::Connect.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
+        }
+        let outline = Outline {
+            first_byte: PacketType::Connect.first_byte(),
+            at_least: self.least_len(),
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| self.write(sender, writer),
+        )
     }
 
     #[inline(always)]
-    fn plan(
-        &self,
-        rules: &PropertyRules,
-        will_rules: &PropertyRules,
-        fault: &mut EncodeFault,
-    ) -> Option<Plan> {
-        let properties = self.properties.plan(rules, fault)?;
-        let mut remaining_length = 10_usize
-            .wrapping_add(properties.prefixed_len())
-            .wrapping_add(text_len(self.client_id, Field::ClientId, fault)?);
-        let mut will_properties = PropertiesPlan::EMPTY;
-        if let Some(will) = &self.will {
-            will_properties = will.properties.plan(will_rules, fault)?;
-            remaining_length = remaining_length
-                .wrapping_add(will_properties.prefixed_len())
-                .wrapping_add(will.topic.as_str().len().wrapping_add(2))
-                .wrapping_add(binary_len(will.payload, Field::WillPayload, fault)?);
-        }
-        if let Some(user_name) = self.user_name {
-            remaining_length =
-                remaining_length.wrapping_add(text_len(user_name, Field::UserName, fault)?);
-        }
-        if let Some(password) = self.password {
-            remaining_length =
-                remaining_length.wrapping_add(binary_len(password, Field::Password, fault)?);
-        }
-        Some(Plan {
-            properties,
-            will_properties,
-            remaining_length,
-        })
-    }
-
-    #[inline(always)]
-    fn write(&self, plan: &Plan, out: &mut [u8], fault: &mut EncodeFault) -> Option<usize> {
-        let first_byte = PacketType::Connect.first_byte();
-        let (mut writer, total) = Writer::begin(out, first_byte, plan.remaining_length, 0, fault)?;
+    fn write(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
         let [high, low] = self.keep_alive.to_be_bytes();
         writer.array([
             0,
@@ -190,20 +160,35 @@ impl<'a> Connect<'a> {
             high,
             low,
         ])?;
-        self.properties.write(&plan.properties, &mut writer)?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
         writer.text(self.client_id, Field::ClientId)?;
         if let Some(will) = &self.will {
-            will.properties.write(&plan.will_properties, &mut writer)?;
-            writer.binary(will.topic.as_str().as_bytes())?;
-            writer.binary(will.payload)?;
+            will.properties.write(PropertyRules::WILL, writer)?;
+            writer.topic(will.topic.as_str())?;
+            writer.binary(will.payload, Field::WillPayload)?;
         }
         if let Some(user_name) = self.user_name {
             writer.text(user_name, Field::UserName)?;
         }
         if let Some(password) = self.password {
-            writer.binary(password)?;
+            writer.binary(password, Field::Password)?;
         }
-        Some(total)
+        Some(())
+    }
+
+    /// The Remaining Length without properties and their lengths.
+    #[inline(always)]
+    fn least_len(&self) -> usize {
+        let prefixed = |len: usize| len.saturating_add(2);
+        let will = self.will.as_ref().map_or(0, |will| {
+            prefixed(will.topic.as_str().len()).saturating_add(prefixed(will.payload.len()))
+        });
+        10_usize
+            .saturating_add(prefixed(self.client_id.len()))
+            .saturating_add(will)
+            .saturating_add(self.user_name.map_or(0, |name| prefixed(name.len())))
+            .saturating_add(self.password.map_or(0, |password| prefixed(password.len())))
     }
 
     fn flags(&self) -> u8 {
@@ -234,12 +219,6 @@ impl<'a> Will<'a> {
             properties,
         })
     }
-}
-
-struct Plan {
-    properties: PropertiesPlan,
-    will_properties: PropertiesPlan,
-    remaining_length: usize,
 }
 
 /// Authentication Data says nothing without a method (section 3.1.2.11.10).

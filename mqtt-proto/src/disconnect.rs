@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
@@ -31,46 +31,47 @@ impl<'a> Disconnect<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(self.remaining_length(&properties), fault)
+        packet_len(match (self.properties.is_empty(), self.reason) {
+            (true, ReasonCode::NORMAL_DISCONNECTION) => 0,
+            (true, _) => 1,
+            (false, _) => self.properties.prefixed_len().saturating_add(1),
         })
     }
 
     /// Encodes the packet in its shortest form; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !self.reason.is_allowed(PacketType::Disconnect, sender) {
-                return fault.fail(EncodeError::ReasonCode {
-                    code: self.reason,
-                    packet: PacketType::Disconnect,
-                });
-            }
-            let rules = PropertyRules::of(PacketType::Disconnect, sender);
-            let properties = self.properties.plan(rules, fault)?;
-            let remaining_length = self.remaining_length(&properties);
-            let first_byte = PacketType::Disconnect.first_byte();
-            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
-            if remaining_length > 0 {
-                writer.byte(self.reason.value())?;
-            }
-            if properties.len > 0 {
-                self.properties.write(&properties, &mut writer)?;
-            }
-            Some(total)
-        })
-    }
-
-    fn remaining_length(&self, plan: &PropertiesPlan) -> usize {
-        match (plan.len, self.reason) {
-            (0, ReasonCode::NORMAL_DISCONNECTION) => 0,
-            (0, _) => 1,
-            _ => plan.prefixed_len().saturating_add(1),
+        if !self.reason.is_allowed(PacketType::Disconnect, sender) {
+            return Err(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: PacketType::Disconnect,
+            });
         }
+        let outline = Outline {
+            first_byte: PacketType::Disconnect.first_byte(),
+            at_least: 0,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                if self.properties.is_empty() {
+                    return match self.reason {
+                        ReasonCode::NORMAL_DISCONNECTION => Some(()),
+                        reason => writer.byte(reason.value()),
+                    };
+                }
+                writer.byte(self.reason.value())?;
+                self.properties
+                    .write(PropertyRules::of(PacketType::Disconnect, sender), writer)
+            },
+        )
     }
 }

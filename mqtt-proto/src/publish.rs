@@ -1,7 +1,7 @@
 use crate::fixed_header::PublishFlags;
-use crate::property::{PropertiesPlan, PropertyRules, has, read_properties};
+use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::{Reader, decode};
-use crate::writer::{EncodeFault, Writer, attempt, packet_len};
+use crate::writer::{Outline, Writer, encode, packet_len};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
     Properties, PropertyId, QoS, Sender, TopicName, varint,
@@ -124,23 +124,24 @@ impl<'a> Publish<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.plan(PropertyRules::UNCHECKED, self.payload.len(), fault)?;
-            packet_len(plan.remaining_length, fault)
-        })
+        packet_len(
+            self.least_len()
+                .saturating_add(self.properties.prefixed_len())
+                .saturating_add(self.payload.len()),
+        )
     }
 
     /// Bytes of the packet but for its payload, when the payload has `payload_len` bytes.
     ///
     /// # Errors
-    /// As [`encoded_len`](Self::encoded_len).
+    /// The packet is too large.
     pub fn header_len(&self, payload_len: usize) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.plan(PropertyRules::UNCHECKED, payload_len, fault)?;
-            Some(packet_len(plan.remaining_length, fault)?.wrapping_sub(payload_len))
-        })
+        let header = self
+            .least_len()
+            .saturating_add(self.properties.prefixed_len());
+        packet_len(header.saturating_add(payload_len)).map(|len| len.saturating_sub(payload_len))
     }
 
     /// Encodes the whole packet; the number of bytes written.
@@ -149,12 +150,23 @@ impl<'a> Publish<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.checked_plan(sender, self.payload.len(), fault)?;
-            let (mut writer, total) = self.write_header(&plan, 0, out, fault)?;
-            writer.payload(self.payload)?;
-            Some(total)
-        })
+        let outline = Outline {
+            first_byte: self.first_byte(),
+            at_least: self
+                .least_len()
+                .wrapping_add(1)
+                .saturating_add(self.payload.len()),
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                self.write_header(sender, writer)?;
+                writer.block(self.payload)
+            },
+        )
     }
 
     /// Encodes everything but the payload, which has `payload_len` bytes and is sent right after;
@@ -186,87 +198,57 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let plan = self.checked_plan(sender, payload_len, fault)?;
-            let (_, header_len) = self.write_header(&plan, payload_len, out, fault)?;
-            Some(header_len)
-        })
+        let outline = Outline {
+            first_byte: self.first_byte(),
+            at_least: self.least_len().wrapping_add(1).saturating_add(payload_len),
+            absent: payload_len,
+        };
+        encode(
+            out,
+            outline,
+            || self.header_len(payload_len),
+            |writer| self.write_header(sender, writer),
+        )
     }
 
     #[inline(always)]
-    fn checked_plan(
-        &self,
-        sender: Sender,
-        payload_len: usize,
-        fault: &mut EncodeFault,
-    ) -> Option<Plan> {
-        if self.packet_id.is_some() != (self.qos != QoS::AtMostOnce) {
-            return fault.fail(EncodeError::PacketId);
+    fn write_header(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
+        writer.topic_inline(self.topic_str())?;
+        match (self.qos, self.packet_id) {
+            (QoS::AtMostOnce, None) if self.dup => return writer.fail(EncodeError::DupWithQoS0),
+            (QoS::AtMostOnce, None) => {}
+            (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(id)) => writer.two(id.value())?,
+            _ => return writer.fail(EncodeError::PacketId),
         }
-        if self.dup && self.qos == QoS::AtMostOnce {
-            return fault.fail(EncodeError::DupWithQoS0);
+        if self.topic.is_none() && self.properties.topic_alias().is_none() {
+            return writer.fail(EncodeError::MissingTopic);
         }
-        let plan = self.plan(
-            PropertyRules::of(PacketType::Publish, sender),
-            payload_len,
-            fault,
-        )?;
-        if self.topic.is_none() && !has(plan.properties.present, PropertyId::TopicAlias) {
-            return fault.fail(EncodeError::MissingTopic);
-        }
-        Some(plan)
+        self.properties
+            .write(PropertyRules::of(PacketType::Publish, sender), writer)
     }
 
     #[inline(always)]
-    fn plan(
-        &self,
-        rules: &PropertyRules,
-        payload_len: usize,
-        fault: &mut EncodeFault,
-    ) -> Option<Plan> {
-        let properties = self.properties.plan(rules, fault)?;
-        let remaining_length = self
-            .topic_str()
-            .len()
-            .wrapping_add(if self.packet_id.is_some() { 4 } else { 2 })
-            .wrapping_add(properties.prefixed_len())
-            .saturating_add(payload_len);
-        Some(Plan {
-            properties,
-            remaining_length,
-        })
-    }
-
-    #[inline(always)]
-    fn write_header<'o, 'f>(
-        &self,
-        plan: &Plan,
-        absent: usize,
-        out: &'o mut [u8],
-        fault: &'f mut EncodeFault,
-    ) -> Option<(Writer<'o, 'f>, usize)> {
-        let first = PacketType::Publish.first_byte()
+    fn first_byte(&self) -> u8 {
+        PacketType::Publish.first_byte()
             | u8::from(self.dup) << 3
             | (self.qos as u8) << 1
-            | u8::from(self.retain);
-        let (mut writer, len) = Writer::begin(out, first, plan.remaining_length, absent, fault)?;
-        writer.binary(self.topic_str().as_bytes())?;
-        if let Some(id) = self.packet_id {
-            writer.two(id.value())?;
-        }
-        self.properties.write(&plan.properties, &mut writer)?;
-        Some((writer, len))
+            | u8::from(self.retain)
+    }
+
+    /// The Remaining Length without properties and payload.
+    #[inline(always)]
+    fn least_len(&self) -> usize {
+        let packet_id_len = if self.packet_id.is_some() { 2 } else { 0 };
+        self.topic_str()
+            .len()
+            .wrapping_add(2)
+            .wrapping_add(packet_id_len)
     }
 
     #[inline]
     fn topic_str(&self) -> &'a str {
         self.topic.map_or("", |topic| topic.as_str())
     }
-}
-
-struct Plan {
-    properties: PropertiesPlan,
-    remaining_length: usize,
 }
 
 /// How much of a body lies before the payload.

@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
@@ -29,11 +29,13 @@ impl<'a> ReasonList<'a> {
         })
     }
 
-    pub(crate) fn encoded_len(&self, kind: PacketType) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(self.remaining_length(&properties), fault)
-        })
+    pub(crate) fn encoded_len(&self) -> Result<usize, EncodeError> {
+        packet_len(
+            self.properties
+                .prefixed_len()
+                .saturating_add(self.reasons.len())
+                .saturating_add(2),
+        )
     }
 
     pub(crate) fn encode(
@@ -42,39 +44,38 @@ impl<'a> ReasonList<'a> {
         sender: Sender,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !kind.may_come_from(sender) {
-                return fault.fail(EncodeError::WrongDirection(kind, sender));
-            }
-            if self.reasons.is_empty() {
-                return fault.fail(EncodeError::Empty(kind));
-            }
-            if let Some(code) = self
-                .reasons
-                .iter()
-                .find(|code| !code.is_allowed(kind, sender))
-            {
-                return fault.fail(EncodeError::ReasonCode { code, packet: kind });
-            }
-            let properties = self
-                .properties
-                .plan(PropertyRules::of(kind, sender), fault)?;
-            let remaining_length = self.remaining_length(&properties);
-            let (mut writer, total) =
-                Writer::begin(out, kind.first_byte(), remaining_length, 0, fault)?;
-            writer.two(self.packet_id.value())?;
-            self.properties.write(&properties, &mut writer)?;
-            for code in self.reasons {
-                writer.byte(code.value())?;
-            }
-            Some(total)
-        })
-    }
-
-    fn remaining_length(&self, properties: &PropertiesPlan) -> usize {
-        properties
-            .prefixed_len()
-            .saturating_add(self.reasons.len())
-            .saturating_add(2)
+        if !kind.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(kind, sender));
+        }
+        if self.reasons.is_empty() {
+            return Err(EncodeError::Empty(kind));
+        }
+        if let Some(code) = self
+            .reasons
+            .iter()
+            .find(|code| !code.is_allowed(kind, sender))
+        {
+            return Err(EncodeError::ReasonCode { code, packet: kind });
+        }
+        let at_least = self.reasons.len().saturating_add(3);
+        let outline = Outline {
+            first_byte: kind.first_byte(),
+            at_least,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.two(self.packet_id.value())?;
+                self.properties
+                    .write(PropertyRules::of(kind, sender), writer)?;
+                for code in self.reasons {
+                    writer.byte(code.value())?;
+                }
+                Some(())
+            },
+        )
     }
 }

@@ -33,7 +33,7 @@ impl<'a> SubAck<'a> {
     /// # Errors
     /// A property that cannot be encoded, or a packet that is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        self.list().encoded_len(PacketType::SubAck)
+        self.list().encoded_len()
     }
 
     /// Encodes the packet; the number of bytes written.

@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender, Subscription,
     Subscriptions,
@@ -41,55 +41,57 @@ impl<'a> Subscribe<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(self.remaining_length(&properties), fault)
-        })
+        packet_len(
+            self.subscriptions
+                .iter()
+                .map(|entry| entry.filter.as_str().len().saturating_add(3))
+                .fold(
+                    self.properties.prefixed_len().saturating_add(2),
+                    usize::saturating_add,
+                ),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !PacketType::Subscribe.may_come_from(sender) {
-                return fault.fail(EncodeError::WrongDirection(PacketType::Subscribe, sender));
-            }
-            if self.subscriptions.is_empty() {
-                return fault.fail(EncodeError::Empty(PacketType::Subscribe));
-            }
-            if self
-                .subscriptions
-                .iter()
-                .any(|entry| entry.options.no_local && entry.filter.is_shared())
-            {
-                return fault.fail(EncodeError::NoLocalOnShared);
-            }
-            let rules = PropertyRules::of(PacketType::Subscribe, sender);
-            let properties = self.properties.plan(rules, fault)?;
-            let remaining_length = self.remaining_length(&properties);
-            let first_byte = PacketType::Subscribe.first_byte();
-            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
-            writer.two(self.packet_id.value())?;
-            self.properties.write(&properties, &mut writer)?;
-            for entry in self.subscriptions {
-                writer.binary(entry.filter.as_str().as_bytes())?;
-                writer.byte(entry.options.to_byte())?;
-            }
-            Some(total)
-        })
-    }
-
-    fn remaining_length(&self, properties: &PropertiesPlan) -> usize {
-        self.subscriptions
+        if !PacketType::Subscribe.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Subscribe, sender));
+        }
+        if self.subscriptions.is_empty() {
+            return Err(EncodeError::Empty(PacketType::Subscribe));
+        }
+        if self
+            .subscriptions
             .iter()
-            .map(|entry| entry.filter.as_str().len().saturating_add(3))
-            .fold(
-                properties.prefixed_len().saturating_add(2),
-                usize::saturating_add,
-            )
+            .any(|entry| entry.options.no_local && entry.filter.is_shared())
+        {
+            return Err(EncodeError::NoLocalOnShared);
+        }
+        let outline = Outline {
+            first_byte: PacketType::Subscribe.first_byte(),
+            at_least: 7,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.two(self.packet_id.value())?;
+                self.properties
+                    .write(PropertyRules::of(PacketType::Subscribe, sender), writer)?;
+                for entry in self.subscriptions {
+                    writer.topic(entry.filter.as_str())?;
+                    writer.byte(entry.options.to_byte())?;
+                }
+                Some(())
+            },
+        )
     }
 }

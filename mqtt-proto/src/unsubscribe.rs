@@ -1,6 +1,6 @@
-use crate::property::{PropertiesPlan, PropertyRules, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, attempt, packet_len};
+use crate::writer::{Outline, encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender};
 
 /// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
@@ -38,47 +38,49 @@ impl<'a> Unsubscribe<'a> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// A property that cannot be encoded, or a packet that is too large.
+    /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            let properties = self.properties.plan(PropertyRules::UNCHECKED, fault)?;
-            packet_len(self.remaining_length(&properties), fault)
-        })
+        packet_len(
+            self.filters
+                .iter()
+                .map(|filter| filter.as_str().len().saturating_add(2))
+                .fold(
+                    self.properties.prefixed_len().saturating_add(2),
+                    usize::saturating_add,
+                ),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
     ///
     /// # Errors
-    /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
+    /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(|fault| {
-            if !PacketType::Unsubscribe.may_come_from(sender) {
-                return fault.fail(EncodeError::WrongDirection(PacketType::Unsubscribe, sender));
-            }
-            if self.filters.is_empty() {
-                return fault.fail(EncodeError::Empty(PacketType::Unsubscribe));
-            }
-            let rules = PropertyRules::of(PacketType::Unsubscribe, sender);
-            let properties = self.properties.plan(rules, fault)?;
-            let remaining_length = self.remaining_length(&properties);
-            let first_byte = PacketType::Unsubscribe.first_byte();
-            let (mut writer, total) = Writer::begin(out, first_byte, remaining_length, 0, fault)?;
-            writer.two(self.packet_id.value())?;
-            self.properties.write(&properties, &mut writer)?;
-            for filter in self.filters {
-                writer.binary(filter.as_str().as_bytes())?;
-            }
-            Some(total)
-        })
-    }
-
-    fn remaining_length(&self, properties: &PropertiesPlan) -> usize {
-        self.filters
-            .iter()
-            .map(|filter| filter.as_str().len().saturating_add(2))
-            .fold(
-                properties.prefixed_len().saturating_add(2),
-                usize::saturating_add,
-            )
+        if !PacketType::Unsubscribe.may_come_from(sender) {
+            return Err(EncodeError::WrongDirection(PacketType::Unsubscribe, sender));
+        }
+        if self.filters.is_empty() {
+            return Err(EncodeError::Empty(PacketType::Unsubscribe));
+        }
+        let outline = Outline {
+            first_byte: PacketType::Unsubscribe.first_byte(),
+            at_least: 6,
+            absent: 0,
+        };
+        encode(
+            out,
+            outline,
+            || self.encoded_len(),
+            |writer| {
+                writer.two(self.packet_id.value())?;
+                self.properties
+                    .write(PropertyRules::of(PacketType::Unsubscribe, sender), writer)?;
+                for filter in self.filters {
+                    writer.topic(filter.as_str())?;
+                }
+                Some(())
+            },
+        )
     }
 }

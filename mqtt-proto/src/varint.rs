@@ -51,3 +51,14 @@ pub(crate) const fn len(value: u32) -> usize {
         _ => 4,
     }
 }
+
+/// As [`len`], for a number that may be too large and then takes 4, too.
+#[inline(always)]
+pub(crate) const fn len_of(value: usize) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        0x4000..=0x1f_ffff => 3,
+        _ => 4,
+    }
+}

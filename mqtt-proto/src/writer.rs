@@ -3,14 +3,15 @@ use crate::{EncodeError, Field, varint};
 
 /// Writes the fields of one packet from front to back.
 ///
-/// A field that cannot be written is `None`, and why is left in `fault`: as with
-/// [`Reader`](crate::reader::Reader), packets without errors do not pay for them.
+/// A field that cannot be written is `None`, and why is left in `fault`; if nothing is left there,
+/// the buffer is too small. As with [`Reader`](crate::reader::Reader), packets without errors do
+/// not pay for them.
 pub(crate) struct Writer<'o, 'f> {
     rest: &'o mut [u8],
     fault: &'f mut EncodeFault,
 }
 
-/// Where a writer, or the measuring before it, leaves the first error.
+/// Where a writer leaves the first error.
 pub(crate) struct EncodeFault(Option<EncodeError>);
 
 impl EncodeFault {
@@ -23,65 +24,102 @@ impl EncodeFault {
     }
 }
 
-/// Runs `work`; its answer, or the error it has left.
+/// What is to be written.
+pub(crate) struct Outline {
+    /// The first byte of the packet.
+    pub(crate) first_byte: u8,
+    /// A lower bound of the Remaining Length, the closer the better.
+    pub(crate) at_least: usize,
+    /// Bytes at the end of the packet that are counted, but not written.
+    pub(crate) absent: usize,
+}
+
+/// Writes a packet, and answers how many bytes it takes without those that are absent. If the
+/// buffer is too small, `measure` is asked how large it would have to be.
+///
+/// The packet is written in one pass, without measuring it first: the body is put where it belongs
+/// if its length takes as many bytes as the outline suggests, and moved if it takes more.
 #[inline(always)]
-pub(crate) fn attempt(
-    work: impl FnOnce(&mut EncodeFault) -> Option<usize>,
+pub(crate) fn encode(
+    out: &mut [u8],
+    outline: Outline,
+    measure: impl FnOnce() -> Result<usize, EncodeError>,
+    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
     let mut fault = EncodeFault(None);
-    match work(&mut fault) {
+    match write_packet(out, outline, &mut fault, body) {
         Some(len) => Ok(len),
-        // Whoever answers `None` leaves an error; a writer whose buffer was measured leaves none.
-        None => Err(fault
-            .0
-            .unwrap_or(EncodeError::BufferTooSmall { needed: usize::MAX })),
+        None => Err(match fault.0 {
+            Some(error) => error,
+            None => too_small(measure),
+        }),
     }
 }
 
-/// Bytes of a whole packet of this Remaining Length.
-#[inline(always)]
-pub(crate) fn packet_len(remaining_length: usize, fault: &mut EncodeFault) -> Option<usize> {
-    match u32::try_from(remaining_length) {
-        Ok(len @ 0..=varint::MAX) => Some(
-            remaining_length
-                .wrapping_add(1)
-                .wrapping_add(varint::len(len)),
-        ),
-        _ => fault.fail(EncodeError::TooLarge { remaining_length }),
+#[cold]
+fn too_small(measure: impl FnOnce() -> Result<usize, EncodeError>) -> EncodeError {
+    match measure() {
+        Ok(needed) => EncodeError::BufferTooSmall { needed },
+        Err(error) => error,
     }
+}
+
+#[inline(always)]
+fn write_packet(
+    out: &mut [u8],
+    outline: Outline,
+    fault: &mut EncodeFault,
+    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
+) -> Option<usize> {
+    let Outline {
+        first_byte,
+        at_least,
+        absent,
+    } = outline;
+    let mut header_len = varint::len_of(at_least).wrapping_add(1);
+    let place = out.get_mut(header_len..)?;
+    let room = place.len();
+    let mut writer = Writer { rest: place, fault };
+    body(&mut writer)?;
+    let body_len = room.wrapping_sub(writer.rest.len());
+
+    let remaining_length = body_len.saturating_add(absent);
+    if remaining_length > varint::MAX as usize {
+        return fault.fail(EncodeError::TooLarge { remaining_length });
+    }
+    let exact = varint::len_of(remaining_length).wrapping_add(1);
+    if exact != header_len {
+        shift(out, header_len, body_len, exact)?;
+        header_len = exact;
+    }
+    let mut header = Writer { rest: out, fault };
+    header.byte(first_byte)?;
+    header.varint(remaining_length)?;
+    Some(header_len.wrapping_add(body_len))
+}
+
+/// Moves `len` bytes further back, if there is room.
+#[cold]
+#[inline(never)]
+pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Option<()> {
+    if to.checked_add(len)? > out.len() {
+        return None;
+    }
+    out.copy_within(from..from.checked_add(len)?, to);
+    Some(())
 }
 
 impl<'o, 'f> Writer<'o, 'f> {
-    /// Writes the fixed header of a packet, of which the last `absent` bytes will not be written.
-    /// The buffer must have room for the others, whose number is answered beside the writer.
+    /// A writer into a buffer.
     #[inline(always)]
-    pub(crate) fn begin(
-        out: &'o mut [u8],
-        first_byte: u8,
-        remaining_length: usize,
-        absent: usize,
-        fault: &'f mut EncodeFault,
-    ) -> Option<(Self, usize)> {
-        let needed = packet_len(remaining_length, fault)?.wrapping_sub(absent);
-        if out.len() < needed {
-            return fault.fail(EncodeError::BufferTooSmall { needed });
-        }
-        let mut writer = Self { rest: out, fault };
-        writer.byte(first_byte)?;
-        writer.varint(u32::try_from(remaining_length).ok()?)?;
-        Some((writer, needed))
-    }
-
-    /// A writer of what is left of a buffer.
-    #[inline(always)]
-    pub(crate) const fn resume(rest: &'o mut [u8], fault: &'f mut EncodeFault) -> Self {
+    pub(crate) const fn new(rest: &'o mut [u8], fault: &'f mut EncodeFault) -> Self {
         Self { rest, fault }
     }
 
-    /// What is left of the buffer.
+    /// There is an error.
     #[inline(always)]
-    pub(crate) fn into_rest(self) -> &'o mut [u8] {
-        self.rest
+    pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
+        self.fault.fail(error)
     }
 
     /// Hands what is left to a function that is not inlined, and takes back what it leaves.
@@ -119,109 +157,262 @@ impl<'o, 'f> Writer<'o, 'f> {
 
     /// A variable byte integer of at most 268,435,455.
     #[inline(always)]
-    pub(crate) fn varint(&mut self, value: u32) -> Option<()> {
-        let [a, b, c] = [value, value >> 7, value >> 14].map(low_byte);
-        match varint::len(value) {
-            1 => self.byte(a),
-            2 => self.array([a | 0x80, b & 0x7f]),
-            3 => self.array([a | 0x80, b | 0x80, c & 0x7f]),
-            _ => self.array([a | 0x80, b | 0x80, c | 0x80, low_byte(value >> 21)]),
+    pub(crate) fn varint(&mut self, value: usize) -> Option<()> {
+        let [a, b] = [low_byte(value), low_byte(value >> 7)];
+        match value {
+            0..=0x7f => self.array([a]),
+            0x80..=0x3fff => self.array([a | 0x80, b]),
+            _ => self.long_varint(value),
         }
     }
 
-    /// The payload.
     #[inline(always)]
-    pub(crate) fn payload(&mut self, payload: &[u8]) -> Option<()> {
-        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(payload.len())?;
-        place.copy_from_slice(payload);
+    fn long_varint(&mut self, value: usize) -> Option<()> {
+        self.rest = put_long_varint(core::mem::take(&mut self.rest), value)?;
+        Some(())
+    }
+
+    /// The payload of a PUBLISH, or a block of properties.
+    #[inline(always)]
+    pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(block.len())?;
+        place.copy_from_slice(block);
         self.rest = rest;
         Some(())
     }
 
-    /// Binary data, or text that is known to be valid, of a length that has been measured.
+    /// A topic name or a topic filter: text of a valid length without U+0000.
     #[inline(always)]
-    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
-        self.rest = put_binary(core::mem::take(&mut self.rest), bytes)?;
+    pub(crate) fn topic(&mut self, topic: &str) -> Option<()> {
+        self.rest = put(core::mem::take(&mut self.rest), topic.as_bytes())?;
         Some(())
     }
 
-    /// Text of a length that has been measured.
+    #[inline(always)]
+    pub(crate) fn binary(&mut self, bytes: &[u8], field: Field) -> Option<()> {
+        if bytes.len() > MAX_LEN {
+            return self.fail(EncodeError::BinaryTooLong(field));
+        }
+        self.rest = put(core::mem::take(&mut self.rest), bytes)?;
+        Some(())
+    }
+
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
         match put_text(core::mem::take(&mut self.rest), text.as_bytes()) {
-            Some(rest) => self.rest = rest,
-            // The buffer is large enough: this has been checked before the first byte.
-            None => return self.fault.fail(EncodeError::NulInString(field)),
+            Some(rest) => {
+                self.rest = rest;
+                Some(())
+            }
+            None => text_fault(text, field, self.fault),
         }
+    }
+
+    /// A byte and a text; faster than one after the other, but larger.
+    #[inline(always)]
+    pub(crate) fn byte_and_text(&mut self, byte: u8, text: &str, field: Field) -> Option<()> {
+        let [high, low] = prefix(text.as_bytes());
+        let rest = core::mem::take(&mut self.rest);
+        match put_unless(
+            rest,
+            [byte, high, low],
+            text.as_bytes(),
+            zeros,
+            |out, text| put_long_text(out, text, Some(byte)),
+        ) {
+            Some(rest) => {
+                self.rest = rest;
+                Some(())
+            }
+            None => text_fault(text, field, self.fault),
+        }
+    }
+
+    /// As [`text`](Self::text); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn text_inline(&mut self, text: &str, field: Field) -> Option<()> {
+        let rest = core::mem::take(&mut self.rest);
+        match put_unless(
+            rest,
+            prefix(text.as_bytes()),
+            text.as_bytes(),
+            zeros,
+            |out, text| put_long_text(out, text, None),
+        ) {
+            Some(rest) => {
+                self.rest = rest;
+                Some(())
+            }
+            None => text_fault(text, field, self.fault),
+        }
+    }
+
+    /// As [`topic`](Self::topic); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn topic_inline(&mut self, topic: &str) -> Option<()> {
+        let rest = core::mem::take(&mut self.rest);
+        self.rest = put_unless(
+            rest,
+            prefix(topic.as_bytes()),
+            topic.as_bytes(),
+            |_| 0,
+            put_long,
+        )?;
         Some(())
     }
-}
 
-/// Writes the length of the bytes and the bytes; what is left of the buffer.
-#[inline(never)]
-fn put_binary<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
-    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
-    let (len, place) = place.split_first_chunk_mut()?;
-    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
-    copy(place, bytes)?;
-    Some(rest)
-}
-
-/// As [`put_binary`], but `None` also if U+0000 is among the bytes.
-#[inline(never)]
-fn put_text<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
-    if has_nul(bytes) {
-        return None;
+    /// What is left of the buffer.
+    #[inline(always)]
+    pub(crate) fn into_rest(self) -> &'o mut [u8] {
+        self.rest
     }
-    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
-    let (len, place) = place.split_first_chunk_mut()?;
-    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
-    copy(place, bytes)?;
+}
+
+/// Writes a variable byte integer of three or four bytes; what is left of the buffer.
+#[cold]
+fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
+    let mut bytes = [value, value >> 7, value >> 14, value >> 21].map(|bits| low_byte(bits) | 0x80);
+    let len = varint::len_of(value);
+    let (place, rest) = out.split_at_mut_checked(len)?;
+    *bytes.get_mut(len.wrapping_sub(1))? &= 0x7f;
+    place.copy_from_slice(bytes.get(..len)?);
     Some(rest)
 }
 
-/// Bytes that a text takes with its length, if it is not too long.
-#[inline(always)]
-pub(crate) fn text_len(text: &str, field: Field, fault: &mut EncodeFault) -> Option<usize> {
+/// Writes bytes after their length, which is at most 65,535; what is left of the buffer.
+#[inline(never)]
+fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
+    put_unless(out, prefix(bytes), bytes, |_| 0, put_long)
+}
+
+/// As [`put`], but `None` also if U+0000 is among the bytes, or there are too many.
+#[inline(never)]
+fn put_text<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o mut [u8]> {
+    put_unless(out, prefix(text), text, zeros, |out, text| {
+        put_long_text(out, text, None)
+    })
+}
+
+/// Why text was not written, if the buffer is not the reason.
+#[cold]
+#[inline(never)]
+fn text_fault(text: &str, field: Field, fault: &mut EncodeFault) -> Option<()> {
     if text.len() > MAX_LEN {
         return fault.fail(EncodeError::StringTooLong(field));
     }
-    Some(text.len().wrapping_add(2))
-}
-
-/// Bytes that binary data takes with its length, if it is not too long.
-#[inline(always)]
-pub(crate) fn binary_len(bytes: &[u8], field: Field, fault: &mut EncodeFault) -> Option<usize> {
-    if bytes.len() > MAX_LEN {
-        return fault.fail(EncodeError::BinaryTooLong(field));
+    if has_nul(text.as_bytes()) {
+        return fault.fail(EncodeError::NulInString(field));
     }
-    Some(bytes.len().wrapping_add(2))
+    None
 }
 
-/// Copies bytes of the same length. Most fields are short, and a call costs more than copying them
-/// as two blocks that overlap.
+/// The length of bytes that are not too many.
 #[inline(always)]
-fn copy(to: &mut [u8], from: &[u8]) -> Option<()> {
-    match from.len() {
-        0..4 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-        4..8 => copy_ends::<4>(to, from)?,
-        8..16 => copy_ends::<8>(to, from)?,
-        16..=32 => copy_ends::<16>(to, from)?,
-        _ => to.copy_from_slice(from),
+#[expect(clippy::cast_possible_truncation)]
+const fn prefix(bytes: &[u8]) -> [u8; 2] {
+    (bytes.len() as u16).to_be_bytes()
+}
+
+/// Writes bytes after their prefix, if `flaws` is 0 for all words of eight bytes. Most fields are
+/// short, and copying words that overlap costs less than a call; the others are left to `long`.
+#[inline(always)]
+fn put_unless<'o, const N: usize>(
+    out: &'o mut [u8],
+    prefix: [u8; N],
+    bytes: &[u8],
+    flaws: impl Fn(u64) -> u64,
+    long: impl FnOnce(&'o mut [u8], &[u8]) -> Option<&'o mut [u8]>,
+) -> Option<&'o mut [u8]> {
+    if bytes.len() > 32 {
+        return long(out, bytes);
     }
-    Some(())
+    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(N))?;
+    let (prefix_place, place) = place.split_first_chunk_mut()?;
+    *prefix_place = prefix;
+    let found = if bytes.len() >= 8 {
+        if bytes.len() <= 16 {
+            let (front, back) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
+            *place.first_chunk_mut()? = *front;
+            *place.last_chunk_mut()? = *back;
+            flaws(u64::from_ne_bytes(*front)) | flaws(u64::from_ne_bytes(*back))
+        } else {
+            let (front, back) = (bytes.first_chunk::<16>()?, bytes.last_chunk::<16>()?);
+            *place.first_chunk_mut()? = *front;
+            *place.last_chunk_mut()? = *back;
+            let [front, back] = [front, back].map(|block| u128::from_ne_bytes(*block));
+            let words = [front, front >> 64, back, back >> 64].map(low_word);
+            words.into_iter().fold(0, |found, word| found | flaws(word))
+        }
+    } else if bytes.len() >= 4 {
+        let (front, back) = (bytes.first_chunk::<4>()?, bytes.last_chunk::<4>()?);
+        *place.first_chunk_mut()? = *front;
+        *place.last_chunk_mut()? = *back;
+        let [front, back] = [front, back].map(|half| u64::from(u32::from_ne_bytes(*half)));
+        flaws(front | back << 32)
+    } else {
+        // Up to three bytes: the first, the middle one and the last, which may be the same.
+        let middle = bytes.len() >> 1;
+        let [Some(a), Some(b), Some(c)] = [bytes.first(), bytes.get(middle), bytes.last()] else {
+            return Some(rest);
+        };
+        *place.first_mut()? = *a;
+        *place.get_mut(middle)? = *b;
+        *place.last_mut()? = *c;
+        flaws(u64::from_ne_bytes([*a, *b, *c, *c, *c, *c, *c, *c]))
+    };
+    if found == 0 { Some(rest) } else { None }
 }
 
-/// Copies the first and the last `N` bytes, which are all there are.
+/// Not 0 if a byte of the word is.
 #[inline(always)]
-fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<()> {
-    *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
-    *to.last_chunk_mut::<N>()? = *from.last_chunk()?;
-    Some(())
+const fn zeros(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    word.wrapping_sub(ONES) & !word & ONES << 7
 }
 
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation)]
-const fn low_byte(value: u32) -> u8 {
+const fn low_word(block: u128) -> u64 {
+    block as u64
+}
+
+#[inline(never)]
+fn put_long<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
+    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
+    let (len, place) = place.split_first_chunk_mut()?;
+    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
+    place.copy_from_slice(bytes);
+    Some(rest)
+}
+
+#[inline(never)]
+fn put_long_text<'o>(
+    mut out: &'o mut [u8],
+    text: &[u8],
+    before: Option<u8>,
+) -> Option<&'o mut [u8]> {
+    if let Some(byte) = before {
+        *out.split_off_first_mut()? = byte;
+    }
+    if has_nul(text) {
+        None
+    } else {
+        put_long(out, text)
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation)]
+const fn low_byte(value: usize) -> u8 {
     value as u8
+}
+
+/// The length of the packet with this Remaining Length.
+pub(crate) fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> {
+    if remaining_length > varint::MAX as usize {
+        return Err(EncodeError::TooLarge { remaining_length });
+    }
+    Ok(varint::len_of(remaining_length)
+        .wrapping_add(1)
+        .wrapping_add(remaining_length))
 }

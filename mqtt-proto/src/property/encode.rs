@@ -1,247 +1,242 @@
-use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
+use super::legality::{ALWAYS, REPEATED_SUBSCRIPTION_ID, bit};
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
-use crate::writer::{EncodeFault, Writer, binary_len, text_len};
+use crate::writer::{EncodeFault, Writer, shift};
 use crate::{EncodeError, Field, QoS, varint};
 
-/// What has been found out about properties before they are written.
-#[derive(Clone, Copy)]
-pub(crate) struct PropertiesPlan {
-    /// Bytes of the encoded properties, without the length before them: at most 268,435,455.
-    pub(crate) len: usize,
-    /// The set of what is in them.
-    pub(crate) present: u64,
-}
-
-impl PropertiesPlan {
-    /// Of no properties.
-    pub(crate) const EMPTY: Self = Self { len: 0, present: 0 };
-
-    /// Of properties that cannot be encoded. An `Option` would not be returned in registers.
-    const FAILED: Self = Self {
-        len: usize::MAX,
-        present: 0,
-    };
-
-    /// Bytes of the encoded properties with the length before them.
-    #[inline(always)]
-    pub(crate) const fn prefixed_len(&self) -> usize {
-        self.len.wrapping_add(varint::len(self.len_u32()))
-    }
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation)]
-    const fn len_u32(&self) -> u32 {
-        self.len as u32
-    }
-}
-
 impl Properties<'_> {
-    /// Measures the properties and checks that they may occur in such a packet, and their numbers.
-    /// Texts are checked as they are written.
-    #[inline(always)]
-    pub(crate) fn plan(
-        &self,
-        rules: &PropertyRules,
-        fault: &mut EncodeFault,
-    ) -> Option<PropertiesPlan> {
-        let plan = match self.0 {
-            Source::List([], []) => PropertiesPlan::EMPTY,
-            Source::List(first, []) => plan_list(first, PropertiesPlan::EMPTY, rules, fault),
-            Source::List(first, rest) => {
-                let plan = plan_list(first, PropertiesPlan::EMPTY, rules, fault);
-                plan_list(rest, plan, rules, fault)
-            }
-            Source::Wire { block, present } => plan_wire(block.len(), present, rules, fault),
+    /// Bytes that the properties take with the length before them.
+    pub(crate) fn prefixed_len(&self) -> usize {
+        let len = match self.0 {
+            Source::Wire { block, .. } => block.len(),
+            Source::List(first, rest) => first
+                .iter()
+                .chain(rest)
+                .map(Property::encoded_len)
+                .fold(0, usize::saturating_add),
         };
-        if plan.len > varint::MAX as usize {
-            None
-        } else {
-            Some(plan)
-        }
+        len.saturating_add(varint::len_of(len))
     }
 
-    /// Writes the length and the properties.
+    /// Writes the length and the properties, if the packet may carry them and they are valid.
     #[inline(always)]
-    pub(crate) fn write(&self, plan: &PropertiesPlan, writer: &mut Writer<'_, '_>) -> Option<()> {
-        writer.varint(plan.len_u32())?;
-        match self.0 {
-            Source::List(first, rest) => {
-                if !first.is_empty() {
-                    writer.lend(|out, fault| write_list(first, out, fault))?;
-                }
-                if !rest.is_empty() {
-                    writer.lend(|out, fault| write_list(rest, out, fault))?;
-                }
-                Some(())
-            }
-            Source::Wire { block, .. } => writer.payload(block),
+    pub(crate) fn write(
+        &self,
+        rules: &'static PropertyRules,
+        writer: &mut Writer<'_, '_>,
+    ) -> Option<()> {
+        if self.is_empty() && rules.demand_method & ALWAYS == 0 {
+            return writer.byte(0);
         }
+        writer.lend(|out, fault| write_prefixed(self, rules, out, fault))
     }
 }
 
-/// Goes on with the plan of the properties before these.
+/// Writes the length and the properties; what is left of the buffer.
 #[inline(never)]
-fn plan_list(
-    list: &[Property<'_>],
-    plan: PropertiesPlan,
-    rules: &PropertyRules,
+fn write_prefixed<'o>(
+    properties: &Properties<'_>,
+    rules: &'static PropertyRules,
+    out: &'o mut [u8],
     fault: &mut EncodeFault,
-) -> PropertiesPlan {
-    if plan.len > varint::MAX as usize {
-        return plan;
-    }
-    let PropertiesPlan {
-        mut len,
-        mut present,
-    } = plan;
-    for property in list {
-        let id = property.id();
-        let bit = bit(id);
-        if !rules.allowed & bit | present & bit & !rules.repeatable != 0 {
-            return refused(id, rules, fault);
+) -> Option<&'o mut [u8]> {
+    let (first, rest) = match properties.0 {
+        Source::Wire { block, present } => return write_wire(block, present, rules, out, fault),
+        Source::List(first, rest) => (first, rest),
+    };
+    // The length takes one byte more often than not; if it takes more, the properties are moved.
+    let place = out.get_mut(1..)?;
+    let room = place.len();
+    let mut writer = Writer::new(place, fault);
+    // What must not come any more: what the packet does not allow, and what has come.
+    let mut refused = !rules.allowed;
+    let (mut list, mut next) = (first, rest);
+    loop {
+        for property in list {
+            let bit = bit(property.id());
+            if refused & bit != 0 {
+                return writer.fail(refusal(property.id(), rules));
+            }
+            refused |= bit & !rules.repeatable;
+            property.write(&mut writer)?;
         }
-        present |= bit;
-        let Some(property_len) = property.encoded_len(fault) else {
-            return PropertiesPlan::FAILED;
-        };
-        len = len.saturating_add(property_len);
+        if next.is_empty() {
+            break;
+        }
+        (list, next) = (next, &[]);
     }
+    if lacks_method(refused, rules) {
+        return writer.fail(EncodeError::MissingProperty(
+            PropertyId::AuthenticationMethod,
+        ));
+    }
+    let len = room.wrapping_sub(writer.into_rest().len());
+    if len < 0x80 {
+        let mut writer = Writer::new(out, fault);
+        writer.varint(len)?;
+        return writer.into_rest().get_mut(len..);
+    }
+    widen(out, len, fault)
+}
+
+/// Makes room for a length of more than one byte and writes it.
+#[cold]
+#[inline(never)]
+fn widen<'o>(out: &'o mut [u8], len: usize, fault: &mut EncodeFault) -> Option<&'o mut [u8]> {
     if len > varint::MAX as usize {
-        fault.fail::<()>(EncodeError::TooLarge {
+        return fault.fail(EncodeError::TooLarge {
             remaining_length: len,
         });
     }
-    PropertiesPlan { len, present }
+    let len_len = varint::len_of(len);
+    shift(out, 1, len, len_len)?;
+    Writer::new(out, fault).varint(len)?;
+    out.get_mut(len.checked_add(len_len)?..)
 }
 
 /// Properties that were decoded, perhaps from another packet.
 #[inline(never)]
-fn plan_wire(
-    len: usize,
+fn write_wire<'o>(
+    block: &[u8],
     present: u64,
-    rules: &PropertyRules,
+    rules: &'static PropertyRules,
+    out: &'o mut [u8],
     fault: &mut EncodeFault,
-) -> PropertiesPlan {
+) -> Option<&'o mut [u8]> {
     for id in PropertyId::ALL {
         if present & !rules.allowed & bit(id) != 0 {
-            return refused(id, rules, fault);
+            return fault.fail(refusal(id, rules));
         }
     }
     let id = PropertyId::SubscriptionIdentifier;
     if present & REPEATED_SUBSCRIPTION_ID != 0 && rules.repeatable & bit(id) == 0 {
-        return refused(id, rules, fault);
+        return fault.fail(refusal(id, rules));
     }
-    PropertiesPlan { len, present }
-}
-
-/// A property that may not occur, or not again.
-#[cold]
-#[inline(never)]
-fn refused(id: PropertyId, rules: &PropertyRules, fault: &mut EncodeFault) -> PropertiesPlan {
-    fault.fail::<()>(if rules.allowed & bit(id) == 0 {
-        EncodeError::PropertyNotAllowed(id, rules.packet)
-    } else {
-        EncodeError::DuplicateProperty(id)
-    });
-    PropertiesPlan::FAILED
-}
-
-/// What is left of the buffer.
-#[inline(never)]
-fn write_list<'o>(
-    list: &[Property<'_>],
-    out: &'o mut [u8],
-    fault: &mut EncodeFault,
-) -> Option<&'o mut [u8]> {
-    let mut writer = Writer::resume(out, fault);
-    for property in list {
-        property.write(&mut writer)?;
+    if lacks_method(present | !rules.allowed, rules) {
+        return fault.fail(EncodeError::MissingProperty(
+            PropertyId::AuthenticationMethod,
+        ));
     }
+    let mut writer = Writer::new(out, fault);
+    writer.varint(block.len())?;
+    writer.block(block)?;
     Some(writer.into_rest())
 }
 
+/// Whether Authentication Method is missing, given what is refused after the last property: none
+/// of those that matter here may repeat, so that they are refused if they are there.
+#[inline(always)]
+fn lacks_method(refused: u64, rules: &PropertyRules) -> bool {
+    refused & rules.demand_method != 0 && refused & bit(PropertyId::AuthenticationMethod) == 0
+}
+
+/// Why a property may not occur, or not again.
+#[cold]
+#[inline(never)]
+fn refusal(id: PropertyId, rules: &PropertyRules) -> EncodeError {
+    if rules.allowed & bit(id) == 0 {
+        EncodeError::PropertyNotAllowed(id, rules.packet)
+    } else {
+        EncodeError::DuplicateProperty(id)
+    }
+}
+
 impl Property<'_> {
-    /// Bytes the property takes with its identifier, after a check of its length or number.
-    #[inline(always)]
-    fn encoded_len(&self, fault: &mut EncodeFault) -> Option<usize> {
-        let field = Field::Property(self.id());
-        Some(match *self {
+    /// Bytes the property takes with its identifier.
+    fn encoded_len(&self) -> usize {
+        let value_len = match *self {
             Self::UserProperty(name, value) => {
-                let name = text_len(name, field, fault)?;
-                let value = text_len(value, field, fault)?;
-                name.wrapping_add(value).wrapping_add(1)
+                name.len().saturating_add(value.len()).saturating_add(4)
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => text_len(text, field, fault)?.wrapping_add(1),
-            Self::ResponseTopic(topic) => topic.as_str().len().wrapping_add(3),
+            | Self::ReasonString(text) => text.len().saturating_add(2),
+            Self::ResponseTopic(topic) => topic.as_str().len().saturating_add(2),
             Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                binary_len(bytes, field, fault)?.wrapping_add(1)
+                bytes.len().saturating_add(2)
             }
             Self::MessageExpiryInterval(_)
             | Self::SessionExpiryInterval(_)
-            | Self::WillDelayInterval(_) => 5,
-            Self::MaximumPacketSize(1..) => 5,
-            Self::ServerKeepAlive(_) | Self::TopicAliasMaximum(_) => 3,
-            Self::ReceiveMaximum(1..) | Self::TopicAlias(1..) => 3,
-            Self::MaximumQoS(QoS::AtMostOnce | QoS::AtLeastOnce)
+            | Self::WillDelayInterval(_)
+            | Self::MaximumPacketSize(_) => 4,
+            Self::ServerKeepAlive(_)
+            | Self::TopicAliasMaximum(_)
+            | Self::ReceiveMaximum(_)
+            | Self::TopicAlias(_) => 2,
+            Self::MaximumQoS(_)
             | Self::PayloadFormatIndicator(_)
             | Self::RequestProblemInformation(_)
             | Self::RequestResponseInformation(_)
             | Self::RetainAvailable(_)
             | Self::WildcardSubscriptionAvailable(_)
             | Self::SubscriptionIdentifierAvailable(_)
-            | Self::SharedSubscriptionAvailable(_) => 2,
-            Self::SubscriptionIdentifier(value @ 1..=varint::MAX) => {
-                varint::len(value).wrapping_add(1)
-            }
-            Self::MaximumPacketSize(0)
-            | Self::ReceiveMaximum(0)
-            | Self::TopicAlias(0)
-            | Self::MaximumQoS(QoS::ExactlyOnce)
-            | Self::SubscriptionIdentifier(_) => {
-                return fault.fail(EncodeError::PropertyValue(self.id()));
-            }
-        })
+            | Self::SharedSubscriptionAvailable(_) => 1,
+            Self::SubscriptionIdentifier(value) => varint::len(value),
+        };
+        value_len.saturating_add(1)
     }
 
     #[inline(always)]
     fn write(&self, writer: &mut Writer<'_, '_>) -> Option<()> {
         let field = Field::Property(self.id());
-        writer.byte(self.id() as u8)?;
+        let id = self.id() as u8;
         match *self {
             Self::UserProperty(name, value) => {
-                writer.text(name, field)?;
-                writer.text(value, field)
+                writer.byte_and_text(id, name, field)?;
+                writer.text_inline(value, field)
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => writer.text(text, field),
-            Self::ResponseTopic(topic) => writer.binary(topic.as_str().as_bytes()),
-            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => writer.binary(bytes),
+            | Self::ReasonString(text) => {
+                writer.byte(id)?;
+                writer.text(text, field)
+            }
+            Self::ResponseTopic(topic) => {
+                writer.byte(id)?;
+                writer.topic(topic.as_str())
+            }
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                writer.byte(id)?;
+                writer.binary(bytes, field)
+            }
+            Self::MaximumPacketSize(0)
+            | Self::ReceiveMaximum(0)
+            | Self::TopicAlias(0)
+            | Self::MaximumQoS(QoS::ExactlyOnce)
+            | Self::SubscriptionIdentifier(0 | 268_435_456..) => {
+                writer.fail(EncodeError::PropertyValue(self.id()))
+            }
             Self::MessageExpiryInterval(value)
             | Self::SessionExpiryInterval(value)
             | Self::WillDelayInterval(value)
-            | Self::MaximumPacketSize(value) => writer.four(value),
+            | Self::MaximumPacketSize(value) => {
+                let [a, b, c, d] = value.to_be_bytes();
+                writer.array([id, a, b, c, d])
+            }
             Self::ServerKeepAlive(value)
             | Self::TopicAliasMaximum(value)
             | Self::ReceiveMaximum(value)
-            | Self::TopicAlias(value) => writer.two(value),
-            Self::MaximumQoS(qos) => writer.byte(qos as u8),
-            Self::PayloadFormatIndicator(format) => writer.byte(format as u8),
+            | Self::TopicAlias(value) => {
+                let [high, low] = value.to_be_bytes();
+                writer.array([id, high, low])
+            }
+            Self::MaximumQoS(qos) => writer.array([id, qos as u8]),
+            Self::PayloadFormatIndicator(format) => writer.array([id, format as u8]),
             Self::RequestProblemInformation(flag)
             | Self::RequestResponseInformation(flag)
             | Self::RetainAvailable(flag)
             | Self::WildcardSubscriptionAvailable(flag)
             | Self::SubscriptionIdentifierAvailable(flag)
-            | Self::SharedSubscriptionAvailable(flag) => writer.byte(u8::from(flag)),
-            Self::SubscriptionIdentifier(value) => writer.varint(value),
+            | Self::SharedSubscriptionAvailable(flag) => writer.array([id, u8::from(flag)]),
+            Self::SubscriptionIdentifier(value) => {
+                writer.byte(id)?;
+                writer.varint(value as usize)
+            }
         }
     }
 }

@@ -10,12 +10,17 @@ pub(crate) struct PropertyRules {
     pub(crate) peer_only: u64,
     /// May occur more than once.
     pub(crate) repeatable: u64,
+    /// If one of these is there, Authentication Method must be.
+    pub(crate) demand_method: u64,
     /// Where.
     pub(crate) packet: PacketType,
 }
 
 /// Set in a set of present properties when Subscription Identifier occurs more than once.
 pub(crate) const REPEATED_SUBSCRIPTION_ID: u64 = 1 << 63;
+
+/// No property; so it is in no set of those that are allowed, and always among those that are not.
+pub(crate) const ALWAYS: u64 = 1 << 62;
 
 /// All identifiers are below 43, so that a set of them is one word.
 #[inline]
@@ -95,14 +100,6 @@ impl PropertyRules {
     /// Of the will in a CONNECT.
     pub(crate) const WILL: &Self = &Self::both_ways(PacketType::Connect, WILL);
 
-    /// Everything everywhere, for sizes that are asked before the sender is known.
-    pub(crate) const UNCHECKED: &Self = &Self {
-        allowed: !0,
-        peer_only: 0,
-        repeatable: !0,
-        packet: PacketType::Publish,
-    };
-
     /// Of a packet from this sender.
     #[inline]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> &'static Self {
@@ -110,7 +107,15 @@ impl PropertyRules {
         // (MQTT-3.3.4-6). In DISCONNECT, Session Expiry Interval is the client's (MQTT-3.14.2-2)
         // and Server Reference the server's.
         match (packet, sender) {
-            (PacketType::Connect, _) => const { &Self::both_ways(PacketType::Connect, CONNECT) },
+            (PacketType::Connect, _) => {
+                const {
+                    &Self {
+                        // Data say nothing without a method (section 3.1.2.11.10).
+                        demand_method: bit(Id::AuthenticationData),
+                        ..Self::both_ways(PacketType::Connect, CONNECT)
+                    }
+                }
+            }
             (PacketType::ConnAck, _) => const { &Self::both_ways(PacketType::ConnAck, CONNACK) },
             (PacketType::Publish, Sender::Client) => {
                 const {
@@ -159,7 +164,14 @@ impl PropertyRules {
                     }
                 }
             }
-            (PacketType::Auth, _) => const { &Self::both_ways(PacketType::Auth, AUTH) },
+            (PacketType::Auth, _) => {
+                const {
+                    &Self {
+                        demand_method: ALWAYS,
+                        ..Self::both_ways(PacketType::Auth, AUTH)
+                    }
+                }
+            }
             (PacketType::PubAck, _) => {
                 const { &Self::both_ways(PacketType::PubAck, REASON_STRING) }
             }
@@ -188,6 +200,7 @@ impl PropertyRules {
             allowed,
             peer_only: 0,
             repeatable: bit(Id::UserProperty),
+            demand_method: 0,
             packet,
         }
     }

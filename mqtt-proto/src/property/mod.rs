@@ -11,7 +11,6 @@ mod legality;
 mod value;
 mod wire;
 
-pub(crate) use encode::PropertiesPlan;
 pub use id::PropertyId;
 pub use iter::PropertyIter;
 pub(crate) use legality::{PropertyRules, has};

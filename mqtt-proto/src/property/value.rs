@@ -18,61 +18,62 @@ pub enum PayloadFormat {
 /// A decoded property keeps the rules of its type. One made by hand is checked when it is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 pub enum Property<'a> {
     /// Whether the payload is text or unspecified bytes.
-    PayloadFormatIndicator(PayloadFormat),
+    PayloadFormatIndicator(PayloadFormat) = 0x01,
     /// Lifetime of the message in seconds.
-    MessageExpiryInterval(u32),
+    MessageExpiryInterval(u32) = 0x02,
     /// What the payload is, for example a MIME type.
-    ContentType(&'a str),
+    ContentType(&'a str) = 0x03,
     /// Where an answer to this message is awaited.
-    ResponseTopic(TopicName<'a>),
+    ResponseTopic(TopicName<'a>) = 0x08,
     /// Bytes by which the requester knows which request an answer belongs to; at most 65,535.
-    CorrelationData(&'a [u8]),
+    CorrelationData(&'a [u8]) = 0x09,
     /// Number of the subscription, 1..=268,435,455.
-    SubscriptionIdentifier(u32),
+    SubscriptionIdentifier(u32) = 0x0b,
     /// How long the session outlives the connection, in seconds; `u32::MAX` is for ever.
-    SessionExpiryInterval(u32),
+    SessionExpiryInterval(u32) = 0x11,
     /// The client identifier that the server chose.
-    AssignedClientIdentifier(&'a str),
+    AssignedClientIdentifier(&'a str) = 0x12,
     /// The keep alive interval that replaces the client's, in seconds; 0 turns it off.
-    ServerKeepAlive(u16),
+    ServerKeepAlive(u16) = 0x13,
     /// Name of the method of enhanced authentication.
-    AuthenticationMethod(&'a str),
+    AuthenticationMethod(&'a str) = 0x15,
     /// Bytes of the authentication method; at most 65,535.
-    AuthenticationData(&'a [u8]),
+    AuthenticationData(&'a [u8]) = 0x16,
     /// Whether the server may send reason strings and user properties with acknowledgements.
-    RequestProblemInformation(bool),
+    RequestProblemInformation(bool) = 0x17,
     /// How long the server waits before it publishes the will, in seconds.
-    WillDelayInterval(u32),
+    WillDelayInterval(u32) = 0x18,
     /// Whether the client asks for Response Information.
-    RequestResponseInformation(bool),
+    RequestResponseInformation(bool) = 0x19,
     /// Basis for response topics, chosen by the server.
-    ResponseInformation(&'a str),
+    ResponseInformation(&'a str) = 0x1a,
     /// Other servers to use, separated by spaces.
-    ServerReference(&'a str),
+    ServerReference(&'a str) = 0x1c,
     /// The reason in words, for people who diagnose.
-    ReasonString(&'a str),
+    ReasonString(&'a str) = 0x1f,
     /// How many QoS 1 and QoS 2 messages may be unacknowledged at once, 1..=65,535.
-    ReceiveMaximum(u16),
+    ReceiveMaximum(u16) = 0x21,
     /// Highest topic alias accepted; 0 means none.
-    TopicAliasMaximum(u16),
+    TopicAliasMaximum(u16) = 0x22,
     /// Number that stands for the topic name, 1..=65,535.
-    TopicAlias(u16),
+    TopicAlias(u16) = 0x23,
     /// Highest quality of service the server supports: 0 or 1; absent means 2.
-    MaximumQoS(QoS),
+    MaximumQoS(QoS) = 0x24,
     /// Whether the server keeps retained messages.
-    RetainAvailable(bool),
+    RetainAvailable(bool) = 0x25,
     /// A name and a value that the standard does not interpret; the only property that repeats everywhere.
-    UserProperty(&'a str, &'a str),
+    UserProperty(&'a str, &'a str) = 0x26,
     /// Largest packet accepted, in bytes, 1 and up; absent means no limit but the protocol's.
-    MaximumPacketSize(u32),
+    MaximumPacketSize(u32) = 0x27,
     /// Whether filters may have wildcards.
-    WildcardSubscriptionAvailable(bool),
+    WildcardSubscriptionAvailable(bool) = 0x28,
     /// Whether subscriptions may have identifiers.
-    SubscriptionIdentifierAvailable(bool),
+    SubscriptionIdentifierAvailable(bool) = 0x29,
     /// Whether filters may begin with `$share/`.
-    SharedSubscriptionAvailable(bool),
+    SharedSubscriptionAvailable(bool) = 0x2a,
 }
 
 impl Property<'_> {
