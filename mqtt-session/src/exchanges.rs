@@ -64,7 +64,13 @@ impl Exchanges {
         if self.ids_in_use == u16::MAX {
             return None;
         }
-        let mut id = self.last_id;
+        let mut id = self.last_id.checked_add(1).unwrap_or(1);
+        if id_table::insert_at_home(ids, id, slot) {
+            self.last_id = id;
+            self.ids_in_use = self.ids_in_use.saturating_add(1);
+            return Some(id);
+        }
+        id = self.last_id;
         // One step more than there are identifiers in use always finds a free one.
         for _ in 0..=self.ids_in_use {
             id = id.checked_add(1).unwrap_or(1);
@@ -85,6 +91,12 @@ impl Exchanges {
         if id_table::remove(ids, id) {
             self.ids_in_use = self.ids_in_use.saturating_sub(1);
         }
+    }
+
+    /// Gives the identifier at a place in the table back.
+    pub(crate) fn free_id_at(&mut self, ids: &mut [IdEntry], at: usize) {
+        id_table::remove_at(ids, at);
+        self.ids_in_use = self.ids_in_use.saturating_sub(1);
     }
 
     /// Whether anything on the wire awaits an answer.

@@ -39,13 +39,39 @@ fn position(entries: &[IdEntry], id: u16) -> Option<usize> {
     None
 }
 
-/// The value stored with `id`.
-pub(crate) fn find(entries: &[IdEntry], id: u16) -> Option<u16> {
-    if id == 0 {
+/// Where `id` lies, and the value stored with it.
+#[inline]
+pub(crate) fn locate(entries: &[IdEntry], id: u16) -> Option<(usize, u16)> {
+    let at = home(entries, id);
+    let entry = entries.get(at)?;
+    // Nearly always it is at home.
+    if entry.id == id && id != 0 {
+        return Some((at, entry.value));
+    }
+    if entry.id == 0 || id == 0 {
         return None;
     }
     let at = position(entries, id)?;
-    entries.get(at).map(|entry| entry.value)
+    entries.get(at).map(|entry| (at, entry.value))
+}
+
+/// The value stored with `id`.
+#[inline]
+pub(crate) fn find(entries: &[IdEntry], id: u16) -> Option<u16> {
+    locate(entries, id).map(|(_, value)| value)
+}
+
+/// Stores `id` if its home is free, which is nearly always so where identifiers rise.
+#[inline]
+pub(crate) fn insert_at_home(entries: &mut [IdEntry], id: u16, value: u16) -> bool {
+    let at = home(entries, id);
+    match entries.get_mut(at) {
+        Some(entry) if entry.id == 0 => {
+            *entry = IdEntry { id, value };
+            true
+        }
+        _ => false,
+    }
 }
 
 /// How far the place `at` lies behind the home of the identifier there.
@@ -101,14 +127,20 @@ fn settle(entries: &mut [IdEntry], mut at: usize, away: usize, new: IdEntry) {
     }
 }
 
-/// Removes `id` and closes the gap, so that no search ever passes over dead entries.
+/// Removes `id`; false when it is not there.
 pub(crate) fn remove(entries: &mut [IdEntry], id: u16) -> bool {
-    if id == 0 {
-        return false;
+    let found = locate(entries, id);
+    if let Some((at, _)) = found {
+        remove_at(entries, at);
     }
-    let Some(mut hole) = position(entries, id) else {
-        return false;
-    };
+    found.is_some()
+}
+
+/// Removes the entry at a place and closes the gap, so that no search ever passes over dead
+/// entries.
+#[inline]
+pub(crate) fn remove_at(entries: &mut [IdEntry], at: usize) {
+    let mut hole = at;
     for _ in 1..entries.len() {
         let next = following(entries, hole);
         match entries.get(next) {
@@ -124,7 +156,6 @@ pub(crate) fn remove(entries: &mut [IdEntry], id: u16) -> bool {
     if let Some(free) = entries.get_mut(hole) {
         *free = IdEntry::FREE;
     }
-    true
 }
 
 /// Changes the value of every identifier.

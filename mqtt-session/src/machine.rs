@@ -432,6 +432,7 @@ impl Machine {
     }
 
     /// The peer broke the protocol: it is told so, and the connection ends.
+    #[cold]
     pub(crate) fn violate<'e>(
         &mut self,
         violation: Violation,

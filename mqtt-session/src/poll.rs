@@ -136,10 +136,14 @@ impl Machine {
             };
             return Action::Send(whole.get(start..end).unwrap_or_default());
         }
-        if let Some(action) = self.turn() {
-            return action;
-        }
-        let deadline = self.next_deadline(outbound);
+        let deadline = if self.phase == Phase::Connected {
+            self.live_deadline(outbound)
+        } else {
+            if let Some(action) = self.turn() {
+                return action;
+            }
+            self.next_deadline(outbound)
+        };
         self.clock.due = deadline;
         Action::Timeout(deadline)
     }
@@ -158,7 +162,8 @@ impl Machine {
             )
     }
 
-    /// What a phase asks for once the bytes before it have left.
+    /// What a phase other than `Connected` asks for once the bytes before it have left.
+    #[cold]
     fn turn<'e>(&mut self) -> Option<Action<'e>> {
         let (next, action) = match self.phase {
             Phase::Dial => (Phase::AwaitTransport, Action::Open),
@@ -207,6 +212,7 @@ impl Machine {
     }
 
     /// All that does not take the short way: what is wrong, what is not whole, what is rare.
+    #[cold]
     fn read_with_care<'p>(
         &mut self,
         framed: Result<Frame<'p>, DecodeError>,
@@ -304,6 +310,7 @@ impl Machine {
 
     /// Writes what may leave; when the application wants to stop and all has left that can,
     /// DISCONNECT.
+    #[inline(never)]
     fn write(
         &mut self,
         outbound: &mut (dyn OutboundStore + 'static),
@@ -314,22 +321,29 @@ impl Machine {
         }
         self.line.wants_pump = false;
         self.line.blocked = false;
-        let (mut sender, mut receiver) = self.halves(Stores {
+        if self.intake.owes() {
+            let (mut sender, mut receiver) = self.halves(Stores {
+                outbound: &mut *outbound,
+                inbound: &mut *inbound,
+            });
+            receiver.pump(&mut sender);
+        }
+        self.sender(outbound).pump();
+        if self.line.standing != Standing::Stopping {
+            return;
+        }
+        let (sender, mut receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });
-        receiver.pump(&mut sender);
-        sender.pump();
-        if sender.line.standing == Standing::Stopping
-            && sender.is_drained()
-            && receiver.is_drained()
-        {
+        if sender.is_drained() && receiver.is_drained() {
             self.write_disconnect(mqtt_proto::ReasonCode::NORMAL_DISCONNECTION, outbound);
             self.flush();
         }
     }
 
     /// Acts on the deadlines that have been reached.
+    #[cold]
     fn on_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
         let now = self.clock.now;
         if now >= self.exchanges.next_expiry {
@@ -412,24 +426,33 @@ impl Machine {
             Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => {
                 expiry.min(self.connection.deadline)
             }
-            Phase::Connected => {
-                let stopping = if self.line.standing == Standing::Stopping {
-                    self.connection.deadline
-                } else {
-                    Instant::NEVER
-                };
-                expiry
-                    .min(stopping)
-                    .min(self.stall_deadline())
-                    .min(self.connection.ping_deadline.unwrap_or(Instant::NEVER))
-                    .min(self.keep_alive_deadline())
-                    .min(self.ack_deadline(outbound))
-            }
+            Phase::Connected => self.live_deadline(outbound),
             _ => expiry,
         }
     }
 
+    /// The earliest deadline of a live connection.
+    #[inline]
+    fn live_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
+        let answer = match self.connection.ping_deadline {
+            Some(deadline) => deadline,
+            None => self.keep_alive_deadline(),
+        };
+        let mut deadline = self.exchanges.next_expiry.min(answer);
+        if self.line.standing == Standing::Stopping {
+            deadline = deadline.min(self.connection.deadline);
+        }
+        if !self.line.tx.is_empty() {
+            deadline = deadline.min(self.stall_deadline());
+        }
+        if self.exchanges.awaits_answer() {
+            deadline = deadline.min(self.ack_deadline(outbound));
+        }
+        deadline
+    }
+
     /// What happened by itself or by a call, and is to be told.
+    #[inline(never)]
     fn next_told<'e>(
         &mut self,
         outbound: &mut (dyn OutboundStore + 'static),

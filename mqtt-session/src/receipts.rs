@@ -74,6 +74,13 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// Whether any acknowledgement is owed.
+    pub(crate) const fn owes(&self) -> bool {
+        !(self.acks.is_empty() && self.releases.is_empty())
+    }
+}
+
 /// The receiving half of the session beside that of the connection.
 pub(crate) struct Receiver<'a> {
     pub(crate) receipts: &'a mut Receipts,
@@ -302,9 +309,6 @@ impl Receiver<'_> {
 
     /// Writes what is owed and may leave, as far as there is room.
     pub(crate) fn pump(&mut self, sender: &mut Sender<'_>) {
-        if self.intake.acks.is_empty() && self.intake.releases.is_empty() {
-            return;
-        }
         while let Some(owed) = self.intake.acks.first(self.store.parts().acks) {
             if !self.write(owed, sender) {
                 break;

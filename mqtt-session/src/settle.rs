@@ -2,6 +2,7 @@
 
 use crate::config::Lost;
 use crate::event::{GiveUp, Ticket};
+use crate::exchanges::Exchanges;
 use crate::id_table;
 use crate::instant::Instant;
 use crate::line::Line;
@@ -98,7 +99,7 @@ impl Sender<'_> {
         id: u16,
         reason: ReasonCode,
     ) -> Result<Answer, Violation> {
-        let Some((slot, record)) = self.find(id) else {
+        let Some((slot, at, record)) = self.find(id) else {
             return Ok(match packet {
                 PacketType::PubRec => Answer::Unknown,
                 _ => Answer::Unsolicited,
@@ -112,11 +113,11 @@ impl Sender<'_> {
         let ticket = Ticket(record.ticket);
         match (record.stage, packet) {
             (Stage::AwaitPubAck, PacketType::PubAck) => {
-                self.finish(slot, &record);
+                self.finish(slot, at, &record);
                 Ok(Answer::Settled(ticket, reason))
             }
             (Stage::AwaitPubRec, PacketType::PubRec) if reason.is_failure() => {
-                self.finish(slot, &record);
+                self.finish(slot, at, &record);
                 Ok(Answer::Settled(ticket, reason))
             }
             (Stage::AwaitPubRec, PacketType::PubRec) => {
@@ -145,7 +146,7 @@ impl Sender<'_> {
             }
             (Stage::AwaitPubComp, PacketType::PubRec) => Err(Violation::OutOfOrder(packet)),
             (Stage::AwaitPubComp, PacketType::PubComp) => {
-                self.finish(slot, &record);
+                self.finish(slot, at, &record);
                 Ok(Answer::Settled(ticket, record.reason))
             }
             // Given up here because of the server's limits, while it still held the message.
@@ -164,7 +165,7 @@ impl Sender<'_> {
         id: u16,
         reasons: usize,
     ) -> Result<Option<Ticket>, Violation> {
-        let Some((slot, record)) = self.find(id) else {
+        let Some((slot, at, record)) = self.find(id) else {
             return Ok(None);
         };
         match (record.stage, packet) {
@@ -176,46 +177,44 @@ impl Sender<'_> {
                 if reasons != usize::from(record.count) {
                     return Err(Violation::ReasonCodeCount(packet));
                 }
-                self.finish(slot, &record);
+                self.finish(slot, at, &record);
                 Ok(Some(Ticket(record.ticket)))
             }
             _ => Err(Violation::WrongAcknowledgement(packet)),
         }
     }
 
-    fn find(&mut self, id: u16) -> Option<(u16, Record)> {
-        let slot = id_table::find(self.store.ids(), id)?;
-        let record = self.record(slot)?;
-        Some((slot, record))
-    }
-
-    /// The queue that a sent record is in, by its stage and by how far it has come.
-    fn queue_of(&mut self, record: &Record) -> &mut Queue {
-        let on_wire = record.flags.has(Flags::ON_WIRE);
-        match record.stage {
-            Stage::AwaitPubComp if on_wire => &mut self.exchanges.released,
-            Stage::AwaitPubComp => &mut self.exchanges.release,
-            Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.exchanges.requests,
-            _ if on_wire => &mut self.exchanges.flight,
-            _ => &mut self.exchanges.resume,
-        }
+    /// The record of an identifier in use: its slot, its place in the table, and a copy.
+    fn find(&mut self, id: u16) -> Option<(u16, usize, Record)> {
+        let parts = self.store.parts();
+        let (at, slot) = id_table::locate(parts.ids, id)?;
+        let record = parts.records.get(usize::from(slot))?;
+        Some((slot, at, *record))
     }
 
     fn take_out(&mut self, slot: u16, record: &Record) {
-        let mut queue = *self.queue_of(record);
-        queue.remove(self.store.records(), slot);
-        *self.queue_of(record) = queue;
+        let records = self.store.records();
+        let queue = queue_of(self.exchanges, record);
+        queue.remove(records, slot);
     }
 
     /// Takes a settled record out and frees all it held.
-    fn finish(&mut self, slot: u16, record: &Record) {
-        self.take_out(slot, record);
-        if record.flags.has(Flags::STORED) {
-            self.free_block(slot);
-        }
+    fn finish(&mut self, slot: u16, at: usize, record: &Record) {
         let parts = self.store.parts();
-        self.exchanges.free_id(parts.ids, record.id);
+        let queue = queue_of(self.exchanges, record);
+        if queue.first() == Some(slot) {
+            queue.pop_front(parts.records);
+        } else {
+            queue.remove(parts.records, slot);
+        }
+        if record.flags.has(Flags::STORED) {
+            self.exchanges.arena.free(parts.arena, record.offset);
+        }
+        self.exchanges.free_id_at(parts.ids, at);
         self.exchanges.slots.give_back(parts.records, slot);
+        if record.flags.has(Flags::PAYLOAD_APART) {
+            self.store.release_payload(slot);
+        }
     }
 
     /// The next thing that ended without a packet from the server.
@@ -443,18 +442,17 @@ impl Sender<'_> {
 
     /// When the longest unanswered packet should have been answered.
     pub(crate) fn ack_deadline(&mut self) -> Instant {
-        let oldest = [
-            self.exchanges.flight,
-            self.exchanges.released,
-            self.exchanges.requests,
-        ];
         let now = self.clock.now;
         let limit = self.config.ack_timeout;
+        let exchanges = &*self.exchanges;
+        let oldest = [exchanges.flight, exchanges.released, exchanges.requests];
         let records = self.store.records();
         let mut deadline = Instant::NEVER;
         for queue in oldest {
-            if let Some(slot) = queue.first()
-                && let Some(record) = records.get(usize::from(slot))
+            if !queue.is_empty()
+                && let Some(record) = queue
+                    .first()
+                    .and_then(|slot| records.get(usize::from(slot)))
             {
                 deadline = deadline.min(record.sent_at().deadline(limit, now));
             }
@@ -475,11 +473,23 @@ enum Place {
 impl Place {
     const ALL: [Self; 3] = [Self::Queued, Self::Prompt, Self::Resume];
 
-    fn queue(self, exchanges: &mut crate::exchanges::Exchanges) -> &mut Queue {
+    fn queue(self, exchanges: &mut Exchanges) -> &mut Queue {
         match self {
             Self::Queued => &mut exchanges.queued,
             Self::Prompt => &mut exchanges.prompt,
             Self::Resume => &mut exchanges.resume,
         }
+    }
+}
+
+/// The queue that a sent record is in, by its stage and by how far it has come.
+fn queue_of<'e>(exchanges: &'e mut Exchanges, record: &Record) -> &'e mut Queue {
+    let on_wire = record.flags.has(Flags::ON_WIRE);
+    match record.stage {
+        Stage::AwaitPubComp if on_wire => &mut exchanges.released,
+        Stage::AwaitPubComp => &mut exchanges.release,
+        Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut exchanges.requests,
+        _ if on_wire => &mut exchanges.flight,
+        _ => &mut exchanges.resume,
     }
 }

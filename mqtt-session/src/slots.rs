@@ -232,7 +232,7 @@ impl Queue {
     }
 
     pub(crate) fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
-        let slot = self.first()?;
+        let slot = self.head;
         self.head = records.get(usize::from(slot))?.next;
         match records.get_mut(usize::from(self.head)) {
             Some(first) => first.prev = NIL,
