@@ -1,1 +1,72 @@
-//! MQTT.
+//! A blocking MQTT 5.0 client on threads that drives itself: no async runtime inside.
+//!
+//! ```no_run
+//! use mqtt_std::{Client, Options, QoS};
+//! use std::time::Duration;
+//!
+//! let client = Client::connect("mqtt://localhost", Options::new("sensor-7"))?;
+//! let readings = client.subscribe("sensors/+/temperature", QoS::AtLeastOnce)?;
+//! client
+//!     .publish("sensors/7/temperature", "21.5")
+//!     .qos(QoS::ExactlyOnce)
+//!     .send()?
+//!     .acknowledged()?;
+//! if let Some(message) = readings.recv() {
+//!     println!("{}: {}", message.topic, message.text());
+//! }
+//! client.close(Duration::from_secs(5))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - One thread of its own keeps the connection. Nothing stalls because a handle is not used.
+//! - A publish returns when the message is in the queue; its [`Token`] always resolves.
+//! - A lost connection is made again, and everything at QoS 1 and 2 goes on where it was. When
+//!   the server has lost the session, every [`Subscription`] is subscribed again.
+//! - A slow reader holds up nothing: each stream has its own bounded buffer.
+//! - [`Client::close`] returns by its deadline, and says what was left.
+//!
+//! # Errors
+//!
+//! [`ConnectError`], [`PublishError`], [`DeliveryError`] (of a token) and [`SubscribeError`] say
+//! what went wrong in words to act on. [`Cause`] is why a connection ended: the network's, the
+//! server's or the application's doing.
+
+mod address;
+mod client;
+mod dialer;
+mod error;
+mod ledger;
+mod message;
+mod messages;
+mod options;
+mod publish;
+mod router;
+mod shared;
+mod slot;
+mod state;
+mod subscription;
+mod token;
+pub mod transport;
+mod worker;
+
+pub use address::{Address, AddressError};
+pub use client::Client;
+pub use error::{
+    AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,
+    Undelivered,
+};
+pub use message::{Message, MessageProperties};
+pub use messages::{Buffer, Messages, Overflow};
+pub use options::{Credentials, Options, Queue, WhenFull, Will};
+pub use publish::Publication;
+pub use state::{State, States};
+pub use subscription::{SubscribeOptions, Subscription};
+pub use token::Token;
+
+pub use bytes::Bytes;
+pub use mqtt_session::{
+    GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,
+    TopicName, Violation,
+};

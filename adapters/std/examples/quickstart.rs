@@ -1,0 +1,245 @@
+//! A tour: connect, subscribe, publish at QoS 0, 1 and 2, lose the connection in mid-message,
+//! resume, and see that the message arrived exactly once.
+//!
+//! `cargo run --example quickstart [mqtt://user:password@host:port]`
+
+use mqtt_std::transport::{Source, Stream, Tcp};
+use mqtt_std::{
+    Address, Cause, Client, ConnectError, Options, QoS, State, States, Subscription, Token, Will,
+};
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+const DEFAULT: &str = "mqtt://127.0.0.1:1883";
+/// Nothing here takes longer on a healthy network.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| DEFAULT.to_owned());
+    match run(&url) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nquickstart: {error}");
+            if let Some(advice) = advice(error.as_ref()) {
+                eprintln!("{advice}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    match error.downcast_ref::<ConnectError>()? {
+        ConnectError::NotConnected(Cause::Refused { .. }) => {
+            Some("give a user and a password: quickstart mqtt://user:password@host:port")
+        }
+        ConnectError::NotConnected(_) => Some(
+            "start a broker with: mosquitto -p 1883, or give an address: quickstart mqtt://host:port",
+        ),
+        _ => None,
+    }
+}
+
+fn run(url: &str) -> Result<(), Box<dyn Error>> {
+    let address: Address = url.parse().map_err(ConnectError::from)?;
+    let tour = Tour::new();
+    let id = format!("quickstart-{}", std::process::id());
+    let user = address
+        .user_name
+        .clone()
+        .unwrap_or_else(|| "guest".to_owned());
+    let password = address
+        .password
+        .clone()
+        .unwrap_or_else(|| b"guest".to_vec());
+    let topic = |name: &str| format!("{id}/{name}");
+
+    println!("MQTT 5.0 at {address}\n");
+    let will = Will::new(topic("state"), "vanished").qos(QoS::AtLeastOnce);
+    let options = Options::new(&id)
+        .login(&user, password)
+        .will(will)
+        .reconnect_between(Duration::from_millis(200), Duration::from_secs(2));
+    let scissors = Arc::new(AtomicBool::new(false));
+    let client = Client::connect_over(streams(address, Arc::clone(&scissors)), options)?;
+    tour.say("connected", &format!("as {id}, user {user}, with a will"));
+    let states = tour.tell_states(client.watch());
+
+    let filter = topic("#");
+    let messages = client.subscribe(&filter, QoS::ExactlyOnce)?;
+    let granted = messages.granted() as u8;
+    tour.say("subscribed", &format!("{filter} at QoS {granted}"));
+    let received = tour.tell_messages(messages, id.len() + 1);
+
+    let mut acknowledged = 0;
+    let mut publish =
+        |name: &'static str, text: &'static str, qos: QoS| -> Result<(), Box<dyn Error>> {
+            tour.line("publish", name, qos, text);
+            let token = client.publish(&topic(name), text).qos(qos).send()?;
+            tour.tell_outcome(name, &token)?;
+            acknowledged += 1;
+            Ok(())
+        };
+    publish("hello", "at most once", QoS::AtMostOnce)?;
+    publish("news", "at least once", QoS::AtLeastOnce)?;
+    publish("letter", "exactly once", QoS::ExactlyOnce)?;
+
+    tour.say(
+        "scissors",
+        "the next QoS 2 message leaves, then the connection is cut",
+    );
+    scissors.store(true, Ordering::SeqCst);
+    publish("parcel", "exactly once, too", QoS::ExactlyOnce)?;
+    // One topic keeps its order, and the last message comes behind all that came before.
+    publish("parcel", "the end", QoS::ExactlyOnce)?;
+
+    let received = received.join().map_err(|_| "the reader panicked")?;
+    let left = client.close(PATIENCE);
+    states.join().map_err(|_| "the watcher panicked")?;
+    left?;
+
+    let parcels = received
+        .iter()
+        .filter(|text| *text == "exactly once, too")
+        .count();
+    println!(
+        "\n{acknowledged} messages published and acknowledged, {} received; \
+         the one that was cut came {}.",
+        received.len(),
+        if parcels == 1 {
+            "exactly once".to_owned()
+        } else {
+            format!("{parcels} times")
+        },
+    );
+    if parcels != 1 || scissors.load(Ordering::SeqCst) {
+        return Err("the message that was cut should have come once".into());
+    }
+    Ok(())
+}
+
+/// What is printed, with the time since the start.
+#[derive(Clone, Copy)]
+struct Tour {
+    start: Instant,
+}
+
+impl Tour {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    fn say(self, what: &str, text: &str) {
+        let millis = self.start.elapsed().as_millis();
+        println!("{millis:>5} ms  {what:<13} {text}");
+    }
+
+    fn line(self, what: &str, name: &str, qos: QoS, text: &str) {
+        self.say(what, &format!("{name:<8} QoS {}  {text}", qos as u8));
+    }
+
+    fn tell_outcome(self, name: &str, token: &Token) -> Result<(), Box<dyn Error>> {
+        let reason = token.acknowledged_timeout(PATIENCE)?;
+        match token.qos() {
+            QoS::AtMostOnce => self.line("sent", name, token.qos(), "nobody will say more"),
+            qos => self.line("acknowledged", name, qos, &reason.to_string()),
+        }
+        Ok(())
+    }
+
+    fn tell_states(self, states: States) -> JoinHandle<()> {
+        thread::spawn(move || {
+            for state in states {
+                match state {
+                    State::Connecting => {}
+                    State::Waiting { cause, retry } => {
+                        let wait = retry.saturating_duration_since(Instant::now()).as_millis();
+                        self.say("cut", &cause.to_string());
+                        self.say("waiting", &format!("{wait} ms before the next attempt"));
+                    }
+                    State::Connected { .. } => self.say("reconnected", &state.to_string()),
+                    _ => self.say("closed", &state.to_string()),
+                }
+            }
+        })
+    }
+
+    fn tell_messages(self, messages: Subscription, prefix: usize) -> JoinHandle<Vec<String>> {
+        thread::spawn(move || {
+            let mut received = Vec::new();
+            for message in messages {
+                let name = message.topic.get(prefix..).unwrap_or_default();
+                self.line("received", name, message.qos, &message.text());
+                received.push(message.text().into_owned());
+                if message.text() == "the end" {
+                    break;
+                }
+            }
+            received
+        })
+    }
+}
+
+/// Opens TCP connections that can be cut.
+fn streams(
+    address: Address,
+    scissors: Arc<AtomicBool>,
+) -> impl FnMut() -> io::Result<Fragile> + Send + 'static {
+    move || {
+        let socket = TcpStream::connect((address.host.as_str(), address.port))?;
+        Ok(Fragile {
+            socket: socket.try_clone()?,
+            tcp: Tcp::new(socket)?,
+            scissors: Arc::clone(&scissors),
+        })
+    }
+}
+
+/// A stream of one's own: TCP, cut once, right behind a QoS 2 PUBLISH and before its answer.
+struct Fragile {
+    tcp: Tcp,
+    socket: TcpStream,
+    scissors: Arc<AtomicBool>,
+}
+
+impl Read for Fragile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Fragile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.tcp.write(bytes)?;
+        // The upper half of the first byte is the packet type, bits 1 and 2 are the QoS.
+        let is_publish_2 = bytes.first().is_some_and(|first| first & 0xf6 == 0x34);
+        if is_publish_2 && self.scissors.swap(false, Ordering::SeqCst) {
+            self.socket.shutdown(Shutdown::Both)?;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+impl Stream for Fragile {
+    fn source(&mut self) -> &mut dyn Source {
+        self.tcp.source()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.tcp.close()
+    }
+}

@@ -1,0 +1,263 @@
+//! The client as the application holds it.
+
+use crate::address::Address;
+use crate::error::{Cause, ConnectError, SubscribeError, Undelivered};
+use crate::messages::Messages;
+use crate::options::{Credentials, Options};
+use crate::publish::Publication;
+use crate::shared::Shared;
+use crate::state::{State, States};
+use crate::subscription::{SubscribeOptions, Subscription};
+use crate::transport::{Dial, Stream, tcp};
+use crate::worker;
+use bytes::Bytes;
+use mqtt_session::TopicFilter;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long dropping the last handle may take.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// An MQTT 5.0 client that drives itself: a thread of its own keeps the connection, makes a new
+/// one when it is lost, and goes on where the last one ended. Clones are handles to the same
+/// client.
+///
+/// Dropping the last handle closes the client as [`Client::close`] does, within half a second.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close(Instant::now() + LINGER);
+    }
+}
+
+impl Client {
+    /// Connects to the server at `url`, `mqtt://user:password@host:port`, and returns when it has
+    /// accepted. When the first attempt fails, that is the error; later connections are made by
+    /// the client itself.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]: each says in its text what to look at.
+    pub fn connect(url: &str, options: Options) -> Result<Self, ConnectError> {
+        let (dial, options) = over_tcp(url, options)?;
+        Self::first(dial, options)
+    }
+
+    /// As [`Client::connect`], without waiting: attempts are made until one succeeds, and what
+    /// is published meanwhile waits in the queue. See [`Client::watch`] for how it goes.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]; nothing that the network does is among them.
+    pub fn start(url: &str, options: Options) -> Result<Self, ConnectError> {
+        let (dial, options) = over_tcp(url, options)?;
+        Self::launch(dial, options, false)
+    }
+
+    /// As [`Client::connect`], over any stream: `open` opens one for each attempt, on a thread of
+    /// its own and within the connect timeout.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect_over<S: Stream + 'static>(
+        mut open: impl FnMut() -> io::Result<S> + Send + 'static,
+        options: Options,
+    ) -> Result<Self, ConnectError> {
+        let dial: Dial = Box::new(move |_| match open() {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(Cause::NotOpened(Arc::new(error))),
+        });
+        Self::first(dial, options)
+    }
+
+    fn first(dial: Dial, options: Options) -> Result<Self, ConnectError> {
+        let client = Self::launch(dial, options, true)?;
+        let result = client.shared().wait(None, |core| match &core.ledger.state {
+            State::Connected { .. } => Some(Ok(())),
+            State::Ended { cause } => Some(Err(cause.clone())),
+            State::Connecting | State::Waiting { .. } => None,
+        });
+        match result {
+            Some(Err(cause)) => Err(ConnectError::NotConnected(cause)),
+            Some(Ok(())) | None => Ok(client),
+        }
+    }
+
+    fn launch(dial: Dial, options: Options, once: bool) -> Result<Self, ConnectError> {
+        let shared = worker::start(dial, options, once)?;
+        Ok(Self {
+            handle: Arc::new(Handle { shared }),
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// A message for `topic`, at QoS 0 unless said otherwise; it leaves with
+    /// [`Publication::send`]. A payload handed over as [`Bytes`] is not copied.
+    ///
+    /// ```no_run
+    /// # use mqtt_std::{Client, Options, QoS};
+    /// # let client = Client::connect("mqtt://localhost", Options::new("sensor-7"))?;
+    /// let token = client
+    ///     .publish("sensors/7/temperature", "21.5")
+    ///     .qos(QoS::ExactlyOnce)
+    ///     .send()?;
+    /// println!("{}", token.acknowledged()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn publish<'a>(&'a self, topic: &'a str, payload: impl Into<Bytes>) -> Publication<'a> {
+        Publication::new(self, topic, payload.into())
+    }
+
+    /// Subscribes to a filter and waits for the server's answer, through reconnections if need
+    /// be. The options are a [`QoS`](crate::QoS) or [`SubscribeOptions`].
+    ///
+    /// Several subscriptions to the same filter each get every message; the server knows one,
+    /// with the options of the last.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`]; there is no subscription then.
+    pub fn subscribe(
+        &self,
+        filter: &str,
+        options: impl Into<SubscribeOptions>,
+    ) -> Result<Subscription, SubscribeError> {
+        let options = options.into();
+        let parsed = TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
+        let deadline = options
+            .timeout
+            .and_then(|limit| Instant::now().checked_add(limit));
+        let shared = Arc::clone(self.shared());
+        let now = shared.now();
+        let mut core = shared.lock();
+        if let Some(cause) = core.refusal() {
+            return Err(SubscribeError::Ended(cause));
+        }
+        let router = &mut core.ledger.router;
+        let (inbox, answer) = router.add(parsed, options.options, options.buffer);
+        core.ledger.unasked = true;
+        core.ask(now);
+        shared.release(core);
+        let mut subscription = Subscription {
+            shared,
+            messages: Messages { inbox },
+            filter: filter.to_owned(),
+            granted: mqtt_session::ReasonCode::SUCCESS,
+        };
+        // Dropping it takes back what was asked for.
+        let answer = answer.wait(deadline);
+        subscription.granted = answer.unwrap_or(Err(SubscribeError::TimedOut))?;
+        Ok(subscription)
+    }
+
+    /// Ends all subscriptions to a filter and waits for the server's answer, at most for
+    /// `limit`. The server is told also when this client knows no such subscription: an earlier
+    /// program may have left it in the session.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub fn unsubscribe(&self, filter: &str, limit: Duration) -> Result<(), SubscribeError> {
+        let parsed = TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
+        let deadline = Instant::now().checked_add(limit);
+        let shared = self.shared();
+        let now = shared.now();
+        let mut core = shared.lock();
+        if let Some(cause) = core.refusal() {
+            return Err(SubscribeError::Ended(cause));
+        }
+        let answer = core.ledger.router.remove_filter(parsed);
+        core.ledger.unasked = true;
+        core.ask(now);
+        shared.release(core);
+        let answer = answer.wait(deadline);
+        answer.unwrap_or(Err(SubscribeError::TimedOut)).map(drop)
+    }
+
+    /// The messages that match no subscription of this client: those of a session that an
+    /// earlier program left, or that were on their way when a subscription ended. Every call
+    /// gives the same stream.
+    #[must_use]
+    pub fn unmatched(&self) -> Messages {
+        Messages {
+            inbox: self.shared().lock().ledger.router.unmatched(),
+        }
+    }
+
+    /// Where the client is now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared().lock().ledger.state.clone()
+    }
+
+    /// Waits until the client is in a state that `wanted` picks, at most for `limit`; that
+    /// state. A state that passes quickly may be missed: [`Client::watch`] misses none.
+    pub fn wait_for_state(
+        &self,
+        limit: Duration,
+        wanted: impl Fn(&State) -> bool,
+    ) -> Option<State> {
+        let deadline = Instant::now().checked_add(limit);
+        self.shared().wait(deadline, |core| {
+            let state = &core.ledger.state;
+            wanted(state).then(|| state.clone())
+        })
+    }
+
+    /// The changes of the state from now on, with their causes.
+    #[must_use]
+    pub fn watch(&self) -> States {
+        self.shared().lock().ledger.watch()
+    }
+
+    /// What was accepted for publishing and is not settled.
+    #[must_use]
+    pub fn unsettled(&self) -> Undelivered {
+        self.shared().lock().ledger.load
+    }
+
+    /// Closes the client: nothing more is accepted, what was accepted is given `limit` to be
+    /// acknowledged, then the server is told goodbye and the connection is closed. It returns
+    /// when that is done, and when `limit` is over at the latest, whatever the peer does. Tokens
+    /// that are not resolved by then resolve to [`Cause::Closed`], and streams end.
+    ///
+    /// The will is not published, and the session ends with the connection unless
+    /// [`Options::clean_start`] is off.
+    ///
+    /// # Errors
+    /// What was left. Closing again gives the same answer.
+    pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
+        let now = Instant::now();
+        // A limit beyond what the clock can tell is as good as a year.
+        let far = Duration::from_secs(365 * 24 * 3600);
+        let left = self.shared().close(now + limit.min(far));
+        if left.messages() == 0 {
+            Ok(())
+        } else {
+            Err(left)
+        }
+    }
+}
+
+fn over_tcp(url: &str, mut options: Options) -> Result<(Dial, Options), ConnectError> {
+    let mut address: Address = url.parse()?;
+    let user_name = address.user_name.take();
+    let password = address.password.take();
+    if options.credentials.is_none() && user_name.is_some() {
+        let credentials = Credentials {
+            user_name,
+            password,
+        };
+        options = options.credentials(move || Ok(credentials.clone()));
+    }
+    Ok((tcp(address), options))
+}

@@ -1,0 +1,435 @@
+//! What a client is made with.
+
+use crate::messages::Buffer;
+use bytes::Bytes;
+use mqtt_session::{Acknowledge, Config, HeapLimits, Lost, Offline, Property, QoS};
+use std::error::Error;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+/// How a client connects, and how it behaves. Each default is named at the method that
+/// changes it.
+///
+/// ```
+/// use mqtt_std::{Options, QoS, Will};
+/// use std::time::Duration;
+///
+/// let options = Options::new("sensor-7")
+///     .login("ann", "secret")
+///     .keep_alive(Duration::from_secs(30))
+///     .will(Will::new("sensors/7/state", "gone").qos(QoS::AtLeastOnce).retain(true));
+/// # let _ = options;
+/// ```
+#[derive(Debug)]
+pub struct Options {
+    pub(crate) client_id: String,
+    pub(crate) clean_start: bool,
+    pub(crate) session_expiry: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) will: Option<Will>,
+    pub(crate) credentials: Option<Login>,
+    pub(crate) user_properties: Vec<(String, String)>,
+    pub(crate) receive_maximum: Option<u16>,
+    pub(crate) maximum_packet_size: Option<u32>,
+    pub(crate) inbound_aliases: u16,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) queue: Queue,
+    pub(crate) unmatched: Buffer,
+    config: Config,
+}
+
+/// Bounds of the queue of messages that were accepted and are not settled, and what becomes of
+/// those for which it has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// Messages at most, from 1 to 65,000.
+    pub messages: usize,
+    /// Bytes of topics and payloads at most.
+    pub bytes: usize,
+    /// What becomes of the rest.
+    pub when_full: WhenFull,
+}
+
+/// What a publish does while the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It waits until there is room.
+    Block,
+    /// It waits until there is room, at most for so long; then it is refused.
+    BlockFor(Duration),
+    /// It is refused.
+    Refuse,
+}
+
+impl Default for Queue {
+    /// 10,000 messages and 64 MiB; a publish waits until there is room.
+    fn default() -> Self {
+        Self {
+            messages: 10_000,
+            bytes: 64 << 20,
+            when_full: WhenFull::Block,
+        }
+    }
+}
+
+/// A user name and a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name.
+    pub user_name: Option<String>,
+    /// The password.
+    pub password: Option<Vec<u8>>,
+}
+
+impl Credentials {
+    /// Both.
+    #[must_use]
+    pub fn new(user_name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
+        Self {
+            user_name: Some(user_name.into()),
+            password: Some(password.into()),
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user_name", &self.user_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The function that gives the credentials for one attempt.
+pub(crate) struct Login(
+    pub(crate) Box<dyn FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send>,
+);
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+/// The message that the server publishes when the client is gone without having said goodbye.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) delay: Duration,
+    pub(crate) content_type: Option<String>,
+    pub(crate) user_properties: Vec<(String, String)>,
+}
+
+impl Will {
+    /// A will at QoS 0, not retained, published at once.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            delay: Duration::ZERO,
+            content_type: None,
+            user_properties: Vec::new(),
+        }
+    }
+
+    /// The quality of service it is published with.
+    #[must_use]
+    pub fn qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// Whether the server keeps it for later subscribers.
+    #[must_use]
+    pub fn retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
+
+    /// How long the server waits for the client to come back first, in whole seconds. Zero by
+    /// default; the end of the session ends the waiting too.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// What the payload is, for example a MIME type.
+    #[must_use]
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Adds a user property.
+    #[must_use]
+    pub fn user_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.user_properties.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Options {
+    /// The defaults, with a client identifier; an empty one has the server assign one.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>) -> Self {
+        // Two clients of one process get two seeds: the hasher's keys differ each time.
+        let seed = RandomState::new().build_hasher().finish() as u32;
+        Self {
+            client_id: client_id.into(),
+            clean_start: true,
+            session_expiry: Duration::from_secs(3600),
+            keep_alive: Duration::from_secs(60),
+            will: None,
+            credentials: None,
+            user_properties: Vec::new(),
+            receive_maximum: None,
+            maximum_packet_size: None,
+            inbound_aliases: 0,
+            connect_timeout: Duration::from_secs(10),
+            ack_timeout: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
+            queue: Queue::default(),
+            unmatched: Buffer::default(),
+            config: Config::new().seed(seed).qos0_offline(Offline::Queue),
+        }
+    }
+
+    /// The user name and password for every attempt; those of the URL by default.
+    #[must_use]
+    pub fn login(self, user_name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
+        let credentials = Credentials::new(user_name, password);
+        self.credentials(move || Ok(credentials.clone()))
+    }
+
+    /// Asks `give` for the credentials afresh at each attempt, on a thread of its own and within
+    /// the connect timeout. Where it fails, the attempt has failed.
+    #[must_use]
+    pub fn credentials(
+        mut self,
+        give: impl FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + 'static,
+    ) -> Self {
+        self.credentials = Some(Login(Box::new(give)));
+        self
+    }
+
+    /// What the server publishes when the client vanishes. Nothing by default.
+    #[must_use]
+    pub fn will(mut self, will: Will) -> Self {
+        self.will = Some(will);
+        self
+    }
+
+    /// How long the connection may be silent, in whole seconds up to 65,535; zero turns keep
+    /// alive off. 60 seconds by default.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.keep_alive = interval;
+        self
+    }
+
+    /// How long the server keeps the session after a connection has ended, in whole seconds.
+    /// One hour by default, so that a cut loses nothing; zero keeps nothing.
+    #[must_use]
+    pub fn session_expiry(mut self, span: Duration) -> Self {
+        self.session_expiry = span;
+        self
+    }
+
+    /// Whether the first connection begins a new session. True by default; later connections of
+    /// this client go on with its session either way, and [`Client::close`](crate::Client::close)
+    /// ends it.
+    ///
+    /// With `false` the client goes on with a session that the server kept for an earlier
+    /// program of the same client identifier, leaves it there when it closes, and gets what came
+    /// meanwhile, on [`Client::unmatched`](crate::Client::unmatched) where it comes before the
+    /// filter is subscribed. What that program had in flight is not known here: a QoS 2 message
+    /// may then be taken by the server for one of its own.
+    #[must_use]
+    pub fn clean_start(mut self, yes: bool) -> Self {
+        self.clean_start = yes;
+        self
+    }
+
+    /// Adds a user property to CONNECT.
+    #[must_use]
+    pub fn user_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.user_properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// How many QoS 1 and QoS 2 messages the server may send before they are acknowledged, at
+    /// least 1. 65,535 by default.
+    #[must_use]
+    pub fn receive_maximum(mut self, count: u16) -> Self {
+        self.receive_maximum = Some(count.max(1));
+        self
+    }
+
+    /// The largest packet the server may send, in bytes; larger messages are dropped by it. The
+    /// protocol's own limit of 256 MiB by default.
+    #[must_use]
+    pub fn maximum_packet_size(mut self, bytes: u32) -> Self {
+        self.maximum_packet_size = Some(bytes.max(1));
+        self
+    }
+
+    /// Topic aliases: how many may stand for topics of messages sent, and how many the server
+    /// may use. None by default.
+    #[must_use]
+    pub fn topic_aliases(mut self, outbound: u16, inbound: u16) -> Self {
+        self.config = self.config.topic_aliases(outbound);
+        self.inbound_aliases = inbound;
+        self
+    }
+
+    /// How long opening the stream may take, name resolution included, and then again how long
+    /// the server may take to accept. 10 seconds by default.
+    #[must_use]
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How long the server may take to acknowledge, and the stream to take a byte, before the
+    /// connection counts as dead. 30 seconds by default.
+    #[must_use]
+    pub fn ack_timeout(mut self, limit: Duration) -> Self {
+        self.ack_timeout = limit;
+        self
+    }
+
+    /// How long the answer to a ping may take. 10 seconds by default.
+    #[must_use]
+    pub fn ping_timeout(mut self, limit: Duration) -> Self {
+        self.ping_timeout = limit;
+        self
+    }
+
+    /// The first wait before connecting again and the longest: it doubles from one to the other,
+    /// and a random part, at most half, is taken off. 1 and 60 seconds by default.
+    #[must_use]
+    pub fn reconnect_between(mut self, first: Duration, longest: Duration) -> Self {
+        self.config = self.config.reconnect_between(first, longest);
+        self
+    }
+
+    /// Whether to connect again when a connection has ended. True by default.
+    #[must_use]
+    pub fn reconnect(mut self, yes: bool) -> Self {
+        self.config = self.config.reconnect(yes);
+        self
+    }
+
+    /// The bounds of what was accepted for publishing and is not settled.
+    #[must_use]
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// What becomes of QoS 0 messages published without a connection: they wait for the next
+    /// one by default.
+    #[must_use]
+    pub fn qos0_offline(mut self, what: Offline) -> Self {
+        self.config = self.config.qos0_offline(what);
+        self
+    }
+
+    /// What becomes of messages sent and not acknowledged when the server has lost the session.
+    /// By default those of QoS 1 are published again and those of QoS 2 given up, because
+    /// sending them again could deliver them twice.
+    #[must_use]
+    pub fn when_session_lost(mut self, qos1: Lost, qos2: Lost) -> Self {
+        let config = self.config.qos1_when_session_lost(qos1);
+        self.config = config.qos2_when_session_lost(qos2);
+        self
+    }
+
+    /// Leaves acknowledging to the application, with
+    /// [`Message::acknowledge`](crate::Message::acknowledge). A message that falls out of a full
+    /// buffer is acknowledged by the client: nobody else could.
+    #[must_use]
+    pub fn manual_acknowledgement(mut self, yes: bool) -> Self {
+        self.config = self.config.acknowledge(if yes {
+            Acknowledge::Manually
+        } else {
+            Acknowledge::Automatically
+        });
+        self
+    }
+
+    /// How much the stream of messages that match no subscription holds.
+    #[must_use]
+    pub fn unmatched(mut self, buffer: Buffer) -> Self {
+        self.unmatched = buffer;
+        self
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        self.config
+            .connect_timeout(self.connect_timeout)
+            .ack_timeout(self.ack_timeout)
+            .ping_timeout(self.ping_timeout)
+            .adopt_session(!self.clean_start)
+    }
+
+    pub(crate) fn limits(&self) -> HeapLimits {
+        /// Places for SUBSCRIBE and UNSUBSCRIBE while the queue is full.
+        const REQUESTS: usize = 500;
+        let exchanges = self.queue.messages.clamp(1, 65_000) + REQUESTS;
+        HeapLimits {
+            exchanges: u16::try_from(exchanges).unwrap_or(u16::MAX),
+            // Headers, properties and gaps come on top of what the queue counts.
+            bytes: self.queue.bytes.saturating_mul(2).saturating_add(1 << 20),
+            // The largest will fits into CONNECT.
+            transmit: 256 << 10,
+            receive_maximum: self.receive_maximum.unwrap_or(u16::MAX),
+        }
+    }
+
+    /// The properties of CONNECT.
+    pub(crate) fn properties(&self) -> Vec<Property<'_>> {
+        let expiry = whole_seconds(self.session_expiry);
+        let mut properties = Vec::new();
+        if expiry > 0 {
+            properties.push(Property::SessionExpiryInterval(expiry));
+        }
+        properties.extend(self.maximum_packet_size.map(Property::MaximumPacketSize));
+        if self.inbound_aliases > 0 {
+            properties.push(Property::TopicAliasMaximum(self.inbound_aliases));
+        }
+        let own = self.user_properties.iter();
+        properties.extend(own.map(|(name, value)| Property::UserProperty(name, value)));
+        properties
+    }
+}
+
+impl Will {
+    pub(crate) fn properties(&self) -> Vec<Property<'_>> {
+        let mut properties = Vec::new();
+        let delay = whole_seconds(self.delay);
+        if delay > 0 {
+            properties.push(Property::WillDelayInterval(delay));
+        }
+        properties.extend(self.content_type.as_deref().map(Property::ContentType));
+        let own = self.user_properties.iter();
+        properties.extend(own.map(|(name, value)| Property::UserProperty(name, value)));
+        properties
+    }
+}
+
+/// A span in the protocol's unit; part of a second counts as a whole one.
+pub(crate) fn whole_seconds(span: Duration) -> u32 {
+    let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}

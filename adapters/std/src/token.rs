@@ -1,0 +1,56 @@
+//! What an accepted message is followed by: its acknowledgement, waited for or not.
+
+use crate::error::DeliveryError;
+use crate::slot::Slot;
+use mqtt_session::{QoS, ReasonCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) type Outcome = Result<ReasonCode, DeliveryError>;
+
+/// Follows one published message. It always resolves: with the server's answer, or with a typed
+/// failure, also when the client is closed, dropped, or gives up. Dropping it changes nothing.
+#[derive(Clone, Debug)]
+#[must_use = "the message was accepted; whether it arrived is told by the token"]
+pub struct Token {
+    pub(crate) slot: Arc<Slot<Outcome>>,
+    pub(crate) qos: QoS,
+}
+
+impl Token {
+    /// Waits for the end: the reason code of PUBACK or PUBREC (success, or "no matching
+    /// subscribers"); at QoS 0, until the stream has taken the last byte.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub fn acknowledged(&self) -> Result<ReasonCode, DeliveryError> {
+        // Without a deadline, waiting ends only with a value.
+        self.slot.wait(None).unwrap_or(Err(DeliveryError::TimedOut))
+    }
+
+    /// As [`Token::acknowledged`], for at most `limit`.
+    ///
+    /// # Errors
+    /// [`DeliveryError::TimedOut`] when the message is not settled by then; it goes on, and so
+    /// may the waiting.
+    pub fn acknowledged_timeout(&self, limit: Duration) -> Result<ReasonCode, DeliveryError> {
+        let deadline = Instant::now().checked_add(limit);
+        self.slot
+            .wait(deadline)
+            .unwrap_or(Err(DeliveryError::TimedOut))
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub fn outcome(&self) -> Option<Result<ReasonCode, DeliveryError>> {
+        self.slot.value()
+    }
+
+    /// What the message was published with.
+    #[must_use]
+    pub fn qos(&self) -> QoS {
+        self.qos
+    }
+}

@@ -1,0 +1,114 @@
+//! The way to the server: any stream whose readiness can be waited for.
+
+use crate::address::Address;
+use crate::error::Cause;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use mio::event::Source;
+
+/// A duplex, ordered, lossless stream of bytes that never blocks (MQTT-4.2-1).
+///
+/// `read` and `write` return [`io::ErrorKind::WouldBlock`] instead of blocking, and the client
+/// is woken by the [`Source`] beneath when that changes. [`Tcp`] is one; a wrapper around it
+/// that encrypts, records or cuts is another.
+pub trait Stream: Read + Write + Send {
+    /// What tells when the stream is ready again.
+    fn source(&mut self) -> &mut dyn Source;
+
+    /// Says that nothing more will be written: the stream is dropped right after. What was
+    /// written is to reach the peer.
+    ///
+    /// # Errors
+    /// They are ignored: the stream is gone either way.
+    fn close(&mut self) -> io::Result<()>;
+}
+
+/// TCP.
+#[derive(Debug)]
+pub struct Tcp {
+    stream: mio::net::TcpStream,
+}
+
+impl Tcp {
+    /// Takes a connected socket over: it no longer blocks, and small packets leave at once.
+    ///
+    /// # Errors
+    /// As [`TcpStream::set_nonblocking`] and [`TcpStream::set_nodelay`].
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream: mio::net::TcpStream::from_std(stream),
+        })
+    }
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Tcp {
+    fn source(&mut self) -> &mut dyn Source {
+        &mut self.stream
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+/// What opens streams; it may block up to the time limit that it is given.
+pub(crate) type Dial = Box<dyn FnMut(Duration) -> Result<Box<dyn Stream>, Cause> + Send>;
+
+/// Opens TCP connections to an address, all that its name has in turn.
+pub(crate) fn tcp(address: Address) -> Dial {
+    Box::new(move |limit| {
+        let stream = connect(&address, limit)?;
+        let tcp = Tcp::new(stream).map_err(|error| Cause::NotOpened(Arc::new(error)))?;
+        Ok(Box::new(tcp))
+    })
+}
+
+fn connect(address: &Address, limit: Duration) -> Result<TcpStream, Cause> {
+    let deadline = Instant::now() + limit;
+    let unknown = |error| Cause::UnknownHost {
+        host: address.host.clone(),
+        error: Arc::new(error),
+    };
+    let found = (address.host.as_str(), address.port).to_socket_addrs();
+    let found: Vec<_> = found.map_err(unknown)?.collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut remaining = found.len() as u32;
+    for target in found {
+        // What one address does not use of its share is the next one's.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / remaining.max(1);
+        remaining = remaining.saturating_sub(1);
+        if share.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&target, share) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(Cause::Unreachable {
+        address: format!("{}:{}", address.host, address.port),
+        error: Arc::new(last),
+    })
+}
