@@ -446,10 +446,13 @@ impl Machine {
 
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.
     pub(crate) fn flush(&mut self) {
+        // A stop has its time limit from the call on.
+        if self.line.standing != Standing::Stopping {
+            self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
+            self.clock.arm(self.connection.deadline);
+        }
         self.line.standing = Standing::Over;
         self.phase = Phase::Flush;
-        self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
-        self.clock.arm(self.connection.deadline);
     }
 
     /// The connection is given up without a word.

@@ -382,7 +382,8 @@ impl Machine {
                 |out| packet.encode(From::Client, out),
                 packet.encoded_len(),
             );
-            self.connection.ping_deadline = Some(now.plus_millis(self.config.ping_timeout));
+            let deadline = now.plus_millis(self.config.ping_timeout);
+            self.connection.ping_deadline.get_or_insert(deadline);
         }
     }
 
@@ -394,9 +395,10 @@ impl Machine {
         self.line.stalled_since.plus_millis(self.config.ack_timeout)
     }
 
-    /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20).
+    /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while
+    /// the answer to an earlier one is awaited. What waits for the transport is as good as it.
     fn keep_alive_deadline(&self) -> Instant {
-        if self.connection.keep_alive == 0 || self.connection.ping_deadline.is_some() {
+        if self.connection.keep_alive == 0 || !self.line.tx.is_empty() {
             return Instant::NEVER;
         }
         let interval = u32::from(self.connection.keep_alive).saturating_mul(1_000);
@@ -434,11 +436,10 @@ impl Machine {
     /// The earliest deadline of a live connection.
     #[inline]
     fn live_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        let answer = match self.connection.ping_deadline {
-            Some(deadline) => deadline,
-            None => self.keep_alive_deadline(),
-        };
-        let mut deadline = self.exchanges.next_expiry.min(answer);
+        let mut deadline = self.exchanges.next_expiry.min(self.keep_alive_deadline());
+        if let Some(answer) = self.connection.ping_deadline {
+            deadline = deadline.min(answer);
+        }
         if self.line.standing == Standing::Stopping {
             deadline = deadline.min(self.connection.deadline);
         }
