@@ -36,8 +36,6 @@ pub(crate) enum Taken {
     Fresh(Option<AckToken>),
     /// It was delivered before.
     Seen,
-    /// There is no room for its acknowledgement yet.
-    NoRoom,
 }
 
 impl Machine {
@@ -93,7 +91,7 @@ impl Machine {
         }
     }
 
-    /// A whole PUBLISH: what is owed for it is noted, unless there is no room for that.
+    /// A whole PUBLISH: what is owed for it is noted.
     #[inline]
     pub(crate) fn take_publish(
         &mut self,
@@ -107,9 +105,7 @@ impl Machine {
             }
             return Ok(Taken::Fresh(None));
         };
-        if !self.has_room_to_owe(&mut stores) {
-            return Ok(Taken::NoRoom);
-        }
+        self.make_room_for_receipt(&mut stores);
         let acknowledge = self.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
         let fresh = receiver.admit(publish)?;
@@ -132,7 +128,7 @@ impl Machine {
         self.check_problem_information(packet, &ack.properties)?;
         let id = ack.packet_id.value();
         if packet == PacketType::PubRel {
-            if !self.has_room_to_owe(&mut stores) {
+            if !self.has_room_for_release(&mut stores) {
                 return Ok(Answer::NoRoom);
             }
             let (mut sender, mut receiver) = self.halves(stores);
@@ -147,7 +143,7 @@ impl Machine {
                 self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
             }
             Answer::Unknown => {
-                if !self.has_room_to_owe(&mut stores) {
+                if !self.has_room_for_release(&mut stores) {
                     return Ok(Answer::NoRoom);
                 }
                 let (mut sender, mut receiver) = self.halves(stores);

@@ -85,9 +85,7 @@ impl Machine {
         let last = part_len == left;
         let mut token = None;
         if last {
-            if !self.has_room_to_owe(&mut stores) {
-                return Ok(Told::Wait);
-            }
+            self.make_room_for_receipt(&mut stores);
             token = self.accept_last_part(&publish, partial.duplicate, stores)?;
         }
         rx.cursor.pass(part_len);

@@ -75,7 +75,6 @@ impl Machine {
                     let token = match self.take_publish(&publish, stores) {
                         Ok(Taken::Fresh(token)) => Some(token),
                         Ok(Taken::Seen) => None,
-                        Ok(Taken::NoRoom) => break,
                         Err(violation) => return Action::Event(self.violate(violation, outbound)),
                     };
                     rx.cursor.consume(raw.len());
@@ -198,17 +197,29 @@ impl Machine {
         Some((source, start, end))
     }
 
-    /// Whether an acknowledgement can be owed: room first, then the packet.
-    pub(crate) fn has_room_to_owe(&mut self, stores: &mut Stores<'_>) -> bool {
+    /// Makes room for one more PUBACK or PUBREC. When there is none a server has gone beyond
+    /// Receive Maximum, so nothing waits for it: `admit` and `accept` say what is wrong.
+    pub(crate) fn make_room_for_receipt(&mut self, stores: &mut Stores<'_>) {
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *stores.outbound,
             inbound: &mut *stores.inbound,
         });
-        if receiver.has_room() {
+        if !receiver.has_room_for_receipt() {
+            receiver.pump(&mut sender);
+        }
+    }
+
+    /// Whether PUBCOMP, or PUBREL for what is unknown, can be owed: room first, then the packet.
+    pub(crate) fn has_room_for_release(&mut self, stores: &mut Stores<'_>) -> bool {
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *stores.outbound,
+            inbound: &mut *stores.inbound,
+        });
+        if receiver.has_room_for_release() {
             return true;
         }
         receiver.pump(&mut sender);
-        receiver.has_room()
+        receiver.has_room_for_release()
     }
 
     /// All that does not take the short way: what is wrong, what is not whole, what is rare.

@@ -148,13 +148,16 @@ impl Receiver<'_> {
         }
     }
 
-    /// Whether one more acknowledgement can be owed; makes the tables longer where the store can.
-    pub(crate) fn has_room(&mut self) -> bool {
-        let parts = self.store.parts();
-        if !self.intake.acks.is_full(parts.acks) && !self.intake.releases.is_full(parts.releases) {
-            return true;
-        }
-        self.grow()
+    /// Whether one more PUBACK or PUBREC can be owed; makes the tables longer where the store
+    /// can.
+    pub(crate) fn has_room_for_receipt(&mut self) -> bool {
+        !self.intake.acks.is_full(self.store.parts().acks) || self.grow()
+    }
+
+    /// Whether one more PUBCOMP, or PUBREL for what is unknown, can be owed; makes the tables
+    /// longer where the store can.
+    pub(crate) fn has_room_for_release(&mut self) -> bool {
+        !self.intake.releases.is_full(self.store.parts().releases) || self.grow()
     }
 
     fn grow(&mut self) -> bool {

@@ -178,7 +178,7 @@ fn more_than_receive_maximum_unacknowledged_breaks_the_connection_off() {
 
 // covers: pitfall 75
 #[test]
-fn a_qos_1_message_counts_until_its_puback_has_been_written() {
+fn a_puback_that_was_written_gives_its_slot_back() {
     let mut talk = Talk::new(Config::default(), Heap::default());
     let two = [Property::ReceiveMaximum(2)];
     let connect = Connect {
