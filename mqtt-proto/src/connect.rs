@@ -118,7 +118,7 @@ impl<'a> Connect<'a> {
             .as_ref()
             .map_or(0, |will| will.properties.prefixed_len());
         packet_len(
-            self.least_len()
+            self.least_len(usize::saturating_add)
                 .saturating_add(self.properties.prefixed_len())
                 .saturating_add(will_properties),
         )
@@ -134,7 +134,8 @@ impl<'a> Connect<'a> {
         }
         let outline = Outline {
             first_byte: PacketType::Connect.first_byte(),
-            at_least: self.least_len(),
+            // No harm if this wraps: what has such a length is refused as it is written.
+            at_least: self.least_len(usize::wrapping_add),
             absent: 0,
         };
         encode(
@@ -162,33 +163,38 @@ impl<'a> Connect<'a> {
         ])?;
         self.properties
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
-        writer.text(self.client_id, Field::ClientId)?;
+        writer.text_inline(self.client_id, Field::ClientId)?;
         if let Some(will) = &self.will {
             will.properties.write(PropertyRules::WILL, writer)?;
-            writer.topic(will.topic.as_str())?;
-            writer.binary(will.payload, Field::WillPayload)?;
+            writer.topic_inline(will.topic.as_str())?;
+            writer.binary_inline(will.payload, Field::WillPayload)?;
         }
         if let Some(user_name) = self.user_name {
-            writer.text(user_name, Field::UserName)?;
+            writer.text_inline(user_name, Field::UserName)?;
         }
         if let Some(password) = self.password {
-            writer.binary(password, Field::Password)?;
+            writer.binary_inline(password, Field::Password)?;
         }
         Some(())
     }
 
     /// The Remaining Length without properties and their lengths.
     #[inline(always)]
-    fn least_len(&self) -> usize {
-        let prefixed = |len: usize| len.saturating_add(2);
-        let will = self.will.as_ref().map_or(0, |will| {
-            prefixed(will.topic.as_str().len()).saturating_add(prefixed(will.payload.len()))
-        });
-        10_usize
-            .saturating_add(prefixed(self.client_id.len()))
-            .saturating_add(will)
-            .saturating_add(self.user_name.map_or(0, |name| prefixed(name.len())))
-            .saturating_add(self.password.map_or(0, |password| prefixed(password.len())))
+    fn least_len(&self, add: impl Fn(usize, usize) -> usize) -> usize {
+        let mut len = add(12, self.client_id.len());
+        if let Some(will) = &self.will {
+            len = add(
+                add(len, will.topic.as_str().len()),
+                add(will.payload.len(), 4),
+            );
+        }
+        if let Some(user_name) = self.user_name {
+            len = add(len, add(user_name.len(), 2));
+        }
+        if let Some(password) = self.password {
+            len = add(len, add(password.len(), 2));
+        }
+        len
     }
 
     fn flags(&self) -> u8 {

@@ -122,13 +122,36 @@ impl<'o, 'f> Writer<'o, 'f> {
         self.fault.fail(error)
     }
 
-    /// Hands what is left to a function that is not inlined, and takes back what it leaves.
+    /// Bytes that are left of the buffer.
+    #[inline(always)]
+    pub(crate) const fn room(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Hands what is left to a function that is not inlined and answers how much it has written.
     #[inline(always)]
     pub(crate) fn lend(
         &mut self,
-        work: impl FnOnce(&'o mut [u8], &mut EncodeFault) -> Option<&'o mut [u8]>,
+        work: impl FnOnce(&mut [u8], &mut EncodeFault) -> Option<usize>,
     ) -> Option<()> {
-        self.rest = work(core::mem::take(&mut self.rest), self.fault)?;
+        let written = work(self.rest, self.fault)?;
+        self.rest.split_off_mut(..written)?;
+        Some(())
+    }
+
+    /// A byte and `N` others, with one look at the room that is left.
+    #[inline(always)]
+    pub(crate) fn byte_and_array<const N: usize>(
+        &mut self,
+        byte: u8,
+        bytes: [u8; N],
+    ) -> Option<()> {
+        let (place, rest) =
+            core::mem::take(&mut self.rest).split_at_mut_checked(N.wrapping_add(1))?;
+        let (first, place) = place.split_first_mut()?;
+        *first = byte;
+        *place.first_chunk_mut()? = bytes;
+        self.rest = rest;
         Some(())
     }
 
@@ -147,11 +170,6 @@ impl<'o, 'f> Writer<'o, 'f> {
 
     #[inline(always)]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
-        self.array(value.to_be_bytes())
-    }
-
-    #[inline(always)]
-    pub(crate) fn four(&mut self, value: u32) -> Option<()> {
         self.array(value.to_be_bytes())
     }
 
@@ -247,6 +265,17 @@ impl<'o, 'f> Writer<'o, 'f> {
         }
     }
 
+    /// As [`binary`](Self::binary); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn binary_inline(&mut self, bytes: &[u8], field: Field) -> Option<()> {
+        if bytes.len() > MAX_LEN {
+            return self.fail(EncodeError::BinaryTooLong(field));
+        }
+        let rest = core::mem::take(&mut self.rest);
+        self.rest = put_unless(rest, prefix(bytes), bytes, |_| 0, put_long)?;
+        Some(())
+    }
+
     /// As [`topic`](Self::topic); faster, but larger.
     #[inline(always)]
     pub(crate) fn topic_inline(&mut self, topic: &str) -> Option<()> {
@@ -259,12 +288,6 @@ impl<'o, 'f> Writer<'o, 'f> {
             put_long,
         )?;
         Some(())
-    }
-
-    /// What is left of the buffer.
-    #[inline(always)]
-    pub(crate) fn into_rest(self) -> &'o mut [u8] {
-        self.rest
     }
 }
 

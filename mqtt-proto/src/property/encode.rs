@@ -31,20 +31,20 @@ impl Properties<'_> {
     }
 }
 
-/// Writes the length and the properties; what is left of the buffer.
+/// Writes the length and the properties; how many bytes that takes.
 #[inline(never)]
-fn write_prefixed<'o>(
+fn write_prefixed(
     properties: &Properties<'_>,
     rules: &'static PropertyRules,
-    out: &'o mut [u8],
+    out: &mut [u8],
     fault: &mut EncodeFault,
-) -> Option<&'o mut [u8]> {
+) -> Option<usize> {
     let (first, rest) = match properties.0 {
         Source::Wire { block, present } => return write_wire(block, present, rules, out, fault),
         Source::List(first, rest) => (first, rest),
     };
     // The length takes one byte more often than not; if it takes more, the properties are moved.
-    let place = out.get_mut(1..)?;
+    let (len_place, place) = out.split_first_mut()?;
     let room = place.len();
     let mut writer = Writer::new(place, fault);
     // What must not come any more: what the packet does not allow, and what has come.
@@ -69,19 +69,18 @@ fn write_prefixed<'o>(
             PropertyId::AuthenticationMethod,
         ));
     }
-    let len = room.wrapping_sub(writer.into_rest().len());
-    if len < 0x80 {
-        let mut writer = Writer::new(out, fault);
-        writer.varint(len)?;
-        return writer.into_rest().get_mut(len..);
+    let len = room.wrapping_sub(writer.room());
+    match u8::try_from(len) {
+        Ok(byte @ 0..0x80) => *len_place = byte,
+        _ => return widen(out, len, fault),
     }
-    widen(out, len, fault)
+    Some(len.wrapping_add(1))
 }
 
 /// Makes room for a length of more than one byte and writes it.
 #[cold]
 #[inline(never)]
-fn widen<'o>(out: &'o mut [u8], len: usize, fault: &mut EncodeFault) -> Option<&'o mut [u8]> {
+fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<usize> {
     if len > varint::MAX as usize {
         return fault.fail(EncodeError::TooLarge {
             remaining_length: len,
@@ -90,18 +89,18 @@ fn widen<'o>(out: &'o mut [u8], len: usize, fault: &mut EncodeFault) -> Option<&
     let len_len = varint::len_of(len);
     shift(out, 1, len, len_len)?;
     Writer::new(out, fault).varint(len)?;
-    out.get_mut(len.checked_add(len_len)?..)
+    len.checked_add(len_len)
 }
 
 /// Properties that were decoded, perhaps from another packet.
 #[inline(never)]
-fn write_wire<'o>(
+fn write_wire(
     block: &[u8],
     present: u64,
     rules: &'static PropertyRules,
-    out: &'o mut [u8],
+    out: &mut [u8],
     fault: &mut EncodeFault,
-) -> Option<&'o mut [u8]> {
+) -> Option<usize> {
     for id in PropertyId::ALL {
         if present & !rules.allowed & bit(id) != 0 {
             return fault.fail(refusal(id, rules));
@@ -119,7 +118,7 @@ fn write_wire<'o>(
     let mut writer = Writer::new(out, fault);
     writer.varint(block.len())?;
     writer.block(block)?;
-    Some(writer.into_rest())
+    block.len().checked_add(varint::len_of(block.len()))
 }
 
 /// Whether Authentication Method is missing, given what is refused after the last property: none
@@ -214,17 +213,11 @@ impl Property<'_> {
             Self::MessageExpiryInterval(value)
             | Self::SessionExpiryInterval(value)
             | Self::WillDelayInterval(value)
-            | Self::MaximumPacketSize(value) => {
-                let [a, b, c, d] = value.to_be_bytes();
-                writer.array([id, a, b, c, d])
-            }
+            | Self::MaximumPacketSize(value) => writer.byte_and_array(id, value.to_be_bytes()),
             Self::ServerKeepAlive(value)
             | Self::TopicAliasMaximum(value)
             | Self::ReceiveMaximum(value)
-            | Self::TopicAlias(value) => {
-                let [high, low] = value.to_be_bytes();
-                writer.array([id, high, low])
-            }
+            | Self::TopicAlias(value) => writer.byte_and_array(id, value.to_be_bytes()),
             Self::MaximumQoS(qos) => writer.array([id, qos as u8]),
             Self::PayloadFormatIndicator(format) => writer.array([id, format as u8]),
             Self::RequestProblemInformation(flag)
