@@ -9,7 +9,7 @@ use mqtt_std::{
 };
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,15 @@ fn run(url: &str) -> Result<(), Box<dyn Error>> {
         .will(will)
         .reconnect_between(Duration::from_millis(200), Duration::from_secs(2));
     let scissors = Arc::new(AtomicBool::new(false));
-    let client = Client::connect_over(streams(address, Arc::clone(&scissors)), options)?;
+    let open = {
+        let scissors = Arc::clone(&scissors);
+        move |limit| {
+            let tcp = Tcp::connect(&address, limit)?;
+            let scissors = Arc::clone(&scissors);
+            Ok(Fragile { tcp, scissors })
+        }
+    };
+    let client = Client::connect_over(open, options)?;
     tour.say("connected", &format!("as {id}, user {user}, with a will"));
     let states = tour.tell_states(client.watch());
 
@@ -79,13 +87,13 @@ fn run(url: &str) -> Result<(), Box<dyn Error>> {
     tour.say("subscribed", &format!("{filter} at QoS {granted}"));
     let received = tour.tell_messages(messages, id.len() + 1);
 
-    let mut acknowledged = 0;
+    let mut published = 0;
     let mut publish =
         |name: &'static str, text: &'static str, qos: QoS| -> Result<(), Box<dyn Error>> {
             tour.line("publish", name, qos, text);
             let token = client.publish(&topic(name), text).qos(qos).send()?;
             tour.tell_outcome(name, &token)?;
-            acknowledged += 1;
+            published += 1;
             Ok(())
         };
     publish("hello", "at most once", QoS::AtMostOnce)?;
@@ -111,8 +119,8 @@ fn run(url: &str) -> Result<(), Box<dyn Error>> {
         .filter(|text| *text == "exactly once, too")
         .count();
     println!(
-        "\n{acknowledged} messages published and acknowledged, {} received; \
-         the one that was cut came {}.",
+        "\n{published} messages published, each accounted for; {} received, the will of the cut \
+         connection among them.\nThe message that was cut came {}.",
         received.len(),
         if parcels == 1 {
             "exactly once".to_owned()
@@ -167,8 +175,12 @@ impl Tour {
                         self.say("cut", &cause.to_string());
                         self.say("waiting", &format!("{wait} ms before the next attempt"));
                     }
-                    State::Connected { .. } => self.say("reconnected", &state.to_string()),
-                    _ => self.say("closed", &state.to_string()),
+                    State::Connected { session_present } => {
+                        let session = if session_present { "resumed" } else { "new" };
+                        self.say("connected", &format!("again, session {session}"));
+                    }
+                    State::Ended { cause } => self.say("closed", &cause.to_string()),
+                    _ => self.say("state", &state.to_string()),
                 }
             }
         })
@@ -190,25 +202,9 @@ impl Tour {
     }
 }
 
-/// Opens TCP connections that can be cut.
-fn streams(
-    address: Address,
-    scissors: Arc<AtomicBool>,
-) -> impl FnMut() -> io::Result<Fragile> + Send + 'static {
-    move || {
-        let socket = TcpStream::connect((address.host.as_str(), address.port))?;
-        Ok(Fragile {
-            socket: socket.try_clone()?,
-            tcp: Tcp::new(socket)?,
-            scissors: Arc::clone(&scissors),
-        })
-    }
-}
-
 /// A stream of one's own: TCP, cut once, right behind a QoS 2 PUBLISH and before its answer.
 struct Fragile {
     tcp: Tcp,
-    socket: TcpStream,
     scissors: Arc<AtomicBool>,
 }
 
@@ -224,7 +220,7 @@ impl Write for Fragile {
         // The upper half of the first byte is the packet type, bits 1 and 2 are the QoS.
         let is_publish_2 = bytes.first().is_some_and(|first| first & 0xf6 == 0x34);
         if is_publish_2 && self.scissors.swap(false, Ordering::SeqCst) {
-            self.socket.shutdown(Shutdown::Both)?;
+            self.tcp.shutdown(Shutdown::Both)?;
         }
         Ok(count)
     }

@@ -8,11 +8,10 @@ use crate::publish::Publication;
 use crate::shared::Shared;
 use crate::state::{State, States};
 use crate::subscription::{SubscribeOptions, Subscription};
-use crate::transport::{Dial, Stream, tcp};
+use crate::transport::{Dial, LONGEST, Stream, Tcp};
 use crate::worker;
 use bytes::Bytes;
 use mqtt_session::TopicFilter;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,19 +62,36 @@ impl Client {
     }
 
     /// As [`Client::connect`], over any stream: `open` opens one for each attempt, on a thread of
-    /// its own and within the connect timeout.
+    /// its own, within the time limit it is given. A function that takes longer is waited for by
+    /// nobody, but asked again only when it has returned.
+    ///
+    /// ```no_run
+    /// use mqtt_std::{Address, Client, Options, transport::Tcp};
+    ///
+    /// let address: Address = "mqtt://localhost".parse()?;
+    /// let open = move |limit| Tcp::connect(&address, limit);
+    /// let client = Client::connect_over(open, Options::new("sensor-7"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`ConnectError`].
     pub fn connect_over<S: Stream + 'static>(
-        mut open: impl FnMut() -> io::Result<S> + Send + 'static,
+        open: impl FnMut(Duration) -> Result<S, Cause> + Send + 'static,
         options: Options,
     ) -> Result<Self, ConnectError> {
-        let dial: Dial = Box::new(move |_| match open() {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(Cause::NotOpened(Arc::new(error))),
-        });
-        Self::first(dial, options)
+        Self::first(boxed(open), options)
+    }
+
+    /// As [`Client::start`], over any stream.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]; nothing that the network does is among them.
+    pub fn start_over<S: Stream + 'static>(
+        open: impl FnMut(Duration) -> Result<S, Cause> + Send + 'static,
+        options: Options,
+    ) -> Result<Self, ConnectError> {
+        Self::launch(boxed(open), options, false)
     }
 
     fn first(dial: Dial, options: Options) -> Result<Self, ConnectError> {
@@ -236,16 +252,19 @@ impl Client {
     /// # Errors
     /// What was left. Closing again gives the same answer.
     pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        let now = Instant::now();
-        // A limit beyond what the clock can tell is as good as a year.
-        let far = Duration::from_secs(365 * 24 * 3600);
-        let left = self.shared().close(now + limit.min(far));
+        let left = self.shared().close(Instant::now() + limit.min(LONGEST));
         if left.messages() == 0 {
             Ok(())
         } else {
             Err(left)
         }
     }
+}
+
+fn boxed<S: Stream + 'static>(
+    mut open: impl FnMut(Duration) -> Result<S, Cause> + Send + 'static,
+) -> Dial {
+    Box::new(move |limit| Ok(Box::new(open(limit)?)))
 }
 
 fn over_tcp(url: &str, mut options: Options) -> Result<(Dial, Options), ConnectError> {
@@ -259,5 +278,5 @@ fn over_tcp(url: &str, mut options: Options) -> Result<(Dial, Options), ConnectE
         };
         options = options.credentials(move || Ok(credentials.clone()));
     }
-    Ok((tcp(address), options))
+    Ok((boxed(move |limit| Tcp::connect(&address, limit)), options))
 }

@@ -163,6 +163,12 @@ fn in_words(
 
 impl std::error::Error for Cause {}
 
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::NotOpened(Arc::new(error))
+    }
+}
+
 /// Why a client could not be connected.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -33,6 +33,15 @@ pub struct Tcp {
 }
 
 impl Tcp {
+    /// Connects to an address, trying all that its name has in turn, for at most `limit`; name
+    /// resolution takes as long as the system lets it.
+    ///
+    /// # Errors
+    /// [`Cause::UnknownHost`], [`Cause::Unreachable`] or [`Cause::NotOpened`].
+    pub fn connect(address: &Address, limit: Duration) -> Result<Self, Cause> {
+        Ok(Self::new(connect(address, limit)?)?)
+    }
+
     /// Takes a connected socket over: it no longer blocks, and small packets leave at once.
     ///
     /// # Errors
@@ -43,6 +52,14 @@ impl Tcp {
         Ok(Self {
             stream: mio::net::TcpStream::from_std(stream),
         })
+    }
+
+    /// Ends one direction or both, at once.
+    ///
+    /// # Errors
+    /// As [`TcpStream::shutdown`].
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.stream.shutdown(how)
     }
 }
 
@@ -75,17 +92,11 @@ impl Stream for Tcp {
 /// What opens streams; it may block up to the time limit that it is given.
 pub(crate) type Dial = Box<dyn FnMut(Duration) -> Result<Box<dyn Stream>, Cause> + Send>;
 
-/// Opens TCP connections to an address, all that its name has in turn.
-pub(crate) fn tcp(address: Address) -> Dial {
-    Box::new(move |limit| {
-        let stream = connect(&address, limit)?;
-        let tcp = Tcp::new(stream).map_err(|error| Cause::NotOpened(Arc::new(error)))?;
-        Ok(Box::new(tcp))
-    })
-}
+/// Beyond this a time limit is none; it keeps sums within what the clock can tell.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 fn connect(address: &Address, limit: Duration) -> Result<TcpStream, Cause> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + limit.min(LONGEST);
     let unknown = |error| Cause::UnknownHost {
         host: address.host.clone(),
         error: Arc::new(error),
