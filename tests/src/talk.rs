@@ -270,6 +270,19 @@ pub fn message<'a>(qos: QoS, topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
     Publish::new(TopicName::new(topic).expect("a topic name"), payload).qos(qos)
 }
 
+/// All that a client knows, without the bytes of its two buffers: a refused call may leave traces
+/// where nothing is kept.
+pub fn knowledge<S: core::fmt::Debug>(client: &Client<S>) -> String {
+    let mut text = format!("{client:?}");
+    for buffer in ["arena: [", "transmit: ["] {
+        while let Some(start) = text.find(buffer) {
+            let end = text[start..].find(']').map_or(text.len(), |end| start + end);
+            text.replace_range(start..end, "");
+        }
+    }
+    text
+}
+
 impl<S: Store + Clone> Talk<S> {
     /// A talk with a client that has not started.
     pub fn new(config: Config, store: S) -> Self {

@@ -564,23 +564,23 @@ fn a_store_that_is_full_says_what_it_lacks_and_recovers() {
     type Small = Fixed<2, 2, 64, 128>;
     let mut talk = Talk::new(Config::default(), Small::new());
     talk.connects(&keeping(), connack());
-    let before = talk.client.clone();
+    let before = knowledge(&talk.client);
     assert_eq!(
         talk.client
             .publish(talk.now, &message(QoS::AtLeastOnce, "a", &[0; 64])),
         Err(RequestError::LargerThanStore)
     );
-    assert_eq!(talk.client, before);
+    assert_eq!(knowledge(&talk.client), before);
     let first = talk.publishes(QoS::AtLeastOnce, "a", &[1; 30]);
-    let before = talk.client.clone();
+    let before = knowledge(&talk.client);
     assert_eq!(
         talk.client
             .publish(talk.now, &message(QoS::AtLeastOnce, "a", &[0; 30])),
         Err(RequestError::NoRoom)
     );
-    assert_eq!(talk.client, before);
+    assert_eq!(knowledge(&talk.client), before);
     talk.publishes(QoS::AtLeastOnce, "a", b"2");
-    let before = talk.client.clone();
+    let before = knowledge(&talk.client);
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         assert_eq!(
             talk.client.publish(talk.now, &message(qos, "a", b"")),
@@ -588,7 +588,7 @@ fn a_store_that_is_full_says_what_it_lacks_and_recovers() {
         );
     }
     assert_eq!(subscribes(&mut talk, "a", &[]), Err(RequestError::TooMany));
-    assert_eq!(talk.client, before);
+    assert_eq!(knowledge(&talk.client), before);
     talk.sent();
     talk.sent();
     talk.server(puback(1)).settles(first, ReasonCode::SUCCESS);
