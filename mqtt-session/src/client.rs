@@ -107,6 +107,9 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
+        if let Some(deadline) = self.machine.quiet(now, input.cursor()) {
+            return Action::Timeout(deadline);
+        }
         let (outbound, inbound) = self.store.split();
         self.machine
             .poll(now, Stores { outbound, inbound }, input.parts())

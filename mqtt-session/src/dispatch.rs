@@ -3,6 +3,7 @@
 use crate::connection::{Phase, fingerprint};
 use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
+use crate::exchanges::Work;
 use crate::limits::Limits;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
@@ -245,7 +246,7 @@ impl Machine {
             sender.session_lost(clean_start);
             receiver.session_lost();
             if had_session && !clean_start {
-                self.notices.any = true;
+                self.exchanges.work.note(Work::TELL);
                 self.notices.session_lost = true;
             }
         }
@@ -263,7 +264,7 @@ impl Machine {
         if self.line.standing == Standing::Down {
             self.line.standing = Standing::Up;
         }
-        self.line.wants_pump = true;
+        self.exchanges.work.note(Work::PUMP);
         // The deadlines of a live connection are looked at with the next poll.
         self.clock.arm(now);
     }

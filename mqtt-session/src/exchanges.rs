@@ -5,10 +5,38 @@ use crate::id_table::{self, IdEntry};
 use crate::instant::Instant;
 use crate::slots::{Queue, Slots};
 
+/// What the next poll has to look at: nothing is looked for that nobody noted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Work(u8);
+
+impl Work {
+    /// Something may have to be told.
+    pub(crate) const TELL: u8 = 1;
+    /// Something may be able to leave that could not before.
+    pub(crate) const PUMP: u8 = 2;
+
+    pub(crate) fn note(&mut self, what: u8) {
+        self.0 |= what;
+    }
+
+    pub(crate) fn done(&mut self, what: u8) {
+        self.0 &= !what;
+    }
+
+    pub(crate) const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// Every record is in exactly one of these queues, from the call that made it to the event that
 /// settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchanges {
+    pub(crate) work: Work,
     pub(crate) slots: Slots,
     /// QoS 1 and 2 messages that were never sent, in order of publishing.
     pub(crate) queued: Queue,
@@ -40,6 +68,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     pub(crate) const fn new() -> Self {
         Self {
+            work: Work(0),
             slots: Slots::new(),
             queued: Queue::EMPTY,
             prompt: Queue::EMPTY,

@@ -10,10 +10,8 @@ pub(crate) struct Line {
     pub(crate) tx: Transmit,
     pub(crate) limits: Limits,
     pub(crate) standing: Standing,
-    /// Something may be able to leave that could not before.
-    pub(crate) wants_pump: bool,
-    /// The transport took bytes: something may be settled by that.
-    pub(crate) took: bool,
+    /// When the longest unanswered packet should have been answered, while that is known.
+    pub(crate) ack_due: Option<Instant>,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
     /// PUBLISH and PUBREL among what is being sent: they count for the window.
@@ -48,9 +46,8 @@ impl Line {
             tx: Transmit::new(),
             limits: Limits::DEFAULT,
             standing: Standing::Down,
-            wants_pump: false,
             blocked: false,
-            took: false,
+            ack_due: None,
             sending_exchanges: 0,
             aliases_set: 0,
             alias_next: 1,

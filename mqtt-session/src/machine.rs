@@ -5,7 +5,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connection::{Connection, Phase, fingerprint};
 use crate::event::{Cause, Event};
-use crate::exchanges::Exchanges;
+use crate::exchanges::{Exchanges, Work};
 use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
 use crate::receipts::{Intake, Receipts, Receiver};
@@ -53,12 +53,17 @@ pub(crate) struct Identity {
 /// What is to be told at the next poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Notices {
-    pub(crate) any: bool,
     pub(crate) delivery_cut: bool,
     pub(crate) session_lost: bool,
     pub(crate) disconnected: Option<(Cause, Option<Instant>)>,
     /// Bytes of the last transport may lie in the input buffer.
     pub(crate) stale_input: bool,
+}
+
+impl Notices {
+    pub(crate) const fn any(&self) -> bool {
+        self.delivery_cut || self.session_lost || self.disconnected.is_some() || self.stale_input
+    }
 }
 
 /// Two stores, borrowed for one call.
@@ -86,7 +91,6 @@ impl Machine {
             backoff: Backoff::new(&config),
             stopping: false,
             notices: Notices {
-                any: false,
                 delivery_cut: false,
                 session_lost: false,
                 disconnected: None,
@@ -266,7 +270,7 @@ impl Machine {
             self.clock.arm(at);
             Some(at)
         };
-        self.notices.any = true;
+        self.exchanges.work.note(Work::TELL);
         self.notices.stale_input = true;
         self.notices.delivery_cut |= delivery_cut;
         self.notices.disconnected = Some((cause, retry));
@@ -286,7 +290,7 @@ impl Machine {
             }
             Phase::Connected if !self.stopping => {
                 self.line.standing = Standing::Stopping;
-                self.line.wants_pump = true;
+                self.exchanges.work.note(Work::PUMP);
                 self.connection.cause = Some(Cause::Stopped);
                 self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
                 self.clock.arm(self.connection.deadline);

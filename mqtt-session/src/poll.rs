@@ -5,10 +5,11 @@ use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Part, Taken, Told};
 use crate::event::{Cause, Event};
+use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
-use crate::rx_buffer::Rx;
+use crate::rx_buffer::{Rx, RxCursor};
 use crate::sender::Sender;
 use crate::settle::Answer;
 use crate::slots::Flags;
@@ -18,6 +19,38 @@ use crate::violation::Violation;
 use mqtt_proto::{DecodeError, Frame, PacketType, Publish, Sender as From, TopicName, frame};
 
 impl Machine {
+    /// The deadline, when a live connection has nothing to do before it: the way of most polls,
+    /// taken without a look at the stores.
+    #[inline]
+    pub(crate) fn quiet(&mut self, now: Instant, rx: &RxCursor) -> Option<Instant> {
+        self.clock.advance(now);
+        if self.phase != Phase::Connected
+            || !self.exchanges.work.is_none()
+            || self.clock.is_due()
+            || rx.brings_news()
+            || self.line.tx.has_next()
+            || self.line.standing == Standing::Stopping
+        {
+            return None;
+        }
+        let mut deadline = self.exchanges.next_expiry.min(self.keep_alive_deadline());
+        if let Some(answer) = self.connection.ping_deadline {
+            deadline = deadline.min(answer);
+        }
+        if self.exchanges.awaits_answer() {
+            // A packet that comes in may hold an answer up: that takes a closer look.
+            if self.connection.unread != 0 {
+                return None;
+            }
+            deadline = deadline.min(self.line.ack_due?);
+        }
+        if !self.line.tx.is_empty() {
+            deadline = deadline.min(self.stall_deadline());
+        }
+        self.clock.due = deadline;
+        Some(deadline)
+    }
+
     pub(crate) fn poll<'a>(
         &'a mut self,
         now: Instant,
@@ -29,7 +62,7 @@ impl Machine {
         if self.clock.is_due() {
             self.on_due(outbound);
         }
-        if (self.line.took || self.notices.any || !self.exchanges.ended.is_empty())
+        if self.exchanges.work.has(Work::TELL)
             && let Some(event) = self.next_told(outbound, &mut rx)
         {
             return Action::Event(event);
@@ -122,7 +155,7 @@ impl Machine {
             }
             self.connection.unread = rx.cursor.len();
         }
-        if self.line.wants_pump {
+        if self.exchanges.work.has(Work::PUMP) {
             self.write(outbound, inbound);
         }
         if self.phase.writes()
@@ -330,7 +363,7 @@ impl Machine {
         if !self.line.is_up() {
             return;
         }
-        self.line.wants_pump = false;
+        self.exchanges.work.done(Work::PUMP);
         self.line.blocked = false;
         if self.intake.owes() {
             let (mut sender, mut receiver) = self.halves(Stores {
@@ -470,7 +503,7 @@ impl Machine {
         outbound: &mut (dyn OutboundStore + 'static),
         rx: &mut Rx<'_>,
     ) -> Option<Event<'e>> {
-        if self.notices.any
+        if self.notices.any()
             && let Some(event) = self.next_notice(rx)
         {
             return Some(event);
@@ -478,6 +511,8 @@ impl Machine {
         if !self.exchanges.ended.is_empty() {
             return self.next_ended(outbound);
         }
+        self.exchanges.work.done(Work::TELL);
+        // This notes more work when there is more of it.
         let ticket = self.sender(outbound).next_taken()?;
         Some(Event::Published {
             ticket,
@@ -499,7 +534,6 @@ impl Machine {
         if core::mem::take(&mut self.notices.session_lost) {
             return Some(Event::SessionLost);
         }
-        self.notices.any = false;
         None
     }
 

@@ -1,6 +1,7 @@
 //! From the queues to the transport: what may leave is written behind what is already leaving.
 
 use crate::event::GiveUp;
+use crate::exchanges::Work;
 use crate::id_table;
 use crate::sender::{EXPIRY_PREFIX, Sender};
 use crate::slots::{Flags, Record, Stage};
@@ -492,6 +493,7 @@ impl Sender<'_> {
             record.id = 0;
         }
         self.exchanges.ended.push_back(records, slot);
+        self.exchanges.work.note(Work::TELL);
         if frees_id {
             self.exchanges.free_id(self.store.ids(), id);
         }

@@ -5,6 +5,7 @@
 
 use crate::config::Acknowledge;
 use crate::delivery::AckToken;
+use crate::exchanges::Work;
 use crate::id_table;
 use crate::owed::{Owed, OwedKind, Ring};
 use crate::request::AcknowledgeError;
@@ -216,7 +217,7 @@ impl Receiver<'_> {
         if !manual && self.intake.acks.is_empty() && self.write(owed, sender) {
             return Ok(None);
         }
-        sender.line.wants_pump = true;
+        sender.exchanges.work.note(Work::PUMP);
         let parts = self.store.parts();
         if !self.intake.acks.push(parts.acks, owed) {
             return Err(Violation::ReceiveMaximum);
@@ -270,7 +271,7 @@ impl Receiver<'_> {
             return;
         }
         // There was room before the packet was taken.
-        sender.line.wants_pump = true;
+        sender.exchanges.work.note(Work::PUMP);
         let pushed = self.intake.releases.push(self.store.parts().releases, owed);
         debug_assert!(pushed);
     }
@@ -373,7 +374,7 @@ impl Receiver<'_> {
             return self.acknowledge_with(owed, packet, index, properties, sender);
         }
         *entry = owed;
-        sender.line.wants_pump = true;
+        sender.exchanges.work.note(Work::PUMP);
         Ok(())
     }
 

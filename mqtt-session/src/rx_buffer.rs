@@ -92,6 +92,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         self.cursor = RxCursor::default();
     }
 
+    pub(crate) fn cursor(&self) -> &RxCursor {
+        &self.cursor
+    }
+
     pub(crate) fn parts(&mut self) -> Rx<'_> {
         Rx {
             bytes: self.bytes.as_ref(),
@@ -110,8 +114,7 @@ pub(crate) struct Rx<'a> {
 impl<'a> Rx<'a> {
     /// The unread bytes, if looking at them can bring news.
     pub(crate) fn news(&self) -> Option<&'a [u8]> {
-        let len = self.cursor.len();
-        if len == 0 || len < self.cursor.wanted {
+        if !self.cursor.brings_news() {
             return None;
         }
         self.bytes.get(self.cursor.start..self.cursor.end)
@@ -126,6 +129,13 @@ impl RxCursor {
     /// Unread bytes; what was delivered of a large payload does not count.
     pub(crate) fn len(&self) -> usize {
         self.end.saturating_sub(self.start).saturating_sub(self.gap)
+    }
+
+    /// Whether looking at the unread bytes can bring news.
+    #[inline]
+    pub(crate) fn brings_news(&self) -> bool {
+        let len = self.len();
+        len != 0 && len >= self.wanted
     }
 
     /// Takes a whole packet off the front.

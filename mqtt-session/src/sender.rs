@@ -3,7 +3,7 @@
 
 use crate::config::{Config, Offline};
 use crate::event::Ticket;
-use crate::exchanges::Exchanges;
+use crate::exchanges::{Exchanges, Work};
 use crate::instant::Clock;
 use crate::line::{Line, Standing};
 use crate::request::{Publish, RequestError};
@@ -140,7 +140,7 @@ impl Sender<'_> {
             record.stage = stage;
             record.flags = flags;
         }
-        self.line.wants_pump = true;
+        self.exchanges.work.note(Work::PUMP);
         Ok((ticket, slot))
     }
 
@@ -408,7 +408,7 @@ impl Sender<'_> {
             };
             record.flags = flags;
         }
-        self.line.wants_pump = true;
+        self.exchanges.work.note(Work::PUMP);
         Ok(ticket)
     }
 

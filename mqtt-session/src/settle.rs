@@ -2,7 +2,7 @@
 
 use crate::config::Lost;
 use crate::event::{GiveUp, Ticket};
-use crate::exchanges::Exchanges;
+use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
 use crate::instant::Instant;
 use crate::line::Line;
@@ -39,54 +39,70 @@ impl Sender<'_> {
         let now = self.clock.now;
         self.line.last_sent = now;
         self.line.stalled_since = now;
-        self.line.wants_pump |= self.line.blocked;
-        self.line.took = true;
+        if self.line.blocked {
+            self.exchanges.work.note(Work::PUMP);
+        }
+        self.move_on();
     }
 
-    /// Moves on what the transport has taken whole. A QoS 0 message is settled by that: it is
-    /// returned, and what is behind it waits for the next call.
-    pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
+    /// Moves on what the transport has taken whole, up to a QoS 0 message: that is settled, and
+    /// is to be told first.
+    fn move_on(&mut self) {
         let now = self.clock.now;
         while let Some(slot) = self.exchanges.sending.first() {
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
-                break;
+                return;
             };
             if !self.line.tx.has_taken(record.mark) {
-                break;
+                return;
             }
-            let stage = record.stage;
-            let ticket = Ticket(record.ticket);
-            let stored = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
+            let queue = match record.stage {
+                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.exchanges.flight,
+                Stage::AwaitPubComp => &mut self.exchanges.released,
+                Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.exchanges.requests,
+                Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
+                    self.exchanges.work.note(Work::TELL);
+                    return;
+                }
+            };
+            let exchange = record.is_exchange();
             record.flags.clear(Flags::SENDING);
             record.flags.set(Flags::ON_WIRE);
             record.flags.set(Flags::MAYBE_SEEN);
             record.mark = now.stamp().raw();
             self.exchanges.sending.pop_front(records);
-            let queue = match stage {
-                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.exchanges.flight,
-                Stage::AwaitPubComp => &mut self.exchanges.released,
-                Stage::AwaitSubAck | Stage::AwaitUnsubAck => {
-                    self.free_block(slot);
-                    let records = self.store.records();
-                    self.exchanges.requests.push_back(records, slot);
-                    self.clock.arm(now.plus_millis(self.config.ack_timeout));
-                    continue;
-                }
-                Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
-                    if stored {
-                        self.free_block(slot);
-                    }
-                    self.exchanges.slots.give_back(self.store.records(), slot);
-                    return Some(ticket);
-                }
-            };
+            if queue.is_empty() {
+                self.line.ack_due = None;
+                self.clock.arm(now.plus_millis(self.config.ack_timeout));
+            }
             queue.push_back(records, slot);
-            self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
-            self.clock.arm(now.plus_millis(self.config.ack_timeout));
+            if exchange {
+                self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
+            } else {
+                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay.
+                self.free_block(slot);
+            }
         }
-        self.line.took = false;
-        None
+    }
+
+    /// The next QoS 0 message that the transport has taken whole.
+    pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
+        let slot = self.exchanges.sending.first()?;
+        let records = self.store.records();
+        let record = records.get(usize::from(slot))?;
+        if record.stage != Stage::AwaitSent || !self.line.tx.has_taken(record.mark) {
+            return None;
+        }
+        let ticket = Ticket(record.ticket);
+        let holds = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
+        self.exchanges.sending.pop_front(records);
+        if holds {
+            self.free_block(slot);
+        }
+        self.exchanges.slots.give_back(self.store.records(), slot);
+        self.move_on();
+        Some(ticket)
     }
 
     /// PUBACK, PUBREC or PUBCOMP came in.
@@ -106,7 +122,7 @@ impl Sender<'_> {
             });
         };
         // The window may open, or PUBREL is due.
-        self.line.wants_pump = true;
+        self.exchanges.work.note(Work::PUMP);
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
             return Ok(Answer::Unsolicited);
         }
@@ -135,6 +151,7 @@ impl Sender<'_> {
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
                 if record.flags.has(Flags::ON_WIRE) {
+                    self.line.ack_due = None;
                     let records = self.store.records();
                     self.exchanges.released.remove(records, slot);
                     if let Some(record) = records.get_mut(usize::from(slot)) {
@@ -194,6 +211,7 @@ impl Sender<'_> {
 
     fn take_out(&mut self, slot: u16, record: &Record) {
         let records = self.store.records();
+        self.line.ack_due = None;
         let queue = queue_of(self.exchanges, record);
         queue.remove(records, slot);
     }
@@ -203,6 +221,7 @@ impl Sender<'_> {
         let parts = self.store.parts();
         let queue = queue_of(self.exchanges, record);
         if queue.first() == Some(slot) {
+            self.line.ack_due = None;
             queue.pop_front(parts.records);
         } else {
             queue.remove(parts.records, slot);
@@ -442,6 +461,9 @@ impl Sender<'_> {
 
     /// When the longest unanswered packet should have been answered.
     pub(crate) fn ack_deadline(&mut self) -> Instant {
+        if let Some(deadline) = self.line.ack_due {
+            return deadline;
+        }
         let now = self.clock.now;
         let limit = self.config.ack_timeout;
         let exchanges = &*self.exchanges;
@@ -457,6 +479,7 @@ impl Sender<'_> {
                 deadline = deadline.min(record.sent_at().deadline(limit, now));
             }
         }
+        self.line.ack_due = Some(deadline);
         deadline
     }
 }

@@ -187,6 +187,12 @@ impl Transmit {
         self.queued = self.queued.wrapping_add(len);
     }
 
+    /// Whether there is something to offer.
+    #[inline]
+    pub(crate) fn has_next(&self) -> bool {
+        self.offered.is_none() && !self.is_empty()
+    }
+
     /// What the transport should take next, unless it was offered already.
     pub(crate) fn next(&self) -> Next {
         if self.offered.is_some() {
