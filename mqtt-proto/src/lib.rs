@@ -1,4 +1,4 @@
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -15,6 +15,13 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(all(feature = "fuzzing", not(test)))]
+extern crate std;
+
+// The strategies of the tests name the crate as everybody else does.
+#[cfg(test)]
+extern crate self as mqtt_proto;
+
 mod ack;
 mod auth;
 mod connack;
@@ -27,6 +34,11 @@ mod encode_error;
 mod field;
 mod fixed_header;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
+#[cfg(test)]
+mod fuzz_test;
 mod packet;
 mod packet_id;
 mod packet_type;

@@ -81,44 +81,33 @@ impl<'a> Publish<'a> {
         body_prefix: &'a [u8],
         sender: Sender,
     ) -> Result<HeaderFrame<'a>, DecodeError> {
-        let body_len = header.remaining_length() as usize;
-        let prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
-        let wrong = |offset: usize, kind| {
-            let offset = header.len().saturating_add(offset);
-            DecodeError::new(kind, offset, Some(header.packet_type()), Some(sender))
-        };
         if header.packet_type() != PacketType::Publish {
-            return Err(wrong(
+            let kind = DecodeErrorKind::WrongType {
+                expected: PacketType::Publish,
+            };
+            return Err(DecodeError::new(
+                kind,
                 0,
-                DecodeErrorKind::WrongType {
-                    expected: PacketType::Publish,
-                },
+                Some(header.packet_type()),
+                Some(sender),
             ));
         }
-        let header_len = match header_extent(prefix, header.publish_flags().qos()) {
-            Extent::Known(len) | Extent::AtLeast(len) if len > body_len => {
-                // The error is the same as if the whole packet were there.
-                return Err(wrong(
-                    prefix.len().min(body_len),
-                    DecodeErrorKind::Truncated,
-                ));
+        let flags = header.publish_flags();
+        let body_len = header.remaining_length() as usize;
+        let body_prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
+        let target = header_extent(body_prefix, body_len, flags.qos());
+        match body_prefix.get(..target) {
+            None => Ok(HeaderFrame::Partial {
+                need: target.saturating_sub(body_prefix.len()),
+            }),
+            Some(head) => {
+                let publish = decode(head, &header, sender, |reader| Self::read(flags, reader))?;
+                Ok(HeaderFrame::Whole {
+                    publish,
+                    header_len: target,
+                })
             }
-            Extent::Known(len) if len <= prefix.len() => len,
-            Extent::Known(len) | Extent::AtLeast(len) => {
-                return Ok(HeaderFrame::Partial {
-                    need: len.saturating_sub(prefix.len()),
-                });
-            }
-            Extent::Invalid => prefix.len(),
-        };
-        let head = prefix.get(..header_len).unwrap_or(prefix);
-        let publish = decode(head, &header, sender, |reader| {
-            Self::read(header.publish_flags(), reader)
-        })?;
-        Ok(HeaderFrame::Whole {
-            publish,
-            header_len,
-        })
+        }
     }
 
     /// Bytes of the whole packet.
@@ -251,28 +240,25 @@ impl<'a> Publish<'a> {
     }
 }
 
-/// How much of a body lies before the payload.
-enum Extent {
-    Known(usize),
-    AtLeast(usize),
-    /// The property length is wrong.
-    Invalid,
-}
-
-fn header_extent(prefix: &[u8], qos: QoS) -> Extent {
+/// How many bytes of the body have to be there before it can be decoded as far as the payload, or
+/// refused with the same error as if all of it were there: as much of this as `prefix` tells.
+fn header_extent(prefix: &[u8], body_len: usize, qos: QoS) -> usize {
     let Some(topic_len) = prefix.first_chunk() else {
-        return Extent::AtLeast(2);
+        return body_len.min(2);
     };
-    let before_properties = usize::from(u16::from_be_bytes(*topic_len))
-        .saturating_add(if qos == QoS::AtMostOnce { 2 } else { 4 });
+    let topic_end = usize::from(u16::from_be_bytes(*topic_len)).saturating_add(2);
+    if topic_end > body_len {
+        return 2;
+    }
+    let before_properties = topic_end.saturating_add(if qos == QoS::AtMostOnce { 0 } else { 2 });
     match prefix.get(before_properties..).map(varint::read) {
-        Some(Ok(Some((value, len)))) => Extent::Known(
-            before_properties
-                .saturating_add(len)
-                .saturating_add(value as usize),
-        ),
-        Some(Ok(None)) => Extent::AtLeast(prefix.len().saturating_add(1)),
-        Some(Err(_)) => Extent::Invalid,
-        None => Extent::AtLeast(before_properties.saturating_add(1)),
+        None => body_len.min(before_properties.saturating_add(1)),
+        Some(Ok(None)) => body_len.min(prefix.len().saturating_add(1)),
+        Some(Err(_)) => body_len.min(prefix.len()),
+        Some(Ok(Some((len, len_len)))) => {
+            let properties = before_properties.saturating_add(len_len);
+            let end = properties.saturating_add(len as usize);
+            if end > body_len { properties } else { end }
+        }
     }
 }
