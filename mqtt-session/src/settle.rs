@@ -333,6 +333,14 @@ impl Sender<'_> {
         self.exchanges.release = unreleased;
         untouched.append(records, &mut self.exchanges.queued);
         self.exchanges.queued = untouched;
+        self.look_for_expired();
+    }
+
+    /// Messages wait again that did not wait a moment ago: which of them expires first is found
+    /// out at the next poll.
+    fn look_for_expired(&mut self) {
+        self.exchanges.next_expiry = self.exchanges.next_expiry.min(self.clock.now);
+        self.clock.arm(self.clock.now);
     }
 
     /// How many bytes the present transport gets for a record that was written for it.
@@ -384,6 +392,7 @@ impl Sender<'_> {
         let records = self.store.records();
         again.append(records, &mut self.exchanges.queued);
         self.exchanges.queued = again;
+        self.look_for_expired();
         let parts = self.store.parts();
         let mut at = self.exchanges.ended.first();
         while let Some(slot) = at {
