@@ -256,7 +256,7 @@ impl Sender<'_> {
         if self.store.grow_arena(arena.end as usize, needed) {
             return Ok(());
         }
-        if arena.live() == 0 {
+        if needed > self.store.arena_limit() {
             return Err(RequestError::LargerThanStore);
         }
         Err(RequestError::NoRoom)

@@ -61,6 +61,8 @@ pub trait OutboundStore {
     fn grow_records(&mut self) -> bool;
     /// Makes room for `len` more bytes at the end of the arena, if its bound allows.
     fn grow_arena(&mut self, end: usize, len: usize) -> bool;
+    /// The most bytes the arena can ever have.
+    fn arena_limit(&self) -> usize;
     /// Makes the transmit buffer at least `len` bytes long, if its bound allows.
     fn grow_transmit(&mut self, len: usize) -> bool;
     /// The payload held for a record beside the arena.

@@ -246,6 +246,10 @@ impl<
         false
     }
 
+    fn arena_limit(&self) -> usize {
+        ARENA
+    }
+
     fn grow_transmit(&mut self, len: usize) -> bool {
         len <= TRANSMIT
     }

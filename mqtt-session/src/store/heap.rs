@@ -183,6 +183,10 @@ impl OutboundStore for Outbound {
         }
     }
 
+    fn arena_limit(&self) -> usize {
+        self.limits.bytes
+    }
+
     fn grow_transmit(&mut self, len: usize) -> bool {
         if self.transmit.len() >= len {
             return true;
