@@ -7,8 +7,10 @@ use mqtt_proto::PacketType;
 /// Where the machine is between the application's wish to connect and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// Not started, or stopped. The application has been told when `true`.
-    Rest(bool),
+    /// Not started, or stopped and the application has been told.
+    Rest,
+    /// Stopped, and the application is to be told.
+    ComeToRest,
     /// A transport is to be asked for.
     Dial,
     /// A transport was asked for.
@@ -56,7 +58,8 @@ impl Phase {
                 | Disconnect | Auth => Verdict::Take,
                 Connect | ConnAck | Subscribe | Unsubscribe | PingReq => Verdict::Break,
             },
-            Self::Rest(_)
+            Self::Rest
+            | Self::ComeToRest
             | Self::Dial
             | Self::AwaitTransport
             | Self::Flush

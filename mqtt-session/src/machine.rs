@@ -77,7 +77,7 @@ impl Machine {
         Self {
             config,
             clock: Clock::new(),
-            phase: Phase::Rest(true),
+            phase: Phase::Rest,
             exchanges: Exchanges::new(),
             receipts: Receipts::new(),
             identity: Identity {
@@ -132,7 +132,7 @@ impl Machine {
 
     pub(crate) fn start(&mut self, now: Instant) {
         self.clock.advance(now);
-        if let Phase::Rest(_) = self.phase {
+        if matches!(self.phase, Phase::Rest | Phase::ComeToRest) {
             self.phase = Phase::Dial;
             self.stopping = false;
             self.backoff.reset();
@@ -231,7 +231,7 @@ impl Machine {
     pub(crate) fn closed(&mut self, now: Instant, stores: Stores<'_>) {
         self.clock.advance(now);
         let cause = match self.phase {
-            Phase::Rest(_) | Phase::Dial | Phase::BackOff => return,
+            Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
             Phase::AwaitTransport => Cause::NotOpened,
             _ => self.connection.cause.unwrap_or(Cause::TransportClosed),
         };
@@ -249,7 +249,7 @@ impl Machine {
         let expiry = self.connection.last_expiry.filter(|_| left);
         let ends = accepted && expiry.unwrap_or(self.connection.expiry) == 0;
         let (mut sender, mut receiver) = self.halves(stores);
-        sender.cut();
+        sender.cut(accepted);
         let delivery_cut = receiver.cut();
         if ends {
             sender.session_lost(false);
@@ -260,7 +260,7 @@ impl Machine {
         }
         self.connection = Connection::new();
         let retry = if self.stopping || cause.is_permanent() || !self.config.reconnect {
-            self.phase = Phase::Rest(false);
+            self.phase = Phase::ComeToRest;
             None
         } else {
             let wait = self.backoff.next(&self.config);
@@ -280,9 +280,9 @@ impl Machine {
         let reason = ReasonCode::NORMAL_DISCONNECTION;
         self.clock.advance(now);
         match self.phase {
-            Phase::Rest(_) => return,
+            Phase::Rest | Phase::ComeToRest => return,
             Phase::Dial | Phase::BackOff => {
-                self.phase = Phase::Rest(false);
+                self.phase = Phase::ComeToRest;
                 // What is not told yet may not promise another attempt.
                 if let Some((_, retry)) = &mut self.notices.disconnected {
                     *retry = None;

@@ -28,6 +28,8 @@ impl Machine {
             || !self.exchanges.work.is_none()
             || self.clock.is_due()
             || rx.brings_news()
+            // Bytes that came are a sign of life, also those that complete nothing.
+            || rx.len() != self.connection.unread
             || self.line.tx.has_next()
             || self.line.standing == Standing::Stopping
         {
@@ -201,7 +203,7 @@ impl Machine {
             Phase::Dial => (Phase::AwaitTransport, Action::Open),
             Phase::Flush if self.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
             Phase::Close => (Phase::AwaitClosed, Action::Close),
-            Phase::Rest(false) => (Phase::Rest(true), Action::Done),
+            Phase::ComeToRest => (Phase::Rest, Action::Done),
             _ => return None,
         };
         self.phase = next;

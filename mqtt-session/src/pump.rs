@@ -25,29 +25,42 @@ impl Sender<'_> {
         if !self.line.is_up() {
             return;
         }
-        while self.line.tx.large().is_none() {
-            let step = if let Some(slot) = self.exchanges.release.first() {
-                self.send_release(slot)
-            } else if self.window_is_open()
-                && let Some(slot) = self.exchanges.resume.first()
-            {
-                self.send(slot, Source::Resume)
-            } else if let Some(slot) = self.exchanges.prompt.first() {
-                self.send(slot, Source::Prompt)
-            } else if self.window_is_open()
-                && self.exchanges.resume.is_empty()
-                && let Some(slot) = self.exchanges.queued.first()
-            {
-                self.send(slot, Source::Queued)
-            } else {
-                break;
-            };
-            if step == Step::Blocked {
-                self.line.blocked = true;
-                return;
+        let step = self.pump_queues();
+        self.line.blocked |= step == Step::Blocked || self.line.tx.large().is_some();
+    }
+
+    fn pump_queues(&mut self) -> Step {
+        if self.line.tx.large().is_some() {
+            return Step::Blocked;
+        }
+        while let Some(slot) = self.exchanges.release.first() {
+            if self.send_release(slot) == Step::Blocked {
+                return Step::Blocked;
             }
         }
-        self.line.blocked |= self.line.tx.large().is_some();
+        while let Some(slot) = self.exchanges.resume.first()
+            && self.window_is_open()
+        {
+            if self.send(slot, Source::Resume) == Step::Blocked {
+                return Step::Blocked;
+            }
+        }
+        while let Some(slot) = self.exchanges.prompt.first() {
+            if self.send(slot, Source::Prompt) == Step::Blocked {
+                return Step::Blocked;
+            }
+        }
+        if !self.exchanges.resume.is_empty() {
+            return Step::Moved;
+        }
+        while let Some(slot) = self.exchanges.queued.first()
+            && self.window_is_open()
+        {
+            if self.send(slot, Source::Queued) == Step::Blocked {
+                return Step::Blocked;
+            }
+        }
+        Step::Moved
     }
 
     /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
@@ -122,9 +135,13 @@ impl Sender<'_> {
 
     /// Sends the packet at the front of a queue, or gives it up when it may not be sent.
     fn send(&mut self, slot: u16, from: Source) -> Step {
-        match self.send_plainly(slot, from) {
-            Some(step) => step,
-            None => self.send_with_care(slot, from),
+        if let Some(step) = self.send_plainly(slot, from) {
+            return step;
+        }
+        match self.send_with_care(slot, from) {
+            // Nothing is written behind a large packet before that has left.
+            Step::Moved if self.line.tx.large().is_some() => Step::Blocked,
+            step => step,
         }
     }
 

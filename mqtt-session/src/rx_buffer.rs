@@ -128,7 +128,8 @@ impl<'a> Rx<'a> {
 impl RxCursor {
     /// Unread bytes; what was delivered of a large payload does not count.
     pub(crate) fn len(&self) -> usize {
-        self.end.saturating_sub(self.start).saturating_sub(self.gap)
+        // Neither can be larger: the start never passes the end, nor does the gap.
+        self.end.wrapping_sub(self.start).wrapping_sub(self.gap)
     }
 
     /// Whether looking at the unread bytes can bring news.

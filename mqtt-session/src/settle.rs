@@ -57,6 +57,7 @@ impl Sender<'_> {
             if !self.line.tx.has_taken(record.mark) {
                 return;
             }
+            let awaited = self.exchanges.awaits_answer();
             let queue = match record.stage {
                 Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.exchanges.flight,
                 Stage::AwaitPubComp => &mut self.exchanges.released,
@@ -72,11 +73,13 @@ impl Sender<'_> {
             record.flags.set(Flags::MAYBE_SEEN);
             record.mark = now.stamp().raw();
             self.exchanges.sending.pop_front(records);
-            if queue.is_empty() {
-                self.line.ack_due = None;
-                self.clock.arm(now.plus_millis(self.config.ack_timeout));
-            }
             queue.push_back(records, slot);
+            // What was sent earlier is due earlier.
+            if !awaited {
+                let due = now.plus_millis(self.config.ack_timeout);
+                self.line.ack_due = Some(due);
+                self.clock.arm(due);
+            }
             if exchange {
                 self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
             } else {
@@ -257,8 +260,8 @@ impl Sender<'_> {
     }
 
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
-    pub(crate) fn cut(&mut self) {
-        let was_up = self.line.standing != crate::line::Standing::Down;
+    /// `accepted`: whether the server had accepted the connection.
+    pub(crate) fn cut(&mut self, accepted: bool) {
         let line = core::mem::replace(self.line, Line::new(self.clock.now));
         self.sort_out_sending(&line);
         let records = self.store.records();
@@ -283,7 +286,7 @@ impl Sender<'_> {
         while let Some(slot) = self.exchanges.requests.pop_front(self.store.records()) {
             self.give_up(slot, GiveUp::ConnectionLost);
         }
-        if was_up {
+        if accepted {
             while let Some(slot) = self.exchanges.prompt.pop_front(self.store.records()) {
                 self.give_up(slot, GiveUp::ConnectionLost);
             }
