@@ -102,7 +102,7 @@ pub struct Subscription {
 impl Subscription {
     /// The filter.
     #[must_use]
-    pub fn filter(&self) -> &str {
+    pub fn topic_filter(&self) -> &str {
         &self.filter
     }
 

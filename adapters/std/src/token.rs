@@ -11,7 +11,6 @@ pub(crate) type Outcome = Result<ReasonCode, DeliveryError>;
 /// Follows one published message. It always resolves: with the server's answer, or with a typed
 /// failure, also when the client is closed, dropped, or gives up. Dropping it changes nothing.
 #[derive(Clone, Debug)]
-#[must_use = "the message was accepted; whether it arrived is told by the token"]
 pub struct Token {
     pub(crate) slot: Arc<Slot<Outcome>>,
     pub(crate) qos: QoS,

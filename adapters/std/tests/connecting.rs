@@ -145,7 +145,7 @@ fn a_stream_that_never_opens_times_out_and_does_not_hold_up_closing() {
         "{cause:?}"
     );
 
-    let _ = client
+    client
         .publish("t", "m")
         .qos(QoS::AtLeastOnce)
         .send()
