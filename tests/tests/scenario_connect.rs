@@ -7,7 +7,7 @@ use mqtt_proto::{
     ReasonCode, Sender, Subscription, TopicFilter, TopicName, Will,
 };
 use mqtt_session::{
-    Cause, Config, Connect, ConnectError, Event, Fixed, Instant, Property, Violation,
+    Cause, Config, Connect, ConnectError, Event, Fixed, Instant, Offline, Property, Violation,
 };
 use mqtt_tests::talk::*;
 
@@ -268,18 +268,38 @@ fn after_a_refusal_the_client_closes_without_a_word() {
 // covers: MQTT-3.1.4-6
 #[test]
 fn what_was_asked_for_before_a_refusal_has_not_been_sent() {
-    let mut talk = talk(Config::default());
+    let mut talk = talk(Config::default().qos0_offline(Offline::Queue));
     let ticket = talk.publishes(QoS::ExactlyOnce, "a", b"1");
+    let now = talk.now;
+    let filter = TopicFilter::new("b").unwrap();
+    let unsubscribed = talk.client.unsubscribe(now, &[filter], &[]).unwrap();
+    let at_most_once = talk.publishes(QoS::AtMostOnce, "c", b"2");
     talk.opens(&Connect::new("c"));
     talk.server(refused(ReasonCode::SERVER_BUSY))
         .tells(Told::Refused(ReasonCode::SERVER_BUSY))
         .closes()
-        .disconnected(Cause::Refused(ReasonCode::SERVER_BUSY));
+        .disconnected(Cause::Refused(ReasonCode::SERVER_BUSY))
+        .quiet();
+    // Nor are they lost when the server breaks the protocol, or the client stops.
+    talk.opens(&Connect::new("c"));
+    talk.server(Packet::PingResp)
+        .ends_by(Violation::Unexpected(PacketType::PingResp))
+        .quiet();
+    talk.opens(&Connect::new("c"));
+    talk.client.stop(talk.now);
+    talk.sends_bytes(&[0xe0, 0x00])
+        .closes()
+        .rests(Cause::Stopped);
     assert_eq!(talk.client.unsettled(), 1);
     talk.connects(&Connect::new("c"), connack());
-    talk.sends_publish(QoS::ExactlyOnce, 1, "a", b"1");
-    talk.server(pubrec(1)).sends(pubrel(1));
-    talk.server(pubcomp(1))
+    assert_eq!(talk.sent()[0], 0xa2);
+    talk.sends_publish(QoS::AtMostOnce, 0, "c", b"2")
+        .sends_publish(QoS::ExactlyOnce, 2, "a", b"1")
+        .settles(at_most_once, ReasonCode::SUCCESS);
+    talk.server(unsuback(1, &[ReasonCode::SUCCESS]))
+        .tells(Told::Unsubscribed(unsubscribed, vec![ReasonCode::SUCCESS]));
+    talk.server(pubrec(2)).sends(pubrel(2));
+    talk.server(pubcomp(2))
         .settles(ticket, ReasonCode::SUCCESS)
         .quiet();
 }
