@@ -53,6 +53,7 @@ impl Machine {
         Some(deadline)
     }
 
+    #[inline(never)]
     pub(crate) fn poll<'a>(
         &'a mut self,
         now: Instant,
