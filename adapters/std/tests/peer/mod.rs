@@ -142,6 +142,14 @@ impl Peer {
         Some(look(packet))
     }
 
+    /// Every byte up to the end of the stream, which has to come.
+    #[track_caller]
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = self.bytes.split_off(self.used);
+        self.stream.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
     /// The next packet, which has to come.
     #[track_caller]
     pub fn packet<T>(&mut self, look: impl FnOnce(Packet<'_>) -> T) -> T {
