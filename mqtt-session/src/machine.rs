@@ -340,20 +340,21 @@ impl Machine {
         if len > maximum {
             return Err(ControlError::TooLarge);
         }
+        let encode = |sender: &mut Sender<'_>| {
+            if !sender.has_room(len) {
+                return Err(ControlError::NoRoom);
+            }
+            let out = sender.line.tx.room(sender.store.transmit(), len);
+            packet
+                .encode(From::Client, out.ok_or(ControlError::NoRoom)?)
+                .map_err(ControlError::Invalid)
+        };
         let (mut sender, mut receiver) = self.halves(stores);
+        // Once for nothing, so that what is wrong with it shows before anything moves.
+        encode(&mut sender)?;
         receiver.pump(&mut sender);
         sender.pump();
-        if !sender.has_room(len) {
-            return Err(ControlError::NoRoom);
-        }
-        let out = sender
-            .line
-            .tx
-            .room(sender.store.transmit(), len)
-            .ok_or(ControlError::NoRoom)?;
-        let written = packet
-            .encode(From::Client, out)
-            .map_err(ControlError::Invalid)?;
+        let written = encode(&mut sender)?;
         sender.commit(written);
         self.connection.last_expiry = expiry;
         self.stopping = true;
