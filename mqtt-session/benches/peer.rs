@@ -1,8 +1,8 @@
-//! A client with a server that answers at once, written so that almost all instructions counted
-//! are the machine's.
+//! A client with a server that answers at once.
 
 use std::hint::black_box;
 
+use crate::counted::Calls;
 use mqtt_session::{
     Action, Client, Config, Connect, Event, Fixed, Heap, Instant, Property, Publish, QoS, RxBuffer,
     Store, TopicName,
@@ -32,8 +32,7 @@ pub(crate) enum Pace {
 }
 
 pub(crate) struct Peer<S> {
-    client: Client<S>,
-    input: RxBuffer<Vec<u8>>,
+    calls: Calls<S>,
     now: Instant,
     pace: Pace,
 }
@@ -51,25 +50,27 @@ impl<S: Store> Peer<S> {
     pub(crate) fn new(store: S, input: usize) -> Self {
         const PROPERTIES: &[Property<'_>] = &[Property::SessionExpiryInterval(3_600)];
         let mut peer = Self {
-            client: Client::new(Config::default(), store),
-            input: RxBuffer::new(vec![0; input]),
+            calls: Calls {
+                client: Client::new(Config::default(), store),
+                input: RxBuffer::new(vec![0; input]),
+            },
             now: Instant::from_secs(1),
             pace: Pace::Waiting,
         };
-        peer.client.start(peer.now);
-        assert!(matches!(
-            peer.client.poll(peer.now, &mut peer.input),
-            Action::Open
-        ));
+        peer.calls.client.start(peer.now);
+        assert!(matches!(peer.calls.poll(peer.now), Action::Open));
         let connect = Connect {
             properties: PROPERTIES,
             ..Connect::new("benchmark")
         };
-        peer.client.opened(peer.now, &connect).expect("CONNECT");
+        peer.calls
+            .client
+            .opened(peer.now, &connect)
+            .expect("CONNECT");
         peer.takes();
         peer.feeds(&[0x20, 3, 0, 0, 0]);
         assert!(matches!(
-            peer.client.poll(peer.now, &mut peer.input),
+            peer.calls.poll(peer.now),
             Action::Event(Event::Connected(_))
         ));
         peer.waits();
@@ -86,7 +87,7 @@ impl<S: Store> Peer<S> {
         let publish = Publish::new(topic(), black_box(&PAYLOAD)).qos(qos);
         for _ in 0..rounds / batch {
             for _ in 0..batch {
-                let ticket = self.client.publish(self.now, black_box(&publish));
+                let ticket = self.calls.publish(self.now, black_box(&publish));
                 black_box(&ticket).as_ref().expect("there is room");
             }
             let first = self.takes();
@@ -111,13 +112,13 @@ impl<S: Store> Peer<S> {
     pub(crate) fn publishes_in_flight(&mut self, qos: QoS, flight: u16, rounds: u64) {
         let publish = Publish::new(topic(), black_box(&PAYLOAD)).qos(qos);
         for _ in 1..flight {
-            let ticket = self.client.publish(self.now, &publish);
+            let ticket = self.calls.publish(self.now, &publish);
             ticket.expect("there is room");
             self.takes();
         }
         let mut oldest = 1u16;
         for _ in 0..rounds {
-            let ticket = self.client.publish(self.now, black_box(&publish));
+            let ticket = self.calls.publish(self.now, black_box(&publish));
             black_box(&ticket).as_ref().expect("there is room");
             self.takes();
             if qos == QoS::ExactlyOnce {
@@ -136,16 +137,19 @@ impl<S: Store> Peer<S> {
     /// Messages in, `batch` at a time, each round one message.
     pub(crate) fn receives(&mut self, qos: QoS, batch: u64, rounds: u64) {
         let mut packet = inbound(qos, &PAYLOAD);
+        let mut wire = Vec::new();
         let mut id = 1u16;
         for _ in 0..rounds / batch {
             let first = id;
+            wire.clear();
             for _ in 0..batch {
                 if qos != QoS::AtMostOnce {
                     packet[ID..ID + 2].copy_from_slice(&id.to_be_bytes());
                     id = next(id);
                 }
-                self.feeds(black_box(&packet));
+                wire.extend_from_slice(&packet);
             }
+            self.feeds(&wire);
             for _ in 0..batch {
                 self.is_delivered();
             }
@@ -174,7 +178,7 @@ impl<S: Store> Peer<S> {
             let mut got = 0;
             for mut piece in packet.chunks(100) {
                 while !piece.is_empty() {
-                    let room = self.input.spare().len().min(piece.len());
+                    let room = self.calls.spare().len().min(piece.len());
                     self.feeds(&piece[..room]);
                     piece = &piece[room..];
                     got += self.payload_in_parts();
@@ -188,7 +192,7 @@ impl<S: Store> Peer<S> {
     fn payload_in_parts(&mut self) -> usize {
         let mut got = 0;
         loop {
-            match self.client.poll(self.now, &mut self.input) {
+            match self.calls.poll(self.now) {
                 Action::Deliver(delivery) => got += delivery.message.payload.len(),
                 Action::Timeout(_) => return got,
                 other => panic!("{other:?}"),
@@ -198,7 +202,7 @@ impl<S: Store> Peer<S> {
 
     /// The transport takes what is offered; the packet identifier of the first PUBLISH in it.
     fn takes(&mut self) -> u16 {
-        let (len, id) = match self.client.poll(self.now, &mut self.input) {
+        let (len, id) = match self.calls.poll(self.now) {
             Action::Send(bytes) => {
                 let id = bytes.get(ID..ID + 2).map_or(0, |id| {
                     u16::from_be_bytes(id.try_into().unwrap_or_default())
@@ -207,30 +211,33 @@ impl<S: Store> Peer<S> {
             }
             other => panic!("{other:?}"),
         };
-        self.client.sent(self.now, len);
+        self.calls.sent(self.now, len);
         id
     }
 
-    /// Acknowledgements come in for `count` identifiers from `first` on.
+    /// Acknowledgements come in for `count` identifiers from `first` on, all in one read.
     fn answers(&mut self, kind: u8, first: u16, count: u64) {
         if self.pace == Pace::Waiting {
             self.waits();
         }
+        let mut wire = Vec::new();
         let mut id = first;
         for _ in 0..count {
             let [high, low] = id.to_be_bytes();
-            self.feeds(&[kind, 2, high, low]);
+            wire.extend_from_slice(&[kind, 2, high, low]);
             id = next(id);
         }
+        self.feeds(&wire);
     }
 
+    /// What one read of the transport brings.
     fn feeds(&mut self, bytes: &[u8]) {
-        self.input.spare()[..bytes.len()].copy_from_slice(bytes);
-        self.input.filled(bytes.len());
+        self.calls.spare()[..bytes.len()].copy_from_slice(bytes);
+        self.calls.filled(bytes.len());
     }
 
     fn settles(&mut self) {
-        match self.client.poll(self.now, &mut self.input) {
+        match self.calls.poll(self.now) {
             Action::Event(Event::Published { outcome, .. }) => {
                 black_box(&outcome).as_ref().expect("acknowledged");
             }
@@ -239,14 +246,14 @@ impl<S: Store> Peer<S> {
     }
 
     fn is_delivered(&mut self) {
-        match self.client.poll(self.now, &mut self.input) {
+        match self.calls.poll(self.now) {
             Action::Deliver(delivery) => _ = black_box(&delivery.message),
             other => panic!("{other:?}"),
         }
     }
 
     fn waits(&mut self) {
-        match self.client.poll(self.now, &mut self.input) {
+        match self.calls.poll(self.now) {
             Action::Timeout(deadline) => _ = black_box(deadline),
             other => panic!("{other:?}"),
         }
