@@ -130,7 +130,7 @@ impl<S: Store> Client<S> {
     /// of them; 0 has what is left offered again.
     pub fn sent(&mut self, now: Instant, count: usize) {
         let (machine, stores) = self.split();
-        machine.clock.advance(now);
+        machine.out.clock.advance(now);
         machine.sender(stores.outbound).sent(count);
     }
 
@@ -207,7 +207,7 @@ impl<S: Store> Client<S> {
 
     fn requests(&mut self, now: Instant) -> Sender<'_> {
         let (machine, stores) = self.split();
-        machine.clock.advance(now);
+        machine.out.clock.advance(now);
         machine.sender(stores.outbound)
     }
 
@@ -289,16 +289,17 @@ impl<S: Store> Client<S> {
     /// What the server of the present connection allows; the standard's defaults without one.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.machine.line.limits
+        &self.machine.out.line.limits
     }
 
     /// QoS 1 and QoS 2 messages that are not settled.
     #[must_use]
     pub fn unsettled(&self) -> usize {
         self.machine
+            .out
             .exchanges
             .unsettled()
-            .saturating_add(usize::from(self.machine.line.sending_exchanges))
+            .saturating_add(usize::from(self.machine.out.line.sending_exchanges))
     }
 
     /// Acknowledgements on the present connection that nothing waited for. They are ignored.

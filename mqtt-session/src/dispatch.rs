@@ -107,7 +107,7 @@ impl Machine {
             return Ok(Taken::Fresh(None));
         };
         self.make_room_for_receipt(&mut stores);
-        let acknowledge = self.config.acknowledge;
+        let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
         let fresh = receiver.admit(publish)?;
         let token = receiver.accept(publish.qos, id, !fresh, acknowledge, &mut sender)?;
@@ -208,7 +208,7 @@ impl Machine {
         }
         self.check_method(&connack.properties)?;
         let had_session = self.identity.has_session && !self.connection.another_client;
-        if connack.session_present && !had_session && !self.config.adopt_session {
+        if connack.session_present && !had_session && !self.out.config.adopt_session {
             return Err(Violation::UnknownSession);
         }
         match (
@@ -231,10 +231,11 @@ impl Machine {
 
     /// The connection is accepted: what is agreed on holds from here.
     fn adopt(&mut self, connack: &ConnAck<'_>, had_session: bool, stores: Stores<'_>) {
-        let now = self.clock.now;
+        let now = self.out.clock.now;
         let limits = Limits::of(&connack.properties);
-        self.line.limits = limits;
-        self.line.alias_limit = self
+        self.out.line.limits = limits;
+        self.out.line.alias_limit = self
+            .out
             .config
             .topic_aliases
             .min(limits.topic_alias_maximum)
@@ -246,7 +247,7 @@ impl Machine {
             sender.session_lost(clean_start);
             receiver.session_lost();
             if had_session && !clean_start {
-                self.exchanges.work.note(Work::TELL);
+                self.out.exchanges.work.note(Work::TELL);
                 self.notices.session_lost = true;
             }
         }
@@ -261,12 +262,12 @@ impl Machine {
         }
         connection.since = now;
         self.phase = Phase::Connected;
-        if self.line.standing == Standing::Down {
-            self.line.standing = Standing::Up;
+        if self.out.line.standing == Standing::Down {
+            self.out.line.standing = Standing::Up;
         }
-        self.exchanges.work.note(Work::PUMP);
+        self.out.exchanges.work.note(Work::PUMP);
         // The deadlines of a live connection are looked at with the next poll.
-        self.clock.arm(now);
+        self.out.clock.arm(now);
     }
 
     fn on_auth<'p>(&mut self, auth: Auth<'p>) -> Result<Told<'p>, Violation> {

@@ -10,7 +10,7 @@ use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
-use crate::sender::Sender;
+use crate::sender::{Outbox, Sender};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
@@ -22,15 +22,13 @@ use mqtt_proto::{
 /// Everything but the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Machine {
-    pub(crate) config: Config,
-    pub(crate) clock: Clock,
     pub(crate) phase: Phase,
-    // The session: what outlives a transport.
-    pub(crate) exchanges: Exchanges,
+    // The sending half, of the session and of the connection.
+    pub(crate) out: Outbox,
+    // The session besides: what outlives a transport.
     pub(crate) receipts: Receipts,
     pub(crate) identity: Identity,
-    // The connection: made afresh by `opened`.
-    pub(crate) line: Line,
+    // The connection besides: made afresh by `opened`.
     pub(crate) intake: Intake,
     pub(crate) connection: Connection,
     // Between connections.
@@ -75,17 +73,19 @@ pub(crate) struct Stores<'a> {
 impl Machine {
     pub(crate) const fn new(config: Config) -> Self {
         Self {
-            config,
-            clock: Clock::new(),
             phase: Phase::Rest,
-            exchanges: Exchanges::new(),
+            out: Outbox {
+                clock: Clock::new(),
+                exchanges: Exchanges::new(),
+                line: Line::new(Instant::from_micros(0)),
+                config,
+            },
             receipts: Receipts::new(),
             identity: Identity {
                 client: None,
                 has_session: false,
                 accepted: false,
             },
-            line: Line::new(Instant::from_micros(0)),
             intake: Intake::new(),
             connection: Connection::new(),
             backoff: Backoff::new(&config),
@@ -104,11 +104,8 @@ impl Machine {
         store: &'a mut (dyn OutboundStore + 'static),
     ) -> Sender<'a> {
         Sender {
-            config: &self.config,
-            exchanges: &mut self.exchanges,
-            line: &mut self.line,
+            out: &mut self.out,
             store,
-            clock: &mut self.clock,
         }
     }
 
@@ -116,11 +113,8 @@ impl Machine {
     pub(crate) fn halves<'a>(&'a mut self, stores: Stores<'a>) -> (Sender<'a>, Receiver<'a>) {
         (
             Sender {
-                config: &self.config,
-                exchanges: &mut self.exchanges,
-                line: &mut self.line,
+                out: &mut self.out,
                 store: stores.outbound,
-                clock: &mut self.clock,
             },
             Receiver {
                 receipts: &mut self.receipts,
@@ -131,7 +125,7 @@ impl Machine {
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         if matches!(self.phase, Phase::Rest | Phase::ComeToRest) {
             self.phase = Phase::Dial;
             self.stopping = false;
@@ -145,7 +139,7 @@ impl Machine {
         connect: &Connect<'_>,
         stores: Stores<'_>,
     ) -> Result<(), ConnectError> {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         if self.phase != Phase::AwaitTransport {
             return Err(ConnectError::NotExpected);
         }
@@ -175,7 +169,7 @@ impl Machine {
             connect.client_id
         };
         let clean_start =
-            connect.clean_start && (self.config.clean_start_always || !self.identity.accepted);
+            connect.clean_start && (self.out.config.clean_start_always || !self.identity.accepted);
         let packet = Packet {
             clean_start,
             keep_alive: connect.keep_alive,
@@ -190,7 +184,7 @@ impl Machine {
         if !stores.outbound.grow_transmit(needed) {
             return Err(ConnectError::TransmitBuffer { needed });
         }
-        let mut line = Line::new(self.clock.now);
+        let mut line = Line::new(self.out.clock.now);
         line.tx.set_capacity(stores.outbound.transmit().len());
         let out = line.tx.room(stores.outbound.transmit(), len);
         let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
@@ -198,7 +192,7 @@ impl Machine {
             .encode(From::Client, out)
             .map_err(ConnectError::Invalid)?;
         line.tx.commit(written);
-        self.line = line;
+        self.out.line = line;
         let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
         let expiry = asked.session_expiry_interval().unwrap_or(0);
         self.intake = Intake {
@@ -208,10 +202,14 @@ impl Machine {
             maximum_packet_size: asked.maximum_packet_size().unwrap_or(u32::MAX),
             ..Intake::new()
         };
-        let deadline = self.clock.now.plus_millis(self.config.connect_timeout);
+        let deadline = self
+            .out
+            .clock
+            .now
+            .plus_millis(self.out.config.connect_timeout);
         self.connection = Connection {
             deadline,
-            last_life: self.clock.now,
+            last_life: self.out.clock.now,
             keep_alive: connect.keep_alive,
             asked_expiry: expiry,
             expiry,
@@ -224,12 +222,12 @@ impl Machine {
         };
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
-        self.clock.arm(deadline);
+        self.out.clock.arm(deadline);
         Ok(())
     }
 
     pub(crate) fn closed(&mut self, now: Instant, stores: Stores<'_>) {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         let cause = match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
             Phase::AwaitTransport => Cause::NotOpened,
@@ -240,12 +238,12 @@ impl Machine {
         } else {
             cause
         };
-        let lived = self.clock.now.since(self.connection.since).as_millis();
+        let lived = self.out.clock.now.since(self.connection.since).as_millis();
         let accepted = self.connection.since != Instant::NEVER;
-        if accepted && lived >= u128::from(self.config.stable_after) {
+        if accepted && lived >= u128::from(self.out.config.stable_after) {
             self.backoff.reset();
         }
-        let left = self.line.tx.is_empty();
+        let left = self.out.line.tx.is_empty();
         let expiry = self.connection.last_expiry.filter(|_| left);
         let ends = accepted && expiry.unwrap_or(self.connection.expiry) == 0;
         let (mut sender, mut receiver) = self.halves(stores);
@@ -259,18 +257,18 @@ impl Machine {
             self.identity.has_session = false;
         }
         self.connection = Connection::new();
-        let retry = if self.stopping || cause.is_permanent() || !self.config.reconnect {
+        let retry = if self.stopping || cause.is_permanent() || !self.out.config.reconnect {
             self.phase = Phase::ComeToRest;
             None
         } else {
-            let wait = self.backoff.next(&self.config);
-            let at = self.clock.now.plus_millis(wait);
+            let wait = self.backoff.next(&self.out.config);
+            let at = self.out.clock.now.plus_millis(wait);
             self.phase = Phase::BackOff;
             self.connection.deadline = at;
-            self.clock.arm(at);
+            self.out.clock.arm(at);
             Some(at)
         };
-        self.exchanges.work.note(Work::TELL);
+        self.out.exchanges.work.note(Work::TELL);
         self.notices.stale_input = true;
         self.notices.delivery_cut |= delivery_cut;
         self.notices.disconnected = Some((cause, retry));
@@ -278,7 +276,7 @@ impl Machine {
 
     pub(crate) fn stop(&mut self, now: Instant, store: &mut (dyn OutboundStore + 'static)) {
         let reason = ReasonCode::NORMAL_DISCONNECTION;
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         match self.phase {
             Phase::Rest | Phase::ComeToRest => return,
             Phase::Dial | Phase::BackOff => {
@@ -289,11 +287,15 @@ impl Machine {
                 }
             }
             Phase::Connected if !self.stopping => {
-                self.line.standing = Standing::Stopping;
-                self.exchanges.work.note(Work::PUMP);
+                self.out.line.standing = Standing::Stopping;
+                self.out.exchanges.work.note(Work::PUMP);
                 self.connection.cause = Some(Cause::Stopped);
-                self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
-                self.clock.arm(self.connection.deadline);
+                self.connection.deadline = self
+                    .out
+                    .clock
+                    .now
+                    .plus_millis(self.out.config.close_timeout);
+                self.out.clock.arm(self.connection.deadline);
             }
             Phase::AwaitConnAck => {
                 // Nothing but AUTH and DISCONNECT may leave before CONNACK.
@@ -313,7 +315,7 @@ impl Machine {
         properties: &[Property<'_>],
         stores: Stores<'_>,
     ) -> Result<(), ControlError> {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         if self.phase != Phase::Connected || self.stopping {
             return Err(ControlError::NotNow);
         }
@@ -324,7 +326,7 @@ impl Machine {
         if self.connection.asked_expiry == 0 && expiry.is_some_and(|expiry| expiry > 0) {
             return Err(ControlError::SessionExpiry);
         }
-        let maximum = self.line.limits.maximum_packet_size as usize;
+        let maximum = self.out.line.limits.maximum_packet_size as usize;
         let kept = expiry.map(Property::SessionExpiryInterval);
         let mut packet = Disconnect {
             reason,
@@ -344,7 +346,7 @@ impl Machine {
             if !sender.has_room(len) {
                 return Err(ControlError::NoRoom);
             }
-            let out = sender.line.tx.room(sender.store.transmit(), len);
+            let out = sender.out.line.tx.room(sender.store.transmit(), len);
             packet
                 .encode(From::Client, out.ok_or(ControlError::NoRoom)?)
                 .map_err(ControlError::Invalid)
@@ -371,7 +373,7 @@ impl Machine {
         properties: &[Property<'_>],
         store: &mut (dyn OutboundStore + 'static),
     ) -> Result<(), ControlError> {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         let starts = reason == ReasonCode::RE_AUTHENTICATE;
         let Some(method) = self.connection.method else {
             return Err(ControlError::Method);
@@ -389,7 +391,7 @@ impl Machine {
         if given.authentication_method().map(fingerprint) != Some(method) {
             return Err(ControlError::Method);
         }
-        let maximum = self.line.limits.maximum_packet_size as usize;
+        let maximum = self.out.line.limits.maximum_packet_size as usize;
         let packet = Auth {
             reason,
             properties: given,
@@ -423,6 +425,7 @@ impl Machine {
             return Err(ControlError::NoRoom);
         }
         let out = sender
+            .out
             .line
             .tx
             .room(sender.store.transmit(), len)
@@ -452,18 +455,22 @@ impl Machine {
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.
     pub(crate) fn flush(&mut self) {
         // A stop has its time limit from the call on.
-        if self.line.standing != Standing::Stopping {
-            self.connection.deadline = self.clock.now.plus_millis(self.config.close_timeout);
-            self.clock.arm(self.connection.deadline);
+        if self.out.line.standing != Standing::Stopping {
+            self.connection.deadline = self
+                .out
+                .clock
+                .now
+                .plus_millis(self.out.config.close_timeout);
+            self.out.clock.arm(self.connection.deadline);
         }
-        self.line.standing = Standing::Over;
+        self.out.line.standing = Standing::Over;
         self.phase = Phase::Flush;
     }
 
     /// The connection is given up without a word.
     pub(crate) fn fail(&mut self, cause: Cause) {
         self.connection.cause = Some(cause);
-        self.line.standing = Standing::Over;
+        self.out.line.standing = Standing::Over;
         self.phase = Phase::Close;
     }
 
@@ -479,7 +486,7 @@ impl Machine {
             properties: Properties::EMPTY,
         };
         let len = packet.encoded_len();
-        if len.is_ok_and(|len| len <= self.line.limits.maximum_packet_size as usize) {
+        if len.is_ok_and(|len| len <= self.out.line.limits.maximum_packet_size as usize) {
             self.write_reserved(store, |out| packet.encode(From::Client, out), len);
         }
     }
@@ -492,7 +499,7 @@ impl Machine {
     ) {
         let Ok(len) = len else { return };
         let mut sender = self.sender(store);
-        if let Some(out) = sender.line.tx.reserved(sender.store.transmit(), len)
+        if let Some(out) = sender.out.line.tx.reserved(sender.store.transmit(), len)
             && let Ok(written) = encode(out)
         {
             sender.commit(written);

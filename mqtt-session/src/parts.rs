@@ -116,7 +116,7 @@ impl Machine {
             return Ok(None);
         };
         debug_assert_ne!(publish.qos, QoS::AtMostOnce);
-        let acknowledge = self.config.acknowledge;
+        let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
         receiver.accept(publish.qos, id, duplicate, acknowledge, &mut sender)
     }

@@ -23,33 +23,37 @@ impl Machine {
     /// taken without a look at the stores.
     #[inline]
     pub(crate) fn quiet(&mut self, now: Instant, rx: &RxCursor) -> Option<Instant> {
-        self.clock.advance(now);
+        self.out.clock.advance(now);
         if self.phase != Phase::Connected
-            || !self.exchanges.work.is_none()
-            || self.clock.is_due()
+            || !self.out.exchanges.work.is_none()
+            || self.out.clock.is_due()
             || rx.brings_news()
             // Bytes that came are a sign of life, also those that complete nothing.
             || rx.len() != self.connection.unread
-            || self.line.tx.has_next()
-            || self.line.standing == Standing::Stopping
+            || self.out.line.tx.has_next()
+            || self.out.line.standing == Standing::Stopping
         {
             return None;
         }
-        let mut deadline = self.exchanges.next_expiry.min(self.keep_alive_deadline());
+        let mut deadline = self
+            .out
+            .exchanges
+            .next_expiry
+            .min(self.keep_alive_deadline());
         if let Some(answer) = self.connection.ping_deadline {
             deadline = deadline.min(answer);
         }
-        if self.exchanges.awaits_answer() {
+        if self.out.exchanges.awaits_answer() {
             // A packet that comes in may hold an answer up: that takes a closer look.
             if self.connection.unread != 0 {
                 return None;
             }
-            deadline = deadline.min(self.line.ack_due?);
+            deadline = deadline.min(self.out.line.ack_due?);
         }
-        if !self.line.tx.is_empty() {
+        if !self.out.line.tx.is_empty() {
             deadline = deadline.min(self.stall_deadline());
         }
-        self.clock.due = deadline;
+        self.out.clock.due = deadline;
         Some(deadline)
     }
 
@@ -61,11 +65,11 @@ impl Machine {
         mut rx: Rx<'a>,
     ) -> Action<'a> {
         let Stores { outbound, inbound } = stores;
-        self.clock.advance(now);
-        if self.clock.is_due() {
+        self.out.clock.advance(now);
+        if self.out.clock.is_due() {
             self.on_due(outbound);
         }
-        if self.exchanges.work.has(Work::TELL)
+        if self.out.exchanges.work.has(Work::TELL)
             && let Some(event) = self.next_told(outbound, &mut rx)
         {
             return Action::Event(event);
@@ -158,7 +162,7 @@ impl Machine {
             }
             self.connection.unread = rx.cursor.len();
         }
-        if self.exchanges.work.has(Work::PUMP) {
+        if self.out.exchanges.work.has(Work::PUMP) {
             self.write(outbound, inbound);
         }
         if self.phase.writes()
@@ -179,7 +183,7 @@ impl Machine {
             }
             self.next_deadline(outbound)
         };
-        self.clock.due = deadline;
+        self.out.clock.due = deadline;
         Action::Timeout(deadline)
     }
 
@@ -202,7 +206,7 @@ impl Machine {
     fn turn<'e>(&mut self) -> Option<Action<'e>> {
         let (next, action) = match self.phase {
             Phase::Dial => (Phase::AwaitTransport, Action::Open),
-            Phase::Flush if self.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
+            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
             Phase::Close => (Phase::AwaitClosed, Action::Close),
             Phase::ComeToRest => (Phase::Rest, Action::Done),
             _ => return None,
@@ -216,7 +220,7 @@ impl Machine {
         &mut self,
         outbound: &mut (dyn OutboundStore + 'static),
     ) -> Option<(Source, usize, usize)> {
-        let (source, start, end) = match self.line.tx.next() {
+        let (source, start, end) = match self.out.line.tx.next() {
             Next::Nothing => return None,
             Next::Buffered(start, end) => (Source::Transmit, start, end),
             Next::Large(large) => {
@@ -229,7 +233,7 @@ impl Machine {
                 (source, start, end)
             }
         };
-        self.line.tx.offer(end.saturating_sub(start));
+        self.out.line.tx.offer(end.saturating_sub(start));
         Some((source, start, end))
     }
 
@@ -294,9 +298,9 @@ impl Machine {
     fn note_life(&mut self, rx: &Rx<'_>) {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
-            self.connection.last_life = self.clock.now;
+            self.connection.last_life = self.out.clock.now;
             if self.connection.ping_deadline.is_some() {
-                let deadline = self.clock.now.plus_millis(self.config.ping_timeout);
+                let deadline = self.out.clock.now.plus_millis(self.out.config.ping_timeout);
                 self.connection.ping_deadline = Some(deadline);
             }
         }
@@ -346,11 +350,8 @@ impl Machine {
                 token,
             },
             sender: Sender {
-                config: &self.config,
-                exchanges: &mut self.exchanges,
-                line: &mut self.line,
+                out: &mut self.out,
                 store: outbound,
-                clock: &mut self.clock,
             },
         })
     }
@@ -363,11 +364,11 @@ impl Machine {
         outbound: &mut (dyn OutboundStore + 'static),
         inbound: &mut (dyn InboundStore + 'static),
     ) {
-        if !self.line.is_up() {
+        if !self.out.line.is_up() {
             return;
         }
-        self.exchanges.work.done(Work::PUMP);
-        self.line.blocked = false;
+        self.out.exchanges.work.done(Work::PUMP);
+        self.out.line.blocked = false;
         if self.intake.owes() {
             let (mut sender, mut receiver) = self.halves(Stores {
                 outbound: &mut *outbound,
@@ -376,7 +377,7 @@ impl Machine {
             receiver.pump(&mut sender);
         }
         self.sender(outbound).pump();
-        if self.line.standing != Standing::Stopping {
+        if self.out.line.standing != Standing::Stopping {
             return;
         }
         let (sender, mut receiver) = self.halves(Stores {
@@ -392,8 +393,8 @@ impl Machine {
     /// Acts on the deadlines that have been reached.
     #[cold]
     fn on_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
-        let now = self.clock.now;
-        if now >= self.exchanges.next_expiry {
+        let now = self.out.clock.now;
+        if now >= self.out.exchanges.next_expiry {
             self.sender(outbound).expire();
         }
         match self.phase {
@@ -405,12 +406,12 @@ impl Machine {
             Phase::Connected => self.on_due_connected(outbound),
             _ => {}
         }
-        self.clock.due = self.next_deadline(outbound);
+        self.out.clock.due = self.next_deadline(outbound);
     }
 
     fn on_due_connected(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
-        let now = self.clock.now;
-        if self.line.standing == Standing::Stopping && now >= self.connection.deadline {
+        let now = self.out.clock.now;
+        if self.out.line.standing == Standing::Stopping && now >= self.connection.deadline {
             self.fail(Cause::Stopped);
         } else if self.stall_deadline() <= now {
             self.fail(Cause::SendTimeout);
@@ -429,32 +430,35 @@ impl Machine {
                 |out| packet.encode(From::Client, out),
                 packet.encoded_len(),
             );
-            let deadline = now.plus_millis(self.config.ping_timeout);
+            let deadline = now.plus_millis(self.out.config.ping_timeout);
             self.connection.ping_deadline.get_or_insert(deadline);
         }
     }
 
     /// When the transport has taken no byte for too long.
     fn stall_deadline(&self) -> Instant {
-        if self.line.tx.is_empty() {
+        if self.out.line.tx.is_empty() {
             return Instant::NEVER;
         }
-        self.line.stalled_since.plus_millis(self.config.ack_timeout)
+        self.out
+            .line
+            .stalled_since
+            .plus_millis(self.out.config.ack_timeout)
     }
 
     /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while
     /// the answer to an earlier one is awaited. What waits for the transport is as good as it.
     fn keep_alive_deadline(&self) -> Instant {
-        if self.connection.keep_alive == 0 || !self.line.tx.is_empty() {
+        if self.connection.keep_alive == 0 || !self.out.line.tx.is_empty() {
             return Instant::NEVER;
         }
         let interval = u32::from(self.connection.keep_alive).saturating_mul(1_000);
-        self.line.last_sent.plus_millis(interval)
+        self.out.line.last_sent.plus_millis(interval)
     }
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     fn ack_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        if !self.exchanges.awaits_answer() {
+        if !self.out.exchanges.awaits_answer() {
             return Instant::NEVER;
         }
         let deadline = self.sender(outbound).ack_deadline();
@@ -464,13 +468,13 @@ impl Machine {
         deadline.max(
             self.connection
                 .last_life
-                .plus_millis(self.config.ack_timeout),
+                .plus_millis(self.out.config.ack_timeout),
         )
     }
 
     /// The earliest moment at which something is due by itself.
     fn next_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        let expiry = self.exchanges.next_expiry;
+        let expiry = self.out.exchanges.next_expiry;
         match self.phase {
             Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => {
                 expiry.min(self.connection.deadline)
@@ -483,17 +487,21 @@ impl Machine {
     /// The earliest deadline of a live connection.
     #[inline]
     fn live_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        let mut deadline = self.exchanges.next_expiry.min(self.keep_alive_deadline());
+        let mut deadline = self
+            .out
+            .exchanges
+            .next_expiry
+            .min(self.keep_alive_deadline());
         if let Some(answer) = self.connection.ping_deadline {
             deadline = deadline.min(answer);
         }
-        if self.line.standing == Standing::Stopping {
+        if self.out.line.standing == Standing::Stopping {
             deadline = deadline.min(self.connection.deadline);
         }
-        if !self.line.tx.is_empty() {
+        if !self.out.line.tx.is_empty() {
             deadline = deadline.min(self.stall_deadline());
         }
-        if self.exchanges.awaits_answer() {
+        if self.out.exchanges.awaits_answer() {
             deadline = deadline.min(self.ack_deadline(outbound));
         }
         deadline
@@ -511,10 +519,10 @@ impl Machine {
         {
             return Some(event);
         }
-        if !self.exchanges.ended.is_empty() {
+        if !self.out.exchanges.ended.is_empty() {
             return self.next_ended(outbound);
         }
-        self.exchanges.work.done(Work::TELL);
+        self.out.exchanges.work.done(Work::TELL);
         // This notes more work when there is more of it.
         let ticket = self.sender(outbound).next_taken()?;
         Some(Event::Published {

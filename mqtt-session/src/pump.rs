@@ -22,38 +22,38 @@ impl Sender<'_> {
     /// Writes what may leave, in this order: PUBREL, what an earlier transport left unfinished,
     /// what no window holds back, new messages as far as the window allows.
     pub(crate) fn pump(&mut self) {
-        if !self.line.is_up() {
+        if !self.out.line.is_up() {
             return;
         }
         let step = self.pump_queues();
-        self.line.blocked |= step == Step::Blocked || self.line.tx.large().is_some();
+        self.out.line.blocked |= step == Step::Blocked || self.out.line.tx.large().is_some();
     }
 
     fn pump_queues(&mut self) -> Step {
-        if self.line.tx.large().is_some() {
+        if self.out.line.tx.large().is_some() {
             return Step::Blocked;
         }
-        while let Some(slot) = self.exchanges.release.first() {
+        while let Some(slot) = self.out.exchanges.release.first() {
             if self.send_release(slot) == Step::Blocked {
                 return Step::Blocked;
             }
         }
-        while let Some(slot) = self.exchanges.resume.first()
+        while let Some(slot) = self.out.exchanges.resume.first()
             && self.window_is_open()
         {
             if self.send(slot, Source::Resume) == Step::Blocked {
                 return Step::Blocked;
             }
         }
-        while let Some(slot) = self.exchanges.prompt.first() {
+        while let Some(slot) = self.out.exchanges.prompt.first() {
             if self.send(slot, Source::Prompt) == Step::Blocked {
                 return Step::Blocked;
             }
         }
-        if !self.exchanges.resume.is_empty() {
+        if !self.out.exchanges.resume.is_empty() {
             return Step::Moved;
         }
-        while let Some(slot) = self.exchanges.queued.first()
+        while let Some(slot) = self.out.exchanges.queued.first()
             && self.window_is_open()
         {
             if self.send(slot, Source::Queued) == Step::Blocked {
@@ -67,22 +67,22 @@ impl Sender<'_> {
     /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
     /// count it so.
     fn window_is_open(&self) -> bool {
-        let exchanges = &self.exchanges;
+        let exchanges = &self.out.exchanges;
         let taken = usize::from(exchanges.flight.len())
             .saturating_add(usize::from(exchanges.released.len()))
             .saturating_add(usize::from(exchanges.release.len()))
-            .saturating_add(usize::from(self.line.sending_exchanges));
-        taken < usize::from(self.line.limits.receive_maximum)
+            .saturating_add(usize::from(self.out.line.sending_exchanges));
+        taken < usize::from(self.out.line.limits.receive_maximum)
     }
 
     /// Whether everything that may leave has been written: what is left waits for the server.
     pub(crate) fn is_drained(&self) -> bool {
-        let exchanges = &self.exchanges;
+        let exchanges = &self.out.exchanges;
         let waiting = !exchanges.release.is_empty()
             || !exchanges.prompt.is_empty()
             || (self.window_is_open()
                 && !(exchanges.resume.is_empty() && exchanges.queued.is_empty()));
-        !waiting && self.line.tx.large().is_none()
+        !waiting && self.out.line.tx.large().is_none()
     }
 
     fn send_release(&mut self, slot: u16) -> Step {
@@ -92,11 +92,11 @@ impl Sender<'_> {
         if !self.write_ack(PacketType::PubRel, record.id, ReasonCode::SUCCESS) {
             return Step::Blocked;
         }
-        let mark = self.line.tx.queued();
+        let mark = self.out.line.tx.queued();
         let records = self.store.records();
-        self.exchanges.release.remove(records, slot);
-        self.exchanges.sending.push_back(records, slot);
-        self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
+        self.out.exchanges.release.remove(records, slot);
+        self.out.exchanges.sending.push_back(records, slot);
+        self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.mark = mark;
             record.flags.set(Flags::SENDING);
@@ -113,7 +113,7 @@ impl Sender<'_> {
         if !self.has_room(len) {
             return false;
         }
-        let Some(out) = self.line.tx.room(self.store.transmit(), len) else {
+        let Some(out) = self.out.line.tx.room(self.store.transmit(), len) else {
             return false;
         };
         let ack = Ack {
@@ -140,7 +140,7 @@ impl Sender<'_> {
         }
         match self.send_with_care(slot, from) {
             // Nothing is written behind a large packet before that has left.
-            Step::Moved if self.line.tx.large().is_some() => Step::Blocked,
+            Step::Moved if self.out.line.tx.large().is_some() => Step::Blocked,
             step => step,
         }
     }
@@ -149,13 +149,13 @@ impl Sender<'_> {
     /// something else, or there is no room as it is.
     #[inline]
     fn send_plainly(&mut self, slot: u16, from: Source) -> Option<Step> {
-        let limits = &self.line.limits;
+        let limits = &self.out.line.limits;
         let parts = self.store.parts();
         let record = parts.records.get_mut(usize::from(slot))?;
         let len = record.len as usize;
         if !record.flags.is_plain()
             || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
-            || self.line.alias_limit > 0
+            || self.out.line.alias_limit > 0
             || limits.maximum_qos < QoS::ExactlyOnce
             || !limits.retain_available
             || len > limits.maximum_packet_size as usize
@@ -164,9 +164,9 @@ impl Sender<'_> {
         }
         let start = record.offset as usize;
         let packet = parts.arena.get(start..start.checked_add(len)?)?;
-        let out = self.line.tx.room(parts.transmit, len)?;
+        let out = self.out.line.tx.room(parts.transmit, len)?;
         if record.id == 0 {
-            record.id = self.exchanges.assign_id(parts.ids, slot)?;
+            record.id = self.out.exchanges.assign_id(parts.ids, slot)?;
         }
         out.copy_from_slice(packet);
         stored::stamp(
@@ -176,21 +176,22 @@ impl Sender<'_> {
             record.flags.has(Flags::MAYBE_SEEN),
         );
         record.flags.set(Flags::SENDING);
-        if self.line.tx.is_empty() {
-            self.line.stalled_since = self.clock.now;
-            self.clock
-                .arm(self.clock.now.plus_millis(self.config.ack_timeout));
+        if self.out.line.tx.is_empty() {
+            self.out.line.stalled_since = self.out.clock.now;
+            self.out
+                .clock
+                .arm(self.out.clock.now.plus_millis(self.out.config.ack_timeout));
         }
-        self.line.tx.commit(len);
-        record.mark = self.line.tx.queued();
+        self.out.line.tx.commit(len);
+        record.mark = self.out.line.tx.queued();
         let queue = match from {
-            Source::Resume => &mut self.exchanges.resume,
-            Source::Prompt => &mut self.exchanges.prompt,
-            Source::Queued => &mut self.exchanges.queued,
+            Source::Resume => &mut self.out.exchanges.resume,
+            Source::Prompt => &mut self.out.exchanges.prompt,
+            Source::Queued => &mut self.out.exchanges.queued,
         };
         queue.pop_front(parts.records);
-        self.exchanges.sending.push_back(parts.records, slot);
-        self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
+        self.out.exchanges.sending.push_back(parts.records, slot);
+        self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
         Some(Step::Moved)
     }
 
@@ -200,7 +201,7 @@ impl Sender<'_> {
         };
         let expires = self.expires(&record);
         let seen = record.flags.has(Flags::MAYBE_SEEN);
-        let expired = expires.is_some_and(|at| at <= self.clock.now);
+        let expired = expires.is_some_and(|at| at <= self.out.clock.now);
         let forbidden = if expired && !seen {
             Some(GiveUp::Expired)
         } else {
@@ -213,7 +214,7 @@ impl Sender<'_> {
         }
         // A server takes an interval of zero for none at all, so one second is the least.
         let left = expires.map(|at| {
-            let micros = at.since(self.clock.now).as_micros();
+            let micros = at.since(self.out.clock.now).as_micros();
             u32::try_from(micros.div_ceil(1_000_000))
                 .unwrap_or(u32::MAX)
                 .max(1)
@@ -221,7 +222,7 @@ impl Sender<'_> {
         let acknowledged = record.stage != Stage::AwaitSent;
         let mut id = record.id;
         if acknowledged && id == 0 {
-            match self.exchanges.assign_id(self.store.ids(), slot) {
+            match self.out.exchanges.assign_id(self.store.ids(), slot) {
                 Some(assigned) => id = assigned,
                 None => return Step::Blocked,
             }
@@ -233,22 +234,27 @@ impl Sender<'_> {
             return Step::Blocked;
         }
         self.leave(slot, from);
-        let mark = self.line.tx.queued();
+        let mark = self.out.line.tx.queued();
         let exchange = record.is_exchange();
         let parts = self.store.parts();
-        self.exchanges.sending.push_back(parts.records, slot);
+        self.out.exchanges.sending.push_back(parts.records, slot);
         if exchange {
-            self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
+            self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
         }
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.mark = mark;
             record.flags.set(Flags::SENDING);
             // SUBSCRIBE and UNSUBSCRIBE are not kept for replay, QoS 0 is not either.
-            let large = self.line.tx.large().is_some_and(|large| large.slot == slot);
+            let large = self
+                .out
+                .line
+                .tx
+                .large()
+                .is_some_and(|large| large.slot == slot);
             if !exchange && !large && record.flags.has(Flags::STORED) {
                 record.flags.clear(Flags::STORED);
                 let offset = record.offset;
-                self.exchanges.arena.free(parts.arena, offset);
+                self.out.exchanges.arena.free(parts.arena, offset);
             }
         }
         Step::Moved
@@ -256,9 +262,9 @@ impl Sender<'_> {
 
     fn leave(&mut self, slot: u16, from: Source) {
         let queue = match from {
-            Source::Resume => &mut self.exchanges.resume,
-            Source::Prompt => &mut self.exchanges.prompt,
-            Source::Queued => &mut self.exchanges.queued,
+            Source::Resume => &mut self.out.exchanges.resume,
+            Source::Prompt => &mut self.out.exchanges.prompt,
+            Source::Queued => &mut self.out.exchanges.queued,
         };
         queue.remove(self.store.records(), slot);
     }
@@ -277,7 +283,7 @@ impl Sender<'_> {
 
     /// Why the limits of this connection forbid a packet, if they do.
     fn forbidden(&mut self, slot: u16, record: &Record) -> Option<GiveUp> {
-        let limits = self.line.limits;
+        let limits = self.out.line.limits;
         let payload = if record.flags.has(Flags::PAYLOAD_APART) {
             self.store.payload(slot).len()
         } else {
@@ -341,11 +347,14 @@ impl Sender<'_> {
             return false;
         };
         layout.apply(packet, id, dup, expiry);
-        if self.line.alias_limit > 0 && !apart && self.write_aliased(slot, (start, end), &layout) {
+        if self.out.line.alias_limit > 0
+            && !apart
+            && self.write_aliased(slot, (start, end), &layout)
+        {
             return true;
         }
         if self.has_room(len) {
-            let room = self.line.tx.room(self.store.transmit(), len);
+            let room = self.out.line.tx.room(self.store.transmit(), len);
             if room.is_none() {
                 return false;
             }
@@ -353,7 +362,7 @@ impl Sender<'_> {
             if apart {
                 let payload = self.store.payload(slot).len();
                 if payload > 0 {
-                    self.line.tx.commit_large(slot, payload, true);
+                    self.out.line.tx.commit_large(slot, payload, true);
                 }
             }
             return true;
@@ -364,14 +373,14 @@ impl Sender<'_> {
             return false;
         }
         self.begin_stall();
-        self.line.tx.commit_large(slot, len, false);
+        self.out.line.tx.commit_large(slot, len, false);
         true
     }
 
     /// Copies stored bytes behind what is queued, where there is room for them.
     fn copy(&mut self, start: usize, len: usize) {
         let parts = self.store.parts();
-        if let Some(out) = self.line.tx.room(parts.transmit, len)
+        if let Some(out) = self.out.line.tx.room(parts.transmit, len)
             && let Some(packet) = start
                 .checked_add(len)
                 .and_then(|end| parts.arena.get(start..end))
@@ -401,7 +410,7 @@ impl Sender<'_> {
         };
         self.stamp_request(start, id);
         self.begin_stall();
-        self.line.tx.commit_large(slot, len, false);
+        self.out.line.tx.commit_large(slot, len, false);
         true
     }
 
@@ -434,7 +443,7 @@ impl Sender<'_> {
             .arena
             .get(start..end)
             .and_then(|packet| layout.aliased_len(packet, with_topic));
-        let Some(len) = len.filter(|len| *len <= self.line.limits.maximum_packet_size as usize)
+        let Some(len) = len.filter(|len| *len <= self.out.line.limits.maximum_packet_size as usize)
         else {
             return false;
         };
@@ -449,13 +458,13 @@ impl Sender<'_> {
         let Some(packet) = parts.arena.get(start..end) else {
             return false;
         };
-        let out = self.line.tx.room(parts.transmit, len);
+        let out = self.out.line.tx.room(parts.transmit, len);
         let written = out.and_then(|out| layout.write_aliased(packet, with_topic, alias, out));
         if written.is_none() {
             return false;
         }
         let how = if with_topic {
-            self.line.alias_was_set();
+            self.out.line.alias_was_set();
             Flags::ALIAS_SET
         } else {
             Flags::ALIAS_ALONE
@@ -470,10 +479,10 @@ impl Sender<'_> {
     /// The alias for a message's topic, and whether the topic has to go with it.
     fn choose_alias(&mut self, start: usize, layout: &Layout) -> Option<(u16, bool)> {
         let (from, to) = layout.topic_range(start);
-        if let Some(alias) = self.store.find_alias(self.line.aliases_set(), from, to) {
+        if let Some(alias) = self.store.find_alias(self.out.line.aliases_set(), from, to) {
             return Some((alias, false));
         }
-        let alias = self.line.alias_to_set()?;
+        let alias = self.out.line.alias_to_set()?;
         Some((alias, true))
     }
 
@@ -509,10 +518,10 @@ impl Sender<'_> {
         if frees_id {
             record.id = 0;
         }
-        self.exchanges.ended.push_back(records, slot);
-        self.exchanges.work.note(Work::TELL);
+        self.out.exchanges.ended.push_back(records, slot);
+        self.out.exchanges.work.note(Work::TELL);
         if frees_id {
-            self.exchanges.free_id(self.store.ids(), id);
+            self.out.exchanges.free_id(self.store.ids(), id);
         }
     }
 
@@ -526,7 +535,7 @@ impl Sender<'_> {
         if record.flags.has(Flags::STORED) {
             record.flags.clear(Flags::STORED);
             let offset = record.offset;
-            self.exchanges.arena.free(self.store.arena(), offset);
+            self.out.exchanges.arena.free(self.store.arena(), offset);
         }
         if apart {
             self.store.release_payload(slot);

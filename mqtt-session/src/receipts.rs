@@ -217,7 +217,7 @@ impl Receiver<'_> {
         if !manual && self.intake.acks.is_empty() && self.write(owed, sender) {
             return Ok(None);
         }
-        sender.exchanges.work.note(Work::PUMP);
+        sender.out.exchanges.work.note(Work::PUMP);
         let parts = self.store.parts();
         if !self.intake.acks.push(parts.acks, owed) {
             return Err(Violation::ReceiveMaximum);
@@ -271,7 +271,7 @@ impl Receiver<'_> {
             return;
         }
         // There was room before the packet was taken.
-        sender.exchanges.work.note(Work::PUMP);
+        sender.out.exchanges.work.note(Work::PUMP);
         let pushed = self.intake.releases.push(self.store.parts().releases, owed);
         debug_assert!(pushed);
     }
@@ -285,11 +285,11 @@ impl Receiver<'_> {
             OwedKind::PubRel => PacketType::PubRel,
             OwedKind::PubAckAwaited | OwedKind::PubRecAwaited => return false,
         };
-        if !sender.line.is_up() {
+        if !sender.out.line.is_up() {
             return false;
         }
         if !sender.write_ack(packet, owed.id, owed.reason) {
-            sender.line.blocked = true;
+            sender.out.line.blocked = true;
             return false;
         }
         self.written(owed);
@@ -374,7 +374,7 @@ impl Receiver<'_> {
             return self.acknowledge_with(owed, packet, index, properties, sender);
         }
         *entry = owed;
-        sender.exchanges.work.note(Work::PUMP);
+        sender.out.exchanges.work.note(Work::PUMP);
         Ok(())
     }
 
@@ -397,14 +397,14 @@ impl Receiver<'_> {
         let mut len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
         // Reason String and User Property may not make it too large for the server
         // (MQTT-3.4.2-2, MQTT-3.4.2-3, MQTT-3.5.2-2, MQTT-3.5.2-3): they are left out then.
-        if len > sender.line.limits.maximum_packet_size as usize {
+        if len > sender.out.line.limits.maximum_packet_size as usize {
             ack.properties = Properties::EMPTY;
             len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
         }
-        if index != 0 || !sender.line.is_up() || !sender.has_room(len) {
+        if index != 0 || !sender.out.line.is_up() || !sender.has_room(len) {
             return Err(AcknowledgeError::PropertiesCannotWait);
         }
-        let out = sender.line.tx.room(sender.store.transmit(), len);
+        let out = sender.out.line.tx.room(sender.store.transmit(), len);
         let out = out.ok_or(AcknowledgeError::PropertiesCannotWait)?;
         let written = ack
             .encode(packet, From::Client, out)

@@ -23,18 +23,26 @@ pub(crate) const EXPIRY_PREFIX: usize = 8;
 /// It comes with every delivery, so that an answer can be published while the message is still
 /// borrowed: a request's response topic and correlation data go back without being copied.
 pub struct Sender<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) exchanges: &'a mut Exchanges,
-    pub(crate) line: &'a mut Line,
+    pub(crate) out: &'a mut Outbox,
     pub(crate) store: &'a mut (dyn OutboundStore + 'static),
-    pub(crate) clock: &'a mut Clock,
+}
+
+/// What sending needs besides the store, so that one reference hands it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Outbox {
+    pub(crate) clock: Clock,
+    /// Of the session.
+    pub(crate) exchanges: Exchanges,
+    /// Of the connection: made afresh for each.
+    pub(crate) line: Line,
+    pub(crate) config: Config,
 }
 
 impl core::fmt::Debug for Sender<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Sender")
-            .field("exchanges", &self.exchanges)
-            .field("line", &self.line)
+            .field("exchanges", &self.out.exchanges)
+            .field("line", &self.out.line)
             .finish_non_exhaustive()
     }
 }
@@ -87,7 +95,7 @@ impl Sender<'_> {
         let slot = self.free_slot()?;
         if publish.qos == QoS::AtMostOnce && !apart && self.goes_straight() {
             // Encoded once, straight to where it leaves from; what does not fit there is stored.
-            match packet.encode(From::Client, self.line.tx.spare(self.store.transmit())) {
+            match packet.encode(From::Client, self.out.line.tx.spare(self.store.transmit())) {
                 Ok(len) => {
                     self.check_len(len)?;
                     return Ok((self.write_through(len, slot), slot));
@@ -109,9 +117,9 @@ impl Sender<'_> {
         };
         self.check_len(len)?;
         let (stage, queue) = match publish.qos {
-            QoS::AtMostOnce => (Stage::AwaitSent, &mut self.exchanges.prompt),
-            QoS::AtLeastOnce => (Stage::AwaitPubAck, &mut self.exchanges.queued),
-            QoS::ExactlyOnce => (Stage::AwaitPubRec, &mut self.exchanges.queued),
+            QoS::AtMostOnce => (Stage::AwaitSent, &mut self.out.exchanges.prompt),
+            QoS::AtLeastOnce => (Stage::AwaitPubAck, &mut self.out.exchanges.queued),
+            QoS::ExactlyOnce => (Stage::AwaitPubRec, &mut self.out.exchanges.queued),
         };
         let parts = self.store.parts();
         let block = prefix.saturating_add(stored);
@@ -121,17 +129,17 @@ impl Sender<'_> {
         }
         if let Some(seconds) = publish.expiry {
             flags.set(Flags::EXPIRES);
-            let expires = self.clock.now.plus_secs(seconds);
-            let place = self.exchanges.arena.next(parts.arena, block);
+            let expires = self.out.clock.now.plus_secs(seconds);
+            let place = self.out.exchanges.arena.next(parts.arena, block);
             if let Some(place) = place.and_then(|place| place.first_chunk_mut::<EXPIRY_PREFIX>()) {
                 *place = expires.as_micros().to_le_bytes();
             }
-            self.exchanges.next_expiry = self.exchanges.next_expiry.min(expires);
-            self.clock.arm(expires);
+            self.out.exchanges.next_expiry = self.out.exchanges.next_expiry.min(expires);
+            self.out.clock.arm(expires);
         }
-        let offset = self.exchanges.arena.take(parts.arena, slot, block);
+        let offset = self.out.exchanges.arena.take(parts.arena, slot, block);
         queue.push_back(parts.records, slot);
-        let ticket = self.exchanges.slots.take(parts.records, slot);
+        let ticket = self.out.exchanges.slots.take(parts.records, slot);
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.offset = offset;
@@ -140,14 +148,14 @@ impl Sender<'_> {
             record.stage = stage;
             record.flags = flags;
         }
-        self.exchanges.work.note(Work::PUMP);
+        self.out.exchanges.work.note(Work::PUMP);
         Ok((ticket, slot))
     }
 
     /// Holds the length of a packet against the server's limit, where that is known.
     fn check_len(&self, len: usize) -> Result<(), RequestError> {
-        let maximum = self.line.limits.maximum_packet_size;
-        if len > maximum as usize && self.line.is_up() {
+        let maximum = self.out.line.limits.maximum_packet_size;
+        if len > maximum as usize && self.out.line.is_up() {
             return Err(RequestError::TooLarge { len, maximum });
         }
         Ok(())
@@ -169,7 +177,7 @@ impl Sender<'_> {
                 packet.encode(From::Client, out)
             }
         };
-        let needed = match encode(self.exchanges.arena.rest(self.store.arena(), prefix)) {
+        let needed = match encode(self.out.exchanges.arena.rest(self.store.arena(), prefix)) {
             Err(EncodeError::BufferTooSmall { needed }) => needed,
             encoded => return Ok(encoded?),
         };
@@ -181,26 +189,26 @@ impl Sender<'_> {
         self.check_len(total)?;
         self.room_for(prefix.saturating_add(needed))?;
         Ok(encode(
-            self.exchanges.arena.rest(self.store.arena(), prefix),
+            self.out.exchanges.arena.rest(self.store.arena(), prefix),
         )?)
     }
 
     fn check_publish(&self, publish: &Publish<'_>) -> Result<(), RequestError> {
-        match self.line.standing {
+        match self.out.line.standing {
             Standing::Up => {}
             Standing::Stopping | Standing::Over => return Err(RequestError::Stopping),
             Standing::Down => {
-                if publish.qos == QoS::AtMostOnce && self.config.offline == Offline::Refuse {
+                if publish.qos == QoS::AtMostOnce && self.out.config.offline == Offline::Refuse {
                     return Err(RequestError::NotConnected);
                 }
             }
         }
-        if publish.qos > self.line.limits.maximum_qos {
+        if publish.qos > self.out.line.limits.maximum_qos {
             return Err(RequestError::QoSNotSupported {
-                maximum: self.line.limits.maximum_qos,
+                maximum: self.out.line.limits.maximum_qos,
             });
         }
-        if publish.retain && !self.line.limits.retain_available {
+        if publish.retain && !self.out.line.limits.retain_available {
             return Err(RequestError::RetainNotSupported);
         }
         for property in publish.properties {
@@ -217,13 +225,14 @@ impl Sender<'_> {
 
     /// A free slot, still free; makes the table longer where the store can.
     fn free_slot(&mut self) -> Result<u16, RequestError> {
-        if let Some(slot) = self.exchanges.slots.peek(self.store.records()) {
+        if let Some(slot) = self.out.exchanges.slots.peek(self.store.records()) {
             return Ok(slot);
         }
         if !self.store.grow_records() {
             return Err(RequestError::TooMany);
         }
-        self.exchanges
+        self.out
+            .exchanges
             .slots
             .peek(self.store.records())
             .ok_or(RequestError::TooMany)
@@ -231,7 +240,7 @@ impl Sender<'_> {
 
     /// Makes room for a block of `len` bytes at the end of the arena.
     fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
-        let arena = &mut self.exchanges.arena;
+        let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
         if arena.fits(parts.arena, len) {
             return Ok(());
@@ -265,35 +274,35 @@ impl Sender<'_> {
     /// Whether a QoS 0 message can be written for the transport at once: nothing that should
     /// leave before it waits, and its topic gets no alias.
     fn goes_straight(&self) -> bool {
-        self.line.standing == Standing::Up
-            && self.line.alias_limit == 0
-            && self.exchanges.prompt.is_empty()
-            && self.exchanges.resume.is_empty()
+        self.out.line.standing == Standing::Up
+            && self.out.line.alias_limit == 0
+            && self.out.exchanges.prompt.is_empty()
+            && self.out.exchanges.resume.is_empty()
     }
 
     /// Whether the transmit buffer has room for `len` bytes, after growing where the store can.
     #[inline]
     pub(crate) fn has_room(&mut self, len: usize) -> bool {
-        self.line.tx.fits(len) || self.make_room(len)
+        self.out.line.tx.fits(len) || self.make_room(len)
     }
 
     #[cold]
     fn make_room(&mut self, len: usize) -> bool {
-        if self.store.grow_transmit(self.line.tx.wanted(len)) {
-            self.line.tx.set_capacity(self.store.transmit().len());
+        if self.store.grow_transmit(self.out.line.tx.wanted(len)) {
+            self.out.line.tx.set_capacity(self.store.transmit().len());
         }
-        self.line.tx.fits(len)
+        self.out.line.tx.fits(len)
     }
 
     /// A QoS 0 message of `len` bytes was written for the transport.
     fn write_through(&mut self, len: usize, slot: u16) -> Ticket {
         self.commit(len);
         let records = self.store.records();
-        self.exchanges.sending.push_back(records, slot);
-        let ticket = self.exchanges.slots.take(records, slot);
+        self.out.exchanges.sending.push_back(records, slot);
+        let ticket = self.out.exchanges.slots.take(records, slot);
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
-            record.mark = self.line.tx.queued();
+            record.mark = self.out.line.tx.queued();
             record.stage = Stage::AwaitSent;
             record.flags = Flags::SENDING;
         }
@@ -303,15 +312,16 @@ impl Sender<'_> {
     /// Queues what was written for the transport, which may begin to stall now.
     pub(crate) fn commit(&mut self, len: usize) {
         self.begin_stall();
-        self.line.tx.commit(len);
+        self.out.line.tx.commit(len);
     }
 
     /// From the first byte that is queued on, the transport has to take some.
     pub(crate) fn begin_stall(&mut self) {
-        if self.line.tx.is_empty() {
-            self.line.stalled_since = self.clock.now;
-            self.clock
-                .arm(self.clock.now.plus_millis(self.config.ack_timeout));
+        if self.out.line.tx.is_empty() {
+            self.out.line.stalled_since = self.out.clock.now;
+            self.out
+                .clock
+                .arm(self.out.clock.now.plus_millis(self.out.config.ack_timeout));
         }
     }
 
@@ -380,22 +390,22 @@ impl Sender<'_> {
         mut flags: Flags,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
     ) -> Result<Ticket, RequestError> {
-        if matches!(self.line.standing, Standing::Stopping | Standing::Over) {
+        if matches!(self.out.line.standing, Standing::Stopping | Standing::Over) {
             return Err(RequestError::Stopping);
         }
-        if self.line.is_up() {
+        if self.out.line.is_up() {
             self.check_request(len, flags)?;
         }
         let slot = self.free_slot()?;
         self.room_for(len)?;
         let parts = self.store.parts();
-        let block = self.exchanges.arena.next(parts.arena, len);
+        let block = self.out.exchanges.arena.next(parts.arena, len);
         encode(block.ok_or(RequestError::NoRoom)?)?;
-        let offset = self.exchanges.arena.take(parts.arena, slot, len);
+        let offset = self.out.exchanges.arena.take(parts.arena, slot, len);
         let subscribes = flags.has(Flags::SUBSCRIBE);
         flags.set(Flags::STORED);
-        self.exchanges.prompt.push_back(parts.records, slot);
-        let ticket = self.exchanges.slots.take(parts.records, slot);
+        self.out.exchanges.prompt.push_back(parts.records, slot);
+        let ticket = self.out.exchanges.slots.take(parts.records, slot);
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.offset = offset;
@@ -408,13 +418,13 @@ impl Sender<'_> {
             };
             record.flags = flags;
         }
-        self.exchanges.work.note(Work::PUMP);
+        self.out.exchanges.work.note(Work::PUMP);
         Ok(ticket)
     }
 
     /// Holds a SUBSCRIBE or UNSUBSCRIBE against the server's limits.
     fn check_request(&self, len: usize, flags: Flags) -> Result<(), RequestError> {
-        let limits = &self.line.limits;
+        let limits = &self.out.line.limits;
         if len > limits.maximum_packet_size as usize {
             return Err(RequestError::TooLarge {
                 len,

@@ -33,14 +33,14 @@ pub(crate) enum Answer {
 impl Sender<'_> {
     /// The transport took `len` of the bytes offered.
     pub(crate) fn sent(&mut self, len: usize) {
-        if self.line.tx.took(len) == 0 {
+        if self.out.line.tx.took(len) == 0 {
             return;
         }
-        let now = self.clock.now;
-        self.line.last_sent = now;
-        self.line.stalled_since = now;
-        if self.line.blocked {
-            self.exchanges.work.note(Work::PUMP);
+        let now = self.out.clock.now;
+        self.out.line.last_sent = now;
+        self.out.line.stalled_since = now;
+        if self.out.line.blocked {
+            self.out.exchanges.work.note(Work::PUMP);
         }
         self.move_on();
     }
@@ -48,22 +48,22 @@ impl Sender<'_> {
     /// Moves on what the transport has taken whole, up to a QoS 0 message: that is settled, and
     /// is to be told first.
     fn move_on(&mut self) {
-        let now = self.clock.now;
-        while let Some(slot) = self.exchanges.sending.first() {
+        let now = self.out.clock.now;
+        while let Some(slot) = self.out.exchanges.sending.first() {
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
                 return;
             };
-            if !self.line.tx.has_taken(record.mark) {
+            if !self.out.line.tx.has_taken(record.mark) {
                 return;
             }
-            let awaited = self.exchanges.awaits_answer();
+            let awaited = self.out.exchanges.awaits_answer();
             let queue = match record.stage {
-                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.exchanges.flight,
-                Stage::AwaitPubComp => &mut self.exchanges.released,
-                Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.exchanges.requests,
+                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.out.exchanges.flight,
+                Stage::AwaitPubComp => &mut self.out.exchanges.released,
+                Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.out.exchanges.requests,
                 Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
-                    self.exchanges.work.note(Work::TELL);
+                    self.out.exchanges.work.note(Work::TELL);
                     return;
                 }
             };
@@ -72,16 +72,16 @@ impl Sender<'_> {
             record.flags.set(Flags::ON_WIRE);
             record.flags.set(Flags::MAYBE_SEEN);
             record.mark = now.stamp().raw();
-            self.exchanges.sending.pop_front(records);
+            self.out.exchanges.sending.pop_front(records);
             queue.push_back(records, slot);
             // What was sent earlier is due earlier.
             if !awaited {
-                let due = now.plus_millis(self.config.ack_timeout);
-                self.line.ack_due = Some(due);
-                self.clock.arm(due);
+                let due = now.plus_millis(self.out.config.ack_timeout);
+                self.out.line.ack_due = Some(due);
+                self.out.clock.arm(due);
             }
             if exchange {
-                self.line.sending_exchanges = self.line.sending_exchanges.saturating_sub(1);
+                self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_sub(1);
             } else {
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay.
                 self.free_block(slot);
@@ -91,19 +91,22 @@ impl Sender<'_> {
 
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
-        let slot = self.exchanges.sending.first()?;
+        let slot = self.out.exchanges.sending.first()?;
         let records = self.store.records();
         let record = records.get(usize::from(slot))?;
-        if record.stage != Stage::AwaitSent || !self.line.tx.has_taken(record.mark) {
+        if record.stage != Stage::AwaitSent || !self.out.line.tx.has_taken(record.mark) {
             return None;
         }
         let ticket = Ticket(record.ticket);
         let holds = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
-        self.exchanges.sending.pop_front(records);
+        self.out.exchanges.sending.pop_front(records);
         if holds {
             self.free_block(slot);
         }
-        self.exchanges.slots.give_back(self.store.records(), slot);
+        self.out
+            .exchanges
+            .slots
+            .give_back(self.store.records(), slot);
         self.move_on();
         Some(ticket)
     }
@@ -125,7 +128,7 @@ impl Sender<'_> {
             });
         };
         // The window may open, or PUBREL is due.
-        self.exchanges.work.note(Work::PUMP);
+        self.out.exchanges.work.note(Work::PUMP);
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
             return Ok(Answer::Unsolicited);
         }
@@ -148,19 +151,19 @@ impl Sender<'_> {
                     record.reason = reason;
                     record.flags.clear(Flags::ON_WIRE);
                 }
-                self.exchanges.release.push_back(records, slot);
+                self.out.exchanges.release.push_back(records, slot);
                 Ok(Answer::Continues(ticket, reason))
             }
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
                 if record.flags.has(Flags::ON_WIRE) {
-                    self.line.ack_due = None;
+                    self.out.line.ack_due = None;
                     let records = self.store.records();
-                    self.exchanges.released.remove(records, slot);
+                    self.out.exchanges.released.remove(records, slot);
                     if let Some(record) = records.get_mut(usize::from(slot)) {
                         record.flags.clear(Flags::ON_WIRE);
                     }
-                    self.exchanges.release.push_back(records, slot);
+                    self.out.exchanges.release.push_back(records, slot);
                 }
                 Ok(Answer::Quiet)
             }
@@ -214,26 +217,26 @@ impl Sender<'_> {
 
     fn take_out(&mut self, slot: u16, record: &Record) {
         let records = self.store.records();
-        self.line.ack_due = None;
-        let queue = queue_of(self.exchanges, record);
+        self.out.line.ack_due = None;
+        let queue = queue_of(&mut self.out.exchanges, record);
         queue.remove(records, slot);
     }
 
     /// Takes a settled record out and frees all it held.
     fn finish(&mut self, slot: u16, at: usize, record: &Record) {
         let parts = self.store.parts();
-        let queue = queue_of(self.exchanges, record);
+        let queue = queue_of(&mut self.out.exchanges, record);
         if queue.first() == Some(slot) {
-            self.line.ack_due = None;
+            self.out.line.ack_due = None;
             queue.pop_front(parts.records);
         } else {
             queue.remove(parts.records, slot);
         }
         if record.flags.has(Flags::STORED) {
-            self.exchanges.arena.free(parts.arena, record.offset);
+            self.out.exchanges.arena.free(parts.arena, record.offset);
         }
-        self.exchanges.free_id_at(parts.ids, at);
-        self.exchanges.slots.give_back(parts.records, slot);
+        self.out.exchanges.free_id_at(parts.ids, at);
+        self.out.exchanges.slots.give_back(parts.records, slot);
         if record.flags.has(Flags::PAYLOAD_APART) {
             self.store.release_payload(slot);
         }
@@ -241,9 +244,9 @@ impl Sender<'_> {
 
     /// The next thing that ended without a packet from the server.
     pub(crate) fn next_ended(&mut self) -> Option<(Ticket, Flags, Result<ReasonCode, GiveUp>)> {
-        let slot = self.exchanges.ended.first()?;
+        let slot = self.out.exchanges.ended.first()?;
         let records = self.store.records();
-        self.exchanges.ended.remove(records, slot);
+        self.out.exchanges.ended.remove(records, slot);
         let record = records.get_mut(usize::from(slot))?;
         let outcome = match record.stage {
             Stage::Ended(cause) => Err(cause),
@@ -251,10 +254,10 @@ impl Sender<'_> {
         };
         let told = (Ticket(record.ticket), record.flags, outcome);
         if record.id == 0 {
-            self.exchanges.slots.give_back(records, slot);
+            self.out.exchanges.slots.give_back(records, slot);
         } else {
             record.stage = Stage::Reserved;
-            self.exchanges.reserved.push_back(records, slot);
+            self.out.exchanges.reserved.push_back(records, slot);
         }
         Some(told)
     }
@@ -262,10 +265,10 @@ impl Sender<'_> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
-        let line = core::mem::replace(self.line, Line::new(self.clock.now));
+        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
         self.sort_out_sending(&line);
         let records = self.store.records();
-        for queue in [self.exchanges.flight, self.exchanges.released] {
+        for queue in [self.out.exchanges.flight, self.out.exchanges.released] {
             let mut at = queue.first();
             while let Some(slot) = at {
                 at = Queue::after(records, slot);
@@ -276,18 +279,18 @@ impl Sender<'_> {
                 }
             }
         }
-        let exchanges = &mut *self.exchanges;
+        let exchanges = &mut self.out.exchanges;
         let mut later = core::mem::replace(&mut exchanges.resume, exchanges.flight);
         exchanges.flight = Queue::EMPTY;
         exchanges.resume.append(records, &mut later);
         let mut later = core::mem::replace(&mut exchanges.release, exchanges.released);
         exchanges.released = Queue::EMPTY;
         exchanges.release.append(records, &mut later);
-        while let Some(slot) = self.exchanges.requests.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.requests.pop_front(self.store.records()) {
             self.give_up(slot, GiveUp::ConnectionLost);
         }
         if accepted {
-            while let Some(slot) = self.exchanges.prompt.pop_front(self.store.records()) {
+            while let Some(slot) = self.out.exchanges.prompt.pop_front(self.store.records()) {
                 self.give_up(slot, GiveUp::ConnectionLost);
             }
         }
@@ -299,7 +302,7 @@ impl Sender<'_> {
         let mut untouched = Queue::EMPTY;
         let mut unreleased = Queue::EMPTY;
         let mut again = Queue::EMPTY;
-        while let Some(slot) = self.exchanges.sending.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.sending.pop_front(self.store.records()) {
             let written = self.written_len(slot);
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
@@ -315,14 +318,14 @@ impl Sender<'_> {
                 Stage::AwaitPubComp => unreleased.push_back(records, slot),
                 Stage::AwaitPubAck | Stage::AwaitPubRec if begun && !seen => {
                     record.flags.set(Flags::MAYBE_SEEN);
-                    self.exchanges.flight.push_back(records, slot);
+                    self.out.exchanges.flight.push_back(records, slot);
                 }
                 Stage::AwaitPubAck | Stage::AwaitPubRec if seen => again.push_back(records, slot),
                 Stage::AwaitPubAck | Stage::AwaitPubRec => {
                     let id = core::mem::take(&mut record.id);
                     untouched.push_back(records, slot);
                     let parts = self.store.parts();
-                    self.exchanges.free_id(parts.ids, id);
+                    self.out.exchanges.free_id(parts.ids, id);
                 }
                 // Taken whole, although that has not been told yet.
                 Stage::AwaitSent if line.tx.has_taken(mark) => self.end(slot, Stage::EndedWell),
@@ -330,20 +333,20 @@ impl Sender<'_> {
             }
         }
         let records = self.store.records();
-        again.append(records, &mut self.exchanges.resume);
-        self.exchanges.resume = again;
-        unreleased.append(records, &mut self.exchanges.release);
-        self.exchanges.release = unreleased;
-        untouched.append(records, &mut self.exchanges.queued);
-        self.exchanges.queued = untouched;
+        again.append(records, &mut self.out.exchanges.resume);
+        self.out.exchanges.resume = again;
+        unreleased.append(records, &mut self.out.exchanges.release);
+        self.out.exchanges.release = unreleased;
+        untouched.append(records, &mut self.out.exchanges.queued);
+        self.out.exchanges.queued = untouched;
         self.look_for_expired();
     }
 
     /// Messages wait again that did not wait a moment ago: which of them expires first is found
     /// out at the next poll.
     fn look_for_expired(&mut self) {
-        self.exchanges.next_expiry = self.exchanges.next_expiry.min(self.clock.now);
-        self.clock.arm(self.clock.now);
+        self.out.exchanges.next_expiry = self.out.exchanges.next_expiry.min(self.out.clock.now);
+        self.out.clock.arm(self.out.clock.now);
     }
 
     /// How many bytes the present transport gets for a record that was written for it.
@@ -366,17 +369,17 @@ impl Sender<'_> {
     /// may be sent again under its old identifiers (MQTT-3.2.2-5).
     pub(crate) fn session_lost(&mut self, discarded: bool) {
         // Past PUBREC the server has the message: that counts as acknowledged.
-        while let Some(slot) = self.exchanges.release.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.release.pop_front(self.store.records()) {
             self.end(slot, Stage::EndedWell);
         }
         let mut again = Queue::EMPTY;
-        while let Some(slot) = self.exchanges.resume.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.resume.pop_front(self.store.records()) {
             let Some(record) = self.record(slot) else {
                 continue;
             };
             let policy = match record.stage {
-                Stage::AwaitPubAck => self.config.qos1_lost,
-                _ => self.config.qos2_lost,
+                Stage::AwaitPubAck => self.out.config.qos1_lost,
+                _ => self.out.config.qos2_lost,
             };
             if discarded {
                 self.give_up(slot, GiveUp::SessionDiscarded);
@@ -384,7 +387,7 @@ impl Sender<'_> {
                 self.give_up(slot, GiveUp::OutcomeUnknown);
             } else {
                 let parts = self.store.parts();
-                self.exchanges.free_id(parts.ids, record.id);
+                self.out.exchanges.free_id(parts.ids, record.id);
                 if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                     record.id = 0;
                     record.flags.clear(Flags::MAYBE_SEEN);
@@ -393,25 +396,25 @@ impl Sender<'_> {
             }
         }
         let records = self.store.records();
-        again.append(records, &mut self.exchanges.queued);
-        self.exchanges.queued = again;
+        again.append(records, &mut self.out.exchanges.queued);
+        self.out.exchanges.queued = again;
         self.look_for_expired();
         let parts = self.store.parts();
-        let mut at = self.exchanges.ended.first();
+        let mut at = self.out.exchanges.ended.first();
         while let Some(slot) = at {
             at = Queue::after(parts.records, slot);
             if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                 let id = core::mem::take(&mut record.id);
-                self.exchanges.free_id(parts.ids, id);
+                self.out.exchanges.free_id(parts.ids, id);
             }
         }
-        while let Some(slot) = self.exchanges.reserved.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.reserved.pop_front(self.store.records()) {
             let parts = self.store.parts();
             if let Some(record) = parts.records.get_mut(usize::from(slot)) {
                 let id = core::mem::take(&mut record.id);
-                self.exchanges.free_id(parts.ids, id);
+                self.out.exchanges.free_id(parts.ids, id);
             }
-            self.exchanges.slots.give_back(parts.records, slot);
+            self.out.exchanges.slots.give_back(parts.records, slot);
         }
     }
 
@@ -420,9 +423,9 @@ impl Sender<'_> {
         let mut next = Instant::NEVER;
         for prompt in [false, true] {
             let mut at = if prompt {
-                self.exchanges.prompt.first()
+                self.out.exchanges.prompt.first()
             } else {
-                self.exchanges.queued.first()
+                self.out.exchanges.queued.first()
             };
             while let Some(slot) = at {
                 at = Queue::after(self.store.records(), slot);
@@ -432,27 +435,27 @@ impl Sender<'_> {
                 let Some(expires) = self.expires(&record) else {
                     continue;
                 };
-                if expires > self.clock.now {
+                if expires > self.out.clock.now {
                     next = next.min(expires);
                     continue;
                 }
                 let records = self.store.records();
                 if prompt {
-                    self.exchanges.prompt.remove(records, slot);
+                    self.out.exchanges.prompt.remove(records, slot);
                 } else {
-                    self.exchanges.queued.remove(records, slot);
+                    self.out.exchanges.queued.remove(records, slot);
                 }
                 self.give_up(slot, GiveUp::Expired);
             }
         }
-        self.exchanges.next_expiry = next;
+        self.out.exchanges.next_expiry = next;
     }
 
     /// Gives up one publish, subscribe or unsubscribe that has not been settled; false when
     /// there is none with this ticket.
     pub(crate) fn abandon(&mut self, ticket: Ticket) -> bool {
         for place in Place::ALL {
-            let mut at = place.queue(self.exchanges).first();
+            let mut at = place.queue(&mut self.out.exchanges).first();
             while let Some(slot) = at {
                 let records = self.store.records();
                 at = Queue::after(records, slot);
@@ -460,9 +463,9 @@ impl Sender<'_> {
                     .get(usize::from(slot))
                     .is_some_and(|record| record.ticket == ticket.0);
                 if found {
-                    let mut queue = *place.queue(self.exchanges);
+                    let mut queue = *place.queue(&mut self.out.exchanges);
                     queue.remove(records, slot);
-                    *place.queue(self.exchanges) = queue;
+                    *place.queue(&mut self.out.exchanges) = queue;
                     self.give_up(slot, GiveUp::Abandoned);
                     return true;
                 }
@@ -473,12 +476,12 @@ impl Sender<'_> {
 
     /// When the longest unanswered packet should have been answered.
     pub(crate) fn ack_deadline(&mut self) -> Instant {
-        if let Some(deadline) = self.line.ack_due {
+        if let Some(deadline) = self.out.line.ack_due {
             return deadline;
         }
-        let now = self.clock.now;
-        let limit = self.config.ack_timeout;
-        let exchanges = &*self.exchanges;
+        let now = self.out.clock.now;
+        let limit = self.out.config.ack_timeout;
+        let exchanges = &self.out.exchanges;
         let oldest = [exchanges.flight, exchanges.released, exchanges.requests];
         let records = self.store.records();
         let mut deadline = Instant::NEVER;
@@ -491,7 +494,7 @@ impl Sender<'_> {
                 deadline = deadline.min(record.sent_at().deadline(limit, now));
             }
         }
-        self.line.ack_due = Some(deadline);
+        self.out.line.ack_due = Some(deadline);
         deadline
     }
 }
