@@ -428,6 +428,10 @@ impl<S: Store + Clone> Talk<S> {
     }
 
     /// The next thing the client did.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a conversation has no end to iterate to"
+    )]
     pub fn next(&mut self) -> Did {
         match self.did.pop_front() {
             Some(did) => did,

@@ -7,7 +7,8 @@ use mqtt_proto::{
     ReasonCode, Sender, Subscription, TopicFilter, TopicName, Will,
 };
 use mqtt_session::{
-    Cause, Config, Connect, ConnectError, Event, Fixed, Instant, Offline, Property, Violation,
+    Action, Cause, Config, Connect, ConnectError, Event, Fixed, Instant, Offline, Property,
+    Violation,
 };
 use mqtt_tests::talk::*;
 
@@ -367,6 +368,32 @@ fn response_information_that_was_not_asked_for_does_no_harm() {
     assert!(talk.client.is_connected());
 }
 
+// covers: MQTT-3.1.3-6, MQTT-3.2.2-16
+#[test]
+fn what_connack_says_is_told_whole() {
+    let properties = [
+        Property::AssignedClientIdentifier("srv-7"),
+        Property::ReasonString("welcome"),
+        Property::ResponseInformation("answers/srv-7"),
+        Property::UserProperty("k", "v"),
+        Property::UserProperty("k", "w"),
+    ];
+    let mut talk = talk(Config::default());
+    talk.opens(&Connect {
+        properties: &[Property::RequestResponseInformation(true)],
+        ..Connect::new("")
+    });
+    let bytes = connack_with(&properties).to_vec(Sender::Server).unwrap();
+    talk.input.spare()[..bytes.len()].copy_from_slice(&bytes);
+    talk.input.filled(bytes.len());
+    let action = talk.client.poll(talk.now, &mut talk.input);
+    let Action::Event(Event::Connected(told)) = action else {
+        panic!("not connected but {action:?}");
+    };
+    let told: Vec<_> = told.properties.iter().collect();
+    assert_eq!(told, properties);
+}
+
 // covers: pitfall 47
 #[test]
 fn a_server_reference_is_told_and_never_followed() {
@@ -386,7 +413,7 @@ fn a_server_reference_is_told_and_never_followed() {
         talk.input.spare()[..bytes.len()].copy_from_slice(&bytes);
         talk.input.filled(bytes.len());
         let action = talk.client.poll(talk.now, &mut talk.input);
-        let mqtt_session::Action::Event(Event::Refused(told)) = action else {
+        let Action::Event(Event::Refused(told)) = action else {
             panic!("not refused but {action:?}");
         };
         assert_eq!(
