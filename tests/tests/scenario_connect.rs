@@ -77,8 +77,7 @@ fn a_second_connect_is_refused_here() {
 
 // covers: MQTT-3.1.0-2, pitfall 28
 #[test]
-fn a_connect_from_the_server_is_a_protocol_error() {
-    let mut talk = connected(Config::default());
+fn what_only_a_client_sends_is_a_protocol_error_from_the_server() {
     let connect = Packet::Connect(Wire {
         clean_start: false,
         keep_alive: 0,
@@ -88,8 +87,25 @@ fn a_connect_from_the_server_is_a_protocol_error() {
         user_name: None,
         password: None,
     });
-    talk.server_bytes(&connect.to_vec(Sender::Client).unwrap());
-    talk.breaks_off(ReasonCode::PROTOCOL_ERROR, "section 2.1.2");
+    let connect = connect.to_vec(Sender::Client).unwrap();
+    for bytes in [
+        &connect[..],
+        &[0x82, 7, 0, 1, 0, 0, 1, b'a', 0],
+        &[0xa2, 6, 0, 1, 0, 0, 1, b'a'],
+        &[0xc0, 0],
+    ] {
+        let mut early = talk(Config::default());
+        early.opens(&Connect::new("c"));
+        let mut live = connected(Config::default());
+        for talk in [&mut early, &mut live] {
+            talk.server_bytes(bytes)
+                .breaks_off(ReasonCode::PROTOCOL_ERROR, "section 2.1.2");
+        }
+    }
+    // There is no packet of type 0.
+    let mut talk = connected(Config::default());
+    talk.server_bytes(&[0x00, 0])
+        .breaks_off(ReasonCode::MALFORMED_PACKET, "section 2.1.2");
 }
 
 /// Every packet that a server can send, valid by itself.

@@ -203,7 +203,7 @@ fn nothing_is_retained_where_the_server_does_not_retain() {
 // covers: MQTT-3.2.2-15, pitfall 44
 #[test]
 fn nothing_larger_than_the_servers_maximum_is_sent() {
-    let mut talk = limited(&[Property::MaximumPacketSize(30)]);
+    let mut talk = limited(&[Property::MaximumPacketSize(30), Property::ReceiveMaximum(1)]);
     let too_large = RequestError::TooLarge {
         len: 31,
         maximum: 30,
@@ -229,7 +229,7 @@ fn nothing_larger_than_the_servers_maximum_is_sent() {
     talk.quiet();
     assert_eq!(talk.client.unsettled(), 0);
 
-    // One byte less passes, and the refused ones took no identifier.
+    // One byte less passes; the refused ones took no identifier, and not the only place there is.
     talk.publishes(QoS::AtLeastOnce, "a", &payload[..22]);
     talk.sends_publish(QoS::AtLeastOnce, 1, "a", &payload[..22]);
     subscribes(&mut talk, &long[..22], &[]).unwrap();
