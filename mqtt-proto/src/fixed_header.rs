@@ -156,6 +156,7 @@ impl PublishFlags {
 
 /// The packet types of all legal first bytes (section 2.1.3). For PUBLISH: not both QoS bits, and
 /// no DUP with QoS 0.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const PACKET_TYPES: [Option<PacketType>; 256] = {
     let mut table = [None; 256];
     let mut first = 0;

@@ -238,7 +238,14 @@ fn will_qos_3_is_refused() {
 // covers: MQTT-3.1.2-16, MQTT-3.1.2-17, MQTT-3.1.2-18, MQTT-3.1.2-19, pitfall 19
 #[test]
 fn user_name_and_password_are_there_when_their_flags_are() {
-    let cases: [(Option<&str>, Option<&[u8]>, u8, &[u8]); 6] = [
+    /// User name, password, connect flags, fields.
+    type Shape = (
+        Option<&'static str>,
+        Option<&'static [u8]>,
+        u8,
+        &'static [u8],
+    );
+    let cases: [Shape; 6] = [
         (None, None, 0x00, &[]),
         (Some(""), None, 0x80, &[0, 0]),
         (Some("u"), None, 0x80, &[0, 1, b'u']),
