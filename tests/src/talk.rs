@@ -276,7 +276,9 @@ pub fn knowledge<S: core::fmt::Debug>(client: &Client<S>) -> String {
     let mut text = format!("{client:?}");
     for buffer in ["arena: [", "transmit: ["] {
         while let Some(start) = text.find(buffer) {
-            let end = text[start..].find(']').map_or(text.len(), |end| start + end);
+            let end = text[start..]
+                .find(']')
+                .map_or(text.len(), |end| start + end);
             text.replace_range(start..end, "");
         }
     }
