@@ -164,6 +164,12 @@ impl Machine {
         }
         if self.out.exchanges.work.has(Work::PUMP) {
             self.write(outbound, inbound);
+            // What may not leave was given up: nothing would wake the caller to be told later.
+            if self.out.exchanges.work.has(Work::TELL)
+                && let Some(event) = self.next_told(outbound, &mut rx)
+            {
+                return Action::Event(event);
+            }
         }
         if self.phase.writes()
             && let Some((part, start, end)) = self.next_bytes(outbound)

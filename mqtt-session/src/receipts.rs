@@ -412,11 +412,13 @@ impl Receiver<'_> {
         sender.commit(written);
         self.intake.acks.pop(self.store.parts().acks);
         self.written(owed);
+        // Later ones may have waited for this one.
+        sender.out.exchanges.work.note(Work::PUMP);
         Ok(())
     }
 
     /// The transport is gone. What was not acknowledged comes again; what was, is remembered.
-    /// True when a message was being delivered in parts.
+    /// True when a part of a message was delivered, and its last part was not.
     pub(crate) fn cut(&mut self) -> bool {
         let parts = self.store.parts();
         while let Some(owed) = self.intake.acks.first(parts.acks) {
@@ -430,7 +432,7 @@ impl Receiver<'_> {
         let cut = self
             .intake
             .partial
-            .is_some_and(|partial| !partial.duplicate);
+            .is_some_and(|partial| !partial.duplicate && partial.offset > 0);
         *self.intake = Intake::new();
         self.store.clear_aliases();
         cut

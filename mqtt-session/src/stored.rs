@@ -29,8 +29,8 @@ pub(crate) fn stamp(packet: &mut [u8], topic_len: u16, id: u16, dup: bool) {
     {
         *bytes = id.to_be_bytes();
     }
-    if dup && let Some(first) = packet.first_mut() {
-        *first |= DUP;
+    if let Some(first) = packet.first_mut() {
+        *first = if dup { *first | DUP } else { *first & !DUP };
     }
 }
 
