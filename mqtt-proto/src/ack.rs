@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
@@ -84,14 +84,10 @@ impl<'a> Ack<'a> {
         sender: Sender,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        let outline = Outline {
-            first_byte: kind.first_byte(),
-            at_least: 3,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            kind.first_byte(),
+            3,
             || self.encoded_len(),
             |writer| {
                 writer.two(self.packet_id.value())?;

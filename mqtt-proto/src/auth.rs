@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
@@ -54,14 +54,10 @@ impl<'a> Auth<'a> {
                 packet: PacketType::Auth,
             });
         }
-        let outline = Outline {
-            first_byte: PacketType::Auth.first_byte(),
-            at_least: 2,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            PacketType::Auth.first_byte(),
+            2,
             || self.encoded_len(),
             |writer| {
                 writer.byte(self.reason.value())?;

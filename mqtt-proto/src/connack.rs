@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
@@ -63,14 +63,10 @@ impl<'a> ConnAck<'a> {
         if self.session_present && self.reason != ReasonCode::SUCCESS {
             return Err(EncodeError::SessionPresentWithFailure);
         }
-        let outline = Outline {
-            first_byte: PacketType::ConnAck.first_byte(),
-            at_least: 3,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            PacketType::ConnAck.first_byte(),
+            3,
             || self.encoded_len(),
             |writer| {
                 writer.array([u8::from(self.session_present), self.reason.value()])?;

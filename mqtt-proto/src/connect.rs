@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, has, read_properties, read_will_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, Writer, encode, packet_len};
+use crate::writer::{Writer, encode, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
@@ -132,15 +132,12 @@ impl<'a> Connect<'a> {
         if !PacketType::Connect.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
         }
-        let outline = Outline {
-            first_byte: PacketType::Connect.first_byte(),
-            // No harm if this wraps: what has such a length is refused as it is written.
-            at_least: self.least_len(usize::wrapping_add),
-            absent: 0,
-        };
+        // No harm if this wraps: what has such a length is refused as it is written.
+        let at_least = self.least_len(usize::wrapping_add);
         encode(
             out,
-            outline,
+            PacketType::Connect.first_byte(),
+            at_least,
             || self.encoded_len(),
             |writer| self.write(sender, writer),
         )

@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
@@ -52,14 +52,10 @@ impl<'a> Disconnect<'a> {
                 packet: PacketType::Disconnect,
             });
         }
-        let outline = Outline {
-            first_byte: PacketType::Disconnect.first_byte(),
-            at_least: 0,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            PacketType::Disconnect.first_byte(),
+            0,
             || self.encoded_len(),
             |writer| {
                 if self.properties.is_empty() {

@@ -1,7 +1,7 @@
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::{Reader, decode};
-use crate::writer::{Outline, Writer, encode, packet_len};
+use crate::writer::{EncodeFault, Outline, Writer, attempt, packet_len, write_packet};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
     Properties, PropertyId, QoS, Sender, TopicName, varint,
@@ -139,22 +139,16 @@ impl<'a> Publish<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        let outline = Outline {
-            first_byte: self.first_byte(),
-            at_least: self
-                .least_len()
-                .wrapping_add(1)
-                .saturating_add(self.payload.len()),
-            absent: 0,
-        };
-        encode(
-            out,
-            outline,
-            || self.encoded_len(),
-            |writer| {
-                self.write_header(sender, writer)?;
-                writer.block(self.payload)
+        attempt(
+            |fault| {
+                let header_len = self.write_header(sender, self.payload.len(), out, fault)?;
+                let (place, _) = out
+                    .get_mut(header_len..)?
+                    .split_at_mut_checked(self.payload.len())?;
+                place.copy_from_slice(self.payload);
+                Some(header_len.wrapping_add(self.payload.len()))
             },
+            || self.encoded_len(),
         )
     }
 
@@ -187,21 +181,36 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
+        attempt(
+            |fault| self.write_header(sender, payload_len, out, fault),
+            || self.header_len(payload_len),
+        )
+    }
+
+    /// Writes everything but the payload; how many bytes that takes.
+    #[inline(never)]
+    fn write_header(
+        &self,
+        sender: Sender,
+        payload_len: usize,
+        out: &mut [u8],
+        fault: &mut EncodeFault,
+    ) -> Option<usize> {
         let outline = Outline {
-            first_byte: self.first_byte(),
             at_least: self.least_len().wrapping_add(1).saturating_add(payload_len),
             absent: payload_len,
         };
-        encode(
+        write_packet(
             out,
             outline,
-            || self.header_len(payload_len),
-            |writer| self.write_header(sender, writer),
+            fault,
+            || self.first_byte(),
+            |writer| self.write_body(sender, writer),
         )
     }
 
     #[inline(always)]
-    fn write_header(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
+    fn write_body(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
         writer.topic_inline(self.topic_str())?;
         match (self.qos, self.packet_id) {
             (QoS::AtMostOnce, None) if self.dup => return writer.fail(EncodeError::DupWithQoS0),

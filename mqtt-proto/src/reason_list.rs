@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
@@ -58,14 +58,10 @@ impl<'a> ReasonList<'a> {
             return Err(EncodeError::ReasonCode { code, packet: kind });
         }
         let at_least = self.reasons.len().saturating_add(3);
-        let outline = Outline {
-            first_byte: kind.first_byte(),
-            at_least,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            kind.first_byte(),
+            at_least,
             || self.encoded_len(),
             |writer| {
                 writer.two(self.packet_id.value())?;

@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender, Subscription,
     Subscriptions,
@@ -73,14 +73,10 @@ impl<'a> Subscribe<'a> {
         {
             return Err(EncodeError::NoLocalOnShared);
         }
-        let outline = Outline {
-            first_byte: PacketType::Subscribe.first_byte(),
-            at_least: 7,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            PacketType::Subscribe.first_byte(),
+            7,
             || self.encoded_len(),
             |writer| {
                 writer.two(self.packet_id.value())?;

@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{Outline, encode, packet_len};
+use crate::writer::{encode, packet_len};
 use crate::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender};
 
 /// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
@@ -63,14 +63,10 @@ impl<'a> Unsubscribe<'a> {
         if self.filters.is_empty() {
             return Err(EncodeError::Empty(PacketType::Unsubscribe));
         }
-        let outline = Outline {
-            first_byte: PacketType::Unsubscribe.first_byte(),
-            at_least: 6,
-            absent: 0,
-        };
         encode(
             out,
-            outline,
+            PacketType::Unsubscribe.first_byte(),
+            6,
             || self.encoded_len(),
             |writer| {
                 writer.two(self.packet_id.value())?;

@@ -24,30 +24,15 @@ impl EncodeFault {
     }
 }
 
-/// What is to be written.
-pub(crate) struct Outline {
-    /// The first byte of the packet.
-    pub(crate) first_byte: u8,
-    /// A lower bound of the Remaining Length, the closer the better.
-    pub(crate) at_least: usize,
-    /// Bytes at the end of the packet that are counted, but not written.
-    pub(crate) absent: usize,
-}
-
-/// Writes a packet, and answers how many bytes it takes without those that are absent. If the
-/// buffer is too small, `measure` is asked how large it would have to be.
-///
-/// The packet is written in one pass, without measuring it first: the body is put where it belongs
-/// if its length takes as many bytes as the outline suggests, and moved if it takes more.
+/// Runs `work`, which writes a packet; how many bytes it has written. If the buffer was too small,
+/// `measure` is asked how large it would have to be.
 #[inline(always)]
-pub(crate) fn encode(
-    out: &mut [u8],
-    outline: Outline,
+pub(crate) fn attempt(
+    work: impl FnOnce(&mut EncodeFault) -> Option<usize>,
     measure: impl FnOnce() -> Result<usize, EncodeError>,
-    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
     let mut fault = EncodeFault(None);
-    match write_packet(out, outline, &mut fault, body) {
+    match work(&mut fault) {
         Some(len) => Ok(len),
         None => Err(match fault.0 {
             Some(error) => error,
@@ -64,18 +49,46 @@ fn too_small(measure: impl FnOnce() -> Result<usize, EncodeError>) -> EncodeErro
     }
 }
 
+/// [`write_packet`] as an [`attempt`], for packets that are written whole.
 #[inline(always)]
-fn write_packet(
+pub(crate) fn encode(
+    out: &mut [u8],
+    first_byte: u8,
+    at_least: usize,
+    measure: impl FnOnce() -> Result<usize, EncodeError>,
+    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
+) -> Result<usize, EncodeError> {
+    let outline = Outline {
+        at_least,
+        absent: 0,
+    };
+    attempt(
+        |fault| write_packet(out, outline, fault, || first_byte, body),
+        measure,
+    )
+}
+
+/// What is known of a packet before it is written.
+pub(crate) struct Outline {
+    /// A lower bound of the Remaining Length, the closer the better.
+    pub(crate) at_least: usize,
+    /// Bytes at the end of the packet that are counted, but not written.
+    pub(crate) absent: usize,
+}
+
+/// Writes a packet; how many bytes that takes, without those that are absent.
+///
+/// It is written in one pass, without measuring it first: the body is put where it belongs if its
+/// length takes as many bytes as the outline suggests, and moved if it takes more.
+#[inline(always)]
+pub(crate) fn write_packet(
     out: &mut [u8],
     outline: Outline,
     fault: &mut EncodeFault,
+    first_byte: impl FnOnce() -> u8,
     body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
 ) -> Option<usize> {
-    let Outline {
-        first_byte,
-        at_least,
-        absent,
-    } = outline;
+    let Outline { at_least, absent } = outline;
     let mut header_len = varint::len_of(at_least).wrapping_add(1);
     let place = out.get_mut(header_len..)?;
     let room = place.len();
@@ -93,7 +106,7 @@ fn write_packet(
         header_len = exact;
     }
     let mut header = Writer { rest: out, fault };
-    header.byte(first_byte)?;
+    header.byte(first_byte())?;
     header.varint(remaining_length)?;
     Some(header_len.wrapping_add(body_len))
 }
@@ -350,38 +363,42 @@ fn put_unless<'o, const N: usize>(
         return long(out, bytes);
     }
     let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(N))?;
-    let (prefix_place, place) = place.split_first_chunk_mut()?;
-    *prefix_place = prefix;
+    let (prefix_place, place) = place.split_at_mut_checked(N)?;
+    for (to, from) in prefix_place.iter_mut().zip(prefix) {
+        *to = from;
+    }
+    // Everything is loaded before it is stored, so that it is loaded once.
     let found = if bytes.len() >= 8 {
         if bytes.len() <= 16 {
-            let (front, back) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-            *place.first_chunk_mut()? = *front;
-            *place.last_chunk_mut()? = *back;
-            flaws(u64::from_ne_bytes(*front)) | flaws(u64::from_ne_bytes(*back))
+            let (front, back) = (*bytes.first_chunk::<8>()?, *bytes.last_chunk::<8>()?);
+            *place.first_chunk_mut()? = front;
+            *place.last_chunk_mut()? = back;
+            flaws(u64::from_ne_bytes(front)) | flaws(u64::from_ne_bytes(back))
         } else {
-            let (front, back) = (bytes.first_chunk::<16>()?, bytes.last_chunk::<16>()?);
-            *place.first_chunk_mut()? = *front;
-            *place.last_chunk_mut()? = *back;
-            let [front, back] = [front, back].map(|block| u128::from_ne_bytes(*block));
+            let (front, back) = (*bytes.first_chunk::<16>()?, *bytes.last_chunk::<16>()?);
+            *place.first_chunk_mut()? = front;
+            *place.last_chunk_mut()? = back;
+            let [front, back] = [front, back].map(u128::from_ne_bytes);
             let words = [front, front >> 64, back, back >> 64].map(low_word);
             words.into_iter().fold(0, |found, word| found | flaws(word))
         }
     } else if bytes.len() >= 4 {
-        let (front, back) = (bytes.first_chunk::<4>()?, bytes.last_chunk::<4>()?);
-        *place.first_chunk_mut()? = *front;
-        *place.last_chunk_mut()? = *back;
-        let [front, back] = [front, back].map(|half| u64::from(u32::from_ne_bytes(*half)));
+        let (front, back) = (*bytes.first_chunk::<4>()?, *bytes.last_chunk::<4>()?);
+        *place.first_chunk_mut()? = front;
+        *place.last_chunk_mut()? = back;
+        let [front, back] = [front, back].map(|half| u64::from(u32::from_ne_bytes(half)));
         flaws(front | back << 32)
     } else {
         // Up to three bytes: the first, the middle one and the last, which may be the same.
         let middle = bytes.len() >> 1;
-        let [Some(a), Some(b), Some(c)] = [bytes.first(), bytes.get(middle), bytes.last()] else {
+        let [Some(&a), Some(&b), Some(&c)] = [bytes.first(), bytes.get(middle), bytes.last()]
+        else {
             return Some(rest);
         };
-        *place.first_mut()? = *a;
-        *place.get_mut(middle)? = *b;
-        *place.last_mut()? = *c;
-        flaws(u64::from_ne_bytes([*a, *b, *c, *c, *c, *c, *c, *c]))
+        *place.first_mut()? = a;
+        *place.get_mut(middle)? = b;
+        *place.last_mut()? = c;
+        flaws(u64::from_ne_bytes([a, b, c, c, c, c, c, c]))
     };
     if found == 0 { Some(rest) } else { None }
 }

@@ -1,4 +1,4 @@
-use super::legality::{ALWAYS, REPEATED_SUBSCRIPTION_ID, bit};
+use super::legality::{ALWAYS, REPEATED_SUBSCRIPTION_ID, bit, has};
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
 use crate::writer::{EncodeFault, Writer, shift};
 use crate::{EncodeError, Field, QoS, varint};
@@ -52,11 +52,11 @@ fn write_prefixed(
     let (mut list, mut next) = (first, rest);
     loop {
         for property in list {
-            let bit = bit(property.id());
-            if refused & bit != 0 {
-                return writer.fail(refusal(property.id(), rules));
+            let id = property.id();
+            if has(refused, id) {
+                return writer.fail(refusal(id, rules));
             }
-            refused |= bit & !rules.repeatable;
+            refused = (refused | bit(id)) & !rules.repeatable;
             property.write(&mut writer)?;
         }
         if next.is_empty() {
