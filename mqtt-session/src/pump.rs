@@ -1,10 +1,12 @@
 //! From the queues to the transport: what may leave is written behind what is already leaving.
 
 use crate::event::GiveUp;
-use crate::exchanges::Work;
+use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
-use crate::sender::{EXPIRY_PREFIX, Sender};
-use crate::slots::{Flags, Record, Stage};
+use crate::line::Standing;
+use crate::sender::{EXPIRY_PREFIX, Outbox, Sender};
+use crate::slots::{Flags, Queue, Record, Stage};
+use crate::store::OutboundParts;
 use crate::stored::{self, Layout};
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode, Sender as From};
@@ -39,7 +41,7 @@ impl Sender<'_> {
             }
         }
         while let Some(slot) = self.out.exchanges.resume.first()
-            && self.window_is_open()
+            && self.out.window_is_open()
         {
             if self.send(slot, Source::Resume) == Step::Blocked {
                 return Step::Blocked;
@@ -54,7 +56,7 @@ impl Sender<'_> {
             return Step::Moved;
         }
         while let Some(slot) = self.out.exchanges.queued.first()
-            && self.window_is_open()
+            && self.out.window_is_open()
         {
             if self.send(slot, Source::Queued) == Step::Blocked {
                 return Step::Blocked;
@@ -63,24 +65,12 @@ impl Sender<'_> {
         Step::Moved
     }
 
-    /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
-    /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
-    /// count it so.
-    fn window_is_open(&self) -> bool {
-        let exchanges = &self.out.exchanges;
-        let taken = usize::from(exchanges.flight.len())
-            .saturating_add(usize::from(exchanges.released.len()))
-            .saturating_add(usize::from(exchanges.release.len()))
-            .saturating_add(usize::from(self.out.line.sending_exchanges));
-        taken < usize::from(self.out.line.limits.receive_maximum)
-    }
-
     /// Whether everything that may leave has been written: what is left waits for the server.
     pub(crate) fn is_drained(&self) -> bool {
         let exchanges = &self.out.exchanges;
         let waiting = !exchanges.release.is_empty()
             || !exchanges.prompt.is_empty()
-            || (self.window_is_open()
+            || (self.out.window_is_open()
                 && !(exchanges.resume.is_empty() && exchanges.queued.is_empty()));
         !waiting && self.out.line.tx.large().is_none()
     }
@@ -135,64 +125,18 @@ impl Sender<'_> {
 
     /// Sends the packet at the front of a queue, or gives it up when it may not be sent.
     fn send(&mut self, slot: u16, from: Source) -> Step {
-        if let Some(step) = self.send_plainly(slot, from) {
-            return step;
+        let mut parts = self.store.parts();
+        if self.out.copy_plainly(slot, &mut parts) {
+            let exchanges = &mut self.out.exchanges;
+            from.queue(exchanges).pop_front(parts.records);
+            exchanges.sending.push_back(parts.records, slot);
+            return Step::Moved;
         }
         match self.send_with_care(slot, from) {
             // Nothing is written behind a large packet before that has left.
             Step::Moved if self.out.line.tx.large().is_some() => Step::Blocked,
             step => step,
         }
-    }
-
-    /// Copies a message that is stored whole and that no limit can forbid. `None`: it is
-    /// something else, or there is no room as it is.
-    #[inline]
-    fn send_plainly(&mut self, slot: u16, from: Source) -> Option<Step> {
-        let limits = &self.out.line.limits;
-        let parts = self.store.parts();
-        let record = parts.records.get_mut(usize::from(slot))?;
-        let len = record.len as usize;
-        if !record.flags.is_plain()
-            || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
-            || self.out.line.alias_limit > 0
-            || limits.maximum_qos < QoS::ExactlyOnce
-            || !limits.retain_available
-            || len > limits.maximum_packet_size as usize
-        {
-            return None;
-        }
-        let start = record.offset as usize;
-        let packet = parts.arena.get(start..start.checked_add(len)?)?;
-        let out = self.out.line.tx.room(parts.transmit, len)?;
-        if record.id == 0 {
-            record.id = self.out.exchanges.assign_id(parts.ids, slot)?;
-        }
-        out.copy_from_slice(packet);
-        stored::stamp(
-            out,
-            record.count,
-            record.id,
-            record.flags.has(Flags::MAYBE_SEEN),
-        );
-        record.flags.set(Flags::SENDING);
-        if self.out.line.tx.is_empty() {
-            self.out.line.stalled_since = self.out.clock.now;
-            self.out
-                .clock
-                .arm(self.out.clock.now.plus_millis(self.out.config.ack_timeout));
-        }
-        self.out.line.tx.commit(len);
-        record.mark = self.out.line.tx.queued();
-        let queue = match from {
-            Source::Resume => &mut self.out.exchanges.resume,
-            Source::Prompt => &mut self.out.exchanges.prompt,
-            Source::Queued => &mut self.out.exchanges.queued,
-        };
-        queue.pop_front(parts.records);
-        self.out.exchanges.sending.push_back(parts.records, slot);
-        self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
-        Some(Step::Moved)
     }
 
     fn send_with_care(&mut self, slot: u16, from: Source) -> Step {
@@ -261,11 +205,7 @@ impl Sender<'_> {
     }
 
     fn leave(&mut self, slot: u16, from: Source) {
-        let queue = match from {
-            Source::Resume => &mut self.out.exchanges.resume,
-            Source::Prompt => &mut self.out.exchanges.prompt,
-            Source::Queued => &mut self.out.exchanges.queued,
-        };
+        let queue = from.queue(&mut self.out.exchanges);
         queue.remove(self.store.records(), slot);
     }
 
@@ -372,7 +312,7 @@ impl Sender<'_> {
         if apart || len.saturating_add(crate::transmit::RESERVE) <= transmit / 2 {
             return false;
         }
-        self.begin_stall();
+        self.out.begin_stall();
         self.out.line.tx.commit_large(slot, len, false);
         true
     }
@@ -409,7 +349,7 @@ impl Sender<'_> {
             return false;
         };
         self.stamp_request(start, id);
-        self.begin_stall();
+        self.out.begin_stall();
         self.out.line.tx.commit_large(slot, len, false);
         true
     }
@@ -563,6 +503,92 @@ enum Source {
     Resume,
     Prompt,
     Queued,
+}
+
+impl Source {
+    fn queue(self, exchanges: &mut Exchanges) -> &mut Queue {
+        match self {
+            Self::Resume => &mut exchanges.resume,
+            Self::Prompt => &mut exchanges.prompt,
+            Self::Queued => &mut exchanges.queued,
+        }
+    }
+}
+
+impl Outbox {
+    /// Whether nothing is to leave before a message that is published now, and the window has
+    /// room for it.
+    pub(crate) fn nothing_waits(&self) -> bool {
+        self.line.standing == Standing::Up
+            && !self.line.blocked
+            && !self.exchanges.work.has(Work::PUMP)
+            && self.exchanges.queued.is_empty()
+            && self.exchanges.resume.is_empty()
+            && self.window_is_open()
+    }
+
+    /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
+    /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
+    /// count it so.
+    fn window_is_open(&self) -> bool {
+        let taken = u32::from(self.exchanges.flight.len())
+            .wrapping_add(u32::from(self.exchanges.released.len()))
+            .wrapping_add(u32::from(self.exchanges.release.len()))
+            .wrapping_add(u32::from(self.line.sending_exchanges));
+        taken < u32::from(self.line.limits.receive_maximum)
+    }
+
+    /// Copies a message of QoS 1 or 2 that is stored whole and that no limit can forbid behind
+    /// what is queued for the transport. False: it is something else, or there is no room as it
+    /// is. Its place is in `sending` from here on.
+    #[inline]
+    pub(crate) fn copy_plainly(&mut self, slot: u16, parts: &mut OutboundParts<'_>) -> bool {
+        let limits = &self.line.limits;
+        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+            return false;
+        };
+        let len = record.len as usize;
+        let start = record.offset as usize;
+        if !record.flags.is_plain()
+            || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
+            || self.line.alias_limit > 0
+            || limits.maximum_qos < QoS::ExactlyOnce
+            || !limits.retain_available
+            || len > limits.maximum_packet_size as usize
+        {
+            return false;
+        }
+        let Some(packet) = parts.arena.get(start..start.wrapping_add(len)) else {
+            return false;
+        };
+        let Some(out) = self.line.tx.room(parts.transmit, len) else {
+            return false;
+        };
+        if record.id == 0 {
+            match self.exchanges.assign_id(parts.ids, slot) {
+                Some(id) => record.id = id,
+                None => return false,
+            }
+        }
+        out.copy_from_slice(packet);
+        let seen = record.flags.has(Flags::MAYBE_SEEN);
+        stored::stamp(out, record.count, record.id, seen);
+        record.flags.set(Flags::SENDING);
+        self.begin_stall();
+        self.line.tx.commit(len);
+        record.mark = self.line.tx.queued();
+        self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
+        true
+    }
+
+    /// From the first byte that is queued on, the transport has to take some.
+    pub(crate) fn begin_stall(&mut self) {
+        if self.line.tx.is_empty() {
+            self.line.stalled_since = self.clock.now;
+            self.clock
+                .arm(self.clock.now.plus_millis(self.config.ack_timeout));
+        }
+    }
 }
 
 /// Where in the arena the packet of a record lies, behind the moment it expires.

@@ -116,12 +116,7 @@ impl Sender<'_> {
             stored
         };
         self.check_len(len)?;
-        let (stage, queue) = match publish.qos {
-            QoS::AtMostOnce => (Stage::AwaitSent, &mut self.out.exchanges.prompt),
-            QoS::AtLeastOnce => (Stage::AwaitPubAck, &mut self.out.exchanges.queued),
-            QoS::ExactlyOnce => (Stage::AwaitPubRec, &mut self.out.exchanges.queued),
-        };
-        let parts = self.store.parts();
+        let mut parts = self.store.parts();
         let block = prefix.saturating_add(stored);
         let mut flags = Flags::STORED;
         if apart {
@@ -138,17 +133,30 @@ impl Sender<'_> {
             self.out.clock.arm(expires);
         }
         let offset = self.out.exchanges.arena.take(parts.arena, slot, block);
-        queue.push_back(parts.records, slot);
         let ticket = self.out.exchanges.slots.take(parts.records, slot);
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.offset = offset;
             record.len = u32::try_from(stored).unwrap_or(u32::MAX);
             record.count = u16::try_from(publish.topic.as_str().len()).unwrap_or(u16::MAX);
-            record.stage = stage;
+            record.stage = match publish.qos {
+                QoS::AtMostOnce => Stage::AwaitSent,
+                QoS::AtLeastOnce => Stage::AwaitPubAck,
+                QoS::ExactlyOnce => Stage::AwaitPubRec,
+            };
             record.flags = flags;
         }
-        self.out.exchanges.work.note(Work::PUMP);
+        // What nothing goes before is written at once, and passes no queue of what waits.
+        let queue = if self.out.nothing_waits() && self.out.copy_plainly(slot, &mut parts) {
+            &mut self.out.exchanges.sending
+        } else {
+            self.out.exchanges.work.note(Work::PUMP);
+            match publish.qos {
+                QoS::AtMostOnce => &mut self.out.exchanges.prompt,
+                QoS::AtLeastOnce | QoS::ExactlyOnce => &mut self.out.exchanges.queued,
+            }
+        };
+        queue.push_back(parts.records, slot);
         Ok((ticket, slot))
     }
 
@@ -311,18 +319,8 @@ impl Sender<'_> {
 
     /// Queues what was written for the transport, which may begin to stall now.
     pub(crate) fn commit(&mut self, len: usize) {
-        self.begin_stall();
+        self.out.begin_stall();
         self.out.line.tx.commit(len);
-    }
-
-    /// From the first byte that is queued on, the transport has to take some.
-    pub(crate) fn begin_stall(&mut self) {
-        if self.out.line.tx.is_empty() {
-            self.out.line.stalled_since = self.out.clock.now;
-            self.out
-                .clock
-                .arm(self.out.clock.now.plus_millis(self.out.config.ack_timeout));
-        }
     }
 
     /// Subscribes, exactly as [`Client::subscribe`](crate::Client::subscribe) does.
