@@ -2,8 +2,11 @@
 //! tests cover the standard statement by statement.
 
 pub mod csv;
+pub mod cut;
 pub mod mosquitto;
 pub mod process;
+pub mod server;
 pub mod statements;
 pub mod talk;
 pub mod transcript;
+pub mod wire_rules;
