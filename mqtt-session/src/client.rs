@@ -107,9 +107,25 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
-        if let Some(deadline) = self.machine.quiet(now, input.cursor()) {
-            return Action::Timeout(deadline);
+        if self.machine.is_calm(now, input.cursor()) {
+            if let Some((start, end)) = self.machine.next_buffered() {
+                let (outbound, _) = self.store.split();
+                let bytes = outbound.transmit().get(start..end);
+                return Action::Send(bytes.unwrap_or_default());
+            }
+            if let Some(deadline) = self.machine.calm_deadline() {
+                return Action::Timeout(deadline);
+            }
         }
+        self.poll_closely(now, input)
+    }
+
+    #[inline(never)]
+    fn poll_closely<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
         let (outbound, inbound) = self.store.split();
         self.machine
             .poll(now, Stores { outbound, inbound }, input.parts())

@@ -87,8 +87,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: Instant,
     /// When the server accepted.
     pub(crate) since: Instant,
-    /// Until when PINGRESP has to come, while it is awaited.
-    pub(crate) ping_deadline: Option<Instant>,
+    /// Until when PINGRESP has to come; never, while it is not awaited.
+    pub(crate) ping_due: Instant,
     /// When bytes of an unfinished packet last came in.
     pub(crate) last_life: Instant,
     /// Unread bytes when the machine last looked.
@@ -122,7 +122,7 @@ impl Connection {
         Self {
             deadline: Instant::NEVER,
             since: Instant::NEVER,
-            ping_deadline: None,
+            ping_due: Instant::NEVER,
             last_life: Instant::from_micros(0),
             unread: 0,
             keep_alive: 0,

@@ -4,6 +4,7 @@ use crate::connection::{Phase, fingerprint};
 use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
+use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
@@ -72,7 +73,7 @@ impl Machine {
             }
             PacketType::PingResp => {
                 raw.decode(From::Server)?;
-                self.connection.ping_deadline = None;
+                self.connection.ping_due = Instant::NEVER;
                 Ok(Told::Nothing)
             }
             PacketType::ConnAck => {

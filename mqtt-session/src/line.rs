@@ -4,14 +4,18 @@ use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::transmit::Transmit;
 
+/// The packet that was unanswered longest is answered, and the next one has not been looked up.
+pub(crate) const ACK_DUE_UNKNOWN: Instant = Instant::from_micros(0);
+
 /// What is known of the way to the server over the present transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Line {
     pub(crate) tx: Transmit,
     pub(crate) limits: Limits,
     pub(crate) standing: Standing,
-    /// When the longest unanswered packet should have been answered, while that is known.
-    pub(crate) ack_due: Option<Instant>,
+    /// When the longest unanswered packet should have been answered; never, while there is none;
+    /// or [`ACK_DUE_UNKNOWN`].
+    pub(crate) ack_due: Instant,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
     /// PUBLISH and PUBREL among what is being sent: they count for the window.
@@ -47,7 +51,7 @@ impl Line {
             limits: Limits::DEFAULT,
             standing: Standing::Down,
             blocked: false,
-            ack_due: None,
+            ack_due: Instant::NEVER,
             sending_exchanges: 0,
             aliases_set: 0,
             alias_next: 1,

@@ -7,7 +7,7 @@ use crate::dispatch::{Part, Taken, Told};
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Instant;
-use crate::line::Standing;
+use crate::line::{ACK_DUE_UNKNOWN, Standing};
 use crate::machine::{Machine, Stores};
 use crate::rx_buffer::{Rx, RxCursor};
 use crate::sender::Sender;
@@ -19,40 +19,37 @@ use crate::violation::Violation;
 use mqtt_proto::{DecodeError, Frame, PacketType, Publish, Sender as From, TopicName, frame};
 
 impl Machine {
-    /// The deadline, when a live connection has nothing to do before it: the way of most polls,
-    /// taken without a look at the stores.
+    /// Whether a live connection has nothing to do but to send and to wait: the way of most
+    /// polls, told without a look at the stores.
     #[inline]
-    pub(crate) fn quiet(&mut self, now: Instant, rx: &RxCursor) -> Option<Instant> {
+    pub(crate) fn is_calm(&mut self, now: Instant, rx: &RxCursor) -> bool {
         self.out.clock.advance(now);
-        if self.phase != Phase::Connected
-            || !self.out.exchanges.work.is_none()
-            || self.out.clock.is_due()
-            || rx.brings_news()
+        self.phase == Phase::Connected
+            && self.out.line.standing == Standing::Up
+            && self.out.exchanges.work.is_none()
+            && !self.out.clock.is_due()
             // Bytes that came are a sign of life, also those that complete nothing.
-            || rx.len() != self.connection.unread
-            || self.out.line.tx.has_next()
-            || self.out.line.standing == Standing::Stopping
-        {
+            && rx.len() == 0
+            && self.connection.unread == 0
+    }
+
+    /// Which bytes of the transmit buffer a calm connection offers the transport.
+    #[inline]
+    pub(crate) fn next_buffered(&mut self) -> Option<(usize, usize)> {
+        self.out.line.tx.offer_buffered()
+    }
+
+    /// The deadline of a calm connection, where it is known without a search.
+    #[inline]
+    pub(crate) fn calm_deadline(&mut self) -> Option<Instant> {
+        if self.out.line.tx.has_next() || self.out.line.ack_due == ACK_DUE_UNKNOWN {
             return None;
         }
-        let mut deadline = self
-            .out
-            .exchanges
-            .next_expiry
-            .min(self.keep_alive_deadline());
-        if let Some(answer) = self.connection.ping_deadline {
-            deadline = deadline.min(answer);
-        }
-        if self.out.exchanges.awaits_answer() {
-            // A packet that comes in may hold an answer up: that takes a closer look.
-            if self.connection.unread != 0 {
-                return None;
-            }
-            deadline = deadline.min(self.out.line.ack_due?);
-        }
-        if !self.out.line.tx.is_empty() {
-            deadline = deadline.min(self.stall_deadline());
-        }
+        let deadline = self
+            .transport_deadline()
+            .min(self.out.exchanges.next_expiry)
+            .min(self.connection.ping_due)
+            .min(self.out.line.ack_due);
         self.out.clock.due = deadline;
         Some(deadline)
     }
@@ -79,6 +76,14 @@ impl Machine {
             // Every packet that tells the application something returns from here; this is
             // where the time goes, so nothing is handed from one function to the next whole.
             while let Some(bytes) = rx.news() {
+                // What a packet let go leaves before what the next one is answered with, also
+                // when both came in one piece.
+                if self.out.exchanges.work.has(Work::PUMP) {
+                    self.write(outbound, inbound);
+                    if !self.phase.reads() {
+                        break;
+                    }
+                }
                 let raw = match frame(bytes, self.intake.maximum_packet_size) {
                     Ok(Frame::Whole(raw)) if self.reads_plainly(raw.packet_type()) => raw,
                     other => {
@@ -305,9 +310,9 @@ impl Machine {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
             self.connection.last_life = self.out.clock.now;
-            if self.connection.ping_deadline.is_some() {
+            if self.connection.ping_due != Instant::NEVER {
                 let deadline = self.out.clock.now.plus_millis(self.out.config.ping_timeout);
-                self.connection.ping_deadline = Some(deadline);
+                self.connection.ping_due = deadline;
             }
         }
     }
@@ -421,11 +426,7 @@ impl Machine {
             self.fail(Cause::Stopped);
         } else if self.stall_deadline() <= now {
             self.fail(Cause::SendTimeout);
-        } else if self
-            .connection
-            .ping_deadline
-            .is_some_and(|deadline| deadline <= now)
-        {
+        } else if self.connection.ping_due <= now {
             self.fail(Cause::PingTimeout);
         } else if self.ack_deadline(outbound) <= now {
             self.fail(Cause::AckTimeout);
@@ -437,7 +438,7 @@ impl Machine {
                 packet.encoded_len(),
             );
             let deadline = now.plus_millis(self.out.config.ping_timeout);
-            self.connection.ping_deadline.get_or_insert(deadline);
+            self.connection.ping_due = self.connection.ping_due.min(deadline);
         }
     }
 
@@ -458,8 +459,18 @@ impl Machine {
         if self.connection.keep_alive == 0 || !self.out.line.tx.is_empty() {
             return Instant::NEVER;
         }
-        let interval = u32::from(self.connection.keep_alive).saturating_mul(1_000);
-        self.out.line.last_sent.plus_millis(interval)
+        let interval = u32::from(self.connection.keep_alive);
+        self.out.line.last_sent.plus_secs(interval)
+    }
+
+    /// What the transport is held to: to take what is offered, or else to be kept alive.
+    #[inline]
+    fn transport_deadline(&self) -> Instant {
+        if self.out.line.tx.is_empty() {
+            self.keep_alive_deadline()
+        } else {
+            self.stall_deadline()
+        }
     }
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
@@ -494,18 +505,11 @@ impl Machine {
     #[inline]
     fn live_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
         let mut deadline = self
-            .out
-            .exchanges
-            .next_expiry
-            .min(self.keep_alive_deadline());
-        if let Some(answer) = self.connection.ping_deadline {
-            deadline = deadline.min(answer);
-        }
+            .transport_deadline()
+            .min(self.out.exchanges.next_expiry)
+            .min(self.connection.ping_due);
         if self.out.line.standing == Standing::Stopping {
             deadline = deadline.min(self.connection.deadline);
-        }
-        if !self.out.line.tx.is_empty() {
-            deadline = deadline.min(self.stall_deadline());
         }
         if self.out.exchanges.awaits_answer() {
             deadline = deadline.min(self.ack_deadline(outbound));

@@ -5,7 +5,7 @@ use crate::event::{GiveUp, Ticket};
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
 use crate::instant::Instant;
-use crate::line::Line;
+use crate::line::{ACK_DUE_UNKNOWN, Line};
 use crate::pump::packet_range;
 use crate::sender::Sender;
 use crate::slots::{Flags, Queue, Record, Stage};
@@ -48,40 +48,37 @@ impl Sender<'_> {
     /// Moves on what the transport has taken whole, up to a QoS 0 message: that is settled, and
     /// is to be told first.
     fn move_on(&mut self) {
-        let now = self.out.clock.now;
         while let Some(slot) = self.out.exchanges.sending.first() {
+            let out = &mut *self.out;
             let records = self.store.records();
             let Some(record) = records.get_mut(usize::from(slot)) else {
                 return;
             };
-            if !self.out.line.tx.has_taken(record.mark) {
+            if !out.line.tx.has_taken(record.mark) {
                 return;
             }
-            let awaited = self.out.exchanges.awaits_answer();
-            let queue = match record.stage {
-                Stage::AwaitPubAck | Stage::AwaitPubRec => &mut self.out.exchanges.flight,
-                Stage::AwaitPubComp => &mut self.out.exchanges.released,
-                Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut self.out.exchanges.requests,
+            // What was sent earlier is due earlier.
+            let first = !out.exchanges.awaits_answer();
+            let (queue, exchange) = match record.stage {
+                Stage::AwaitPubAck | Stage::AwaitPubRec => (&mut out.exchanges.flight, true),
+                Stage::AwaitPubComp => (&mut out.exchanges.released, true),
+                Stage::AwaitSubAck | Stage::AwaitUnsubAck => (&mut out.exchanges.requests, false),
                 Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
-                    self.out.exchanges.work.note(Work::TELL);
+                    out.exchanges.work.note(Work::TELL);
                     return;
                 }
             };
-            let exchange = record.is_exchange();
-            record.flags.clear(Flags::SENDING);
-            record.flags.set(Flags::ON_WIRE);
-            record.flags.set(Flags::MAYBE_SEEN);
-            record.mark = now.stamp().raw();
-            self.out.exchanges.sending.pop_front(records);
+            record.flags.now_on_wire();
+            record.mark = out.clock.now.stamp().raw();
+            out.exchanges.sending.pop_front(records);
             queue.push_back(records, slot);
-            // What was sent earlier is due earlier.
-            if !awaited {
-                let due = now.plus_millis(self.out.config.ack_timeout);
-                self.out.line.ack_due = Some(due);
-                self.out.clock.arm(due);
+            if first {
+                let due = out.clock.now.plus_millis(out.config.ack_timeout);
+                out.line.ack_due = due;
+                out.clock.arm(due);
             }
             if exchange {
-                self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_sub(1);
+                out.line.sending_exchanges = out.line.sending_exchanges.saturating_sub(1);
             } else {
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay.
                 self.free_block(slot);
@@ -127,8 +124,6 @@ impl Sender<'_> {
                 _ => Answer::Unsolicited,
             });
         };
-        // The window may open, or PUBREL is due.
-        self.out.exchanges.work.note(Work::PUMP);
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
             return Ok(Answer::Unsolicited);
         }
@@ -152,18 +147,20 @@ impl Sender<'_> {
                     record.flags.clear(Flags::ON_WIRE);
                 }
                 self.out.exchanges.release.push_back(records, slot);
+                self.out.exchanges.work.note(Work::PUMP);
                 Ok(Answer::Continues(ticket, reason))
             }
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
                 if record.flags.has(Flags::ON_WIRE) {
-                    self.out.line.ack_due = None;
+                    self.out.line.ack_due = ACK_DUE_UNKNOWN;
                     let records = self.store.records();
                     self.out.exchanges.released.remove(records, slot);
                     if let Some(record) = records.get_mut(usize::from(slot)) {
                         record.flags.clear(Flags::ON_WIRE);
                     }
                     self.out.exchanges.release.push_back(records, slot);
+                    self.out.exchanges.work.note(Work::PUMP);
                 }
                 Ok(Answer::Quiet)
             }
@@ -217,7 +214,7 @@ impl Sender<'_> {
 
     fn take_out(&mut self, slot: u16, record: &Record) {
         let records = self.store.records();
-        self.out.line.ack_due = None;
+        self.out.line.ack_due = ACK_DUE_UNKNOWN;
         let queue = queue_of(&mut self.out.exchanges, record);
         queue.remove(records, slot);
     }
@@ -226,17 +223,22 @@ impl Sender<'_> {
     fn finish(&mut self, slot: u16, at: usize, record: &Record) {
         let parts = self.store.parts();
         let queue = queue_of(&mut self.out.exchanges, record);
-        if queue.first() == Some(slot) {
-            self.out.line.ack_due = None;
-            queue.pop_front(parts.records);
+        queue.remove(parts.records, slot);
+        self.out.line.ack_due = if self.out.exchanges.awaits_answer() {
+            ACK_DUE_UNKNOWN
         } else {
-            queue.remove(parts.records, slot);
-        }
+            Instant::NEVER
+        };
         if record.flags.has(Flags::STORED) {
             self.out.exchanges.arena.free(parts.arena, record.offset);
         }
         self.out.exchanges.free_id_at(parts.ids, at);
         self.out.exchanges.slots.give_back(parts.records, slot);
+        // The window is wider by one, and an identifier is free.
+        let waits = !(self.out.exchanges.queued.is_empty() && self.out.exchanges.resume.is_empty());
+        if waits || self.out.line.blocked {
+            self.out.exchanges.work.note(Work::PUMP);
+        }
         if record.flags.has(Flags::PAYLOAD_APART) {
             self.store.release_payload(slot);
         }
@@ -476,8 +478,8 @@ impl Sender<'_> {
 
     /// When the longest unanswered packet should have been answered.
     pub(crate) fn ack_deadline(&mut self) -> Instant {
-        if let Some(deadline) = self.out.line.ack_due {
-            return deadline;
+        if self.out.line.ack_due != ACK_DUE_UNKNOWN {
+            return self.out.line.ack_due;
         }
         let now = self.out.clock.now;
         let limit = self.out.config.ack_timeout;
@@ -494,7 +496,7 @@ impl Sender<'_> {
                 deadline = deadline.min(record.sent_at().deadline(limit, now));
             }
         }
-        self.out.line.ack_due = Some(deadline);
+        self.out.line.ack_due = deadline;
         deadline
     }
 }

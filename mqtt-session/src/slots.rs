@@ -99,6 +99,11 @@ impl Flags {
         self.0 &= !flag.0;
     }
 
+    /// The transport has taken every byte of it.
+    pub(crate) fn now_on_wire(&mut self) {
+        self.0 = self.0 & !Self::SENDING.0 | Self::ON_WIRE.0 | Self::MAYBE_SEEN.0;
+    }
+
     /// Whether it is stored whole and nothing has to be looked up before it can be sent.
     pub(crate) const fn is_plain(self) -> bool {
         self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0

@@ -193,6 +193,16 @@ impl Transmit {
         self.offered.is_none() && !self.is_empty()
     }
 
+    /// Offers all of the buffer that is queued, where there is nothing else to offer.
+    #[inline]
+    pub(crate) fn offer_buffered(&mut self) -> Option<(usize, usize)> {
+        if self.start == self.end || self.offered.is_some() || self.large.is_some() {
+            return None;
+        }
+        self.offered = Some(self.end.wrapping_sub(self.start));
+        Some((self.start as usize, self.end as usize))
+    }
+
     /// What the transport should take next, unless it was offered already.
     pub(crate) fn next(&self) -> Next {
         if self.offered.is_some() {
