@@ -88,6 +88,9 @@ pub struct Scenario {
     pub terms: Terms,
     /// Who acknowledges, and when.
     pub acks: Acks,
+    /// Whether the application goes on publishing while there is no connection: one message after
+    /// each cut.
+    pub publishes_offline: bool,
     /// What happens.
     pub steps: Vec<Step>,
 }
@@ -443,6 +446,11 @@ where
                 format!("an acknowledgement of the last connection gives {late:?}")
             })?;
         }
+        if self.world.scenario.publishes_offline {
+            let cuts = self.world.cuts_made;
+            let qos = [QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce][cuts % 3];
+            self.publishes(qos, "out", format!("cut {cuts}").as_bytes(), false)?;
+        }
         Ok(())
     }
 
@@ -470,7 +478,7 @@ where
         }
         self.settles()?;
         self.world.check(self.client.unsolicited())?;
-        let window = self.world.scenario.terms.receive_maximum;
+        let window = self.world.rules.receive_maximum;
         let most = window.map_or(OUTBOUND, usize::from).min(OUTBOUND);
         ensure(self.world.rules.most_in_flight == most, || {
             format!("{} at a time", self.world.rules.most_in_flight)

@@ -27,6 +27,8 @@ pub struct Message {
 pub struct Terms {
     /// Receive Maximum, for the client's messages.
     pub receive_maximum: Option<u16>,
+    /// Receive Maximum of every connection but the first.
+    pub receive_maximum_later: Option<u16>,
     /// Topic Alias Maximum, for the client's aliases. 0 for none.
     pub topic_alias_maximum: u16,
     /// Whether the server gives each of its own topics an alias, as far as the client allows.
@@ -37,6 +39,7 @@ impl Terms {
     /// No limits, no aliases.
     pub const NONE: Self = Self {
         receive_maximum: None,
+        receive_maximum_later: None,
         topic_alias_maximum: 0,
         uses_aliases: false,
     };
@@ -54,6 +57,7 @@ pub struct Server {
     pub sessions: usize,
     /// Rules that the client broke.
     pub complaints: Vec<String>,
+    connections: usize,
 }
 
 /// What outlives a transport.
@@ -111,6 +115,7 @@ impl Server {
             published: Vec::new(),
             sessions: 0,
             complaints: Vec::new(),
+            connections: 0,
         }
     }
 
@@ -287,7 +292,12 @@ impl Server {
             }
         }
         let mut terms = Vec::new();
-        if let Some(count) = self.terms.receive_maximum {
+        self.connections += 1;
+        let window = match self.connections {
+            1 => self.terms.receive_maximum,
+            _ => self.terms.receive_maximum_later,
+        };
+        if let Some(count) = window {
             terms.push(Property::ReceiveMaximum(count));
         }
         if self.terms.topic_alias_maximum > 0 {

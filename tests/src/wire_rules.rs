@@ -23,11 +23,12 @@ pub struct WireRules {
     pub received: BTreeSet<Message>,
     /// The most messages that were on the wire at a time.
     pub most_in_flight: usize,
+    /// Receive Maximum of the present connection.
+    pub receive_maximum: Option<u16>,
     begun: Vec<Begun>,
     /// The client's identifiers in use.
     exchanges: BTreeMap<u16, Exchange>,
     aliases: BTreeMap<u16, String>,
-    receive_maximum: Option<u16>,
     /// Bytes of a packet that is not whole yet.
     taken: Vec<u8>,
     delivered: Vec<u8>,

@@ -25,6 +25,7 @@ fn plain(name: &'static str, steps: Vec<Step>) -> Scenario {
         connect: &[HOUR],
         terms: Terms::NONE,
         acks: Acks::Automatic,
+        publishes_offline: false,
         steps,
     }
 }
@@ -63,8 +64,14 @@ fn play(scenario: &Scenario, cuts: &[Cut], pace: Pace) -> Outcome {
 /// Plays a scenario in every way, with both stores.
 #[track_caller]
 fn cut_everywhere(scenario: Scenario) {
+    cut_everywhere_with(&[Kind::Fixed, Kind::Heap], scenario);
+}
+
+/// Plays a scenario in every way, with these stores.
+#[track_caller]
+fn cut_everywhere_with(stores: &[Kind], scenario: Scenario) {
     let mut count = 0;
-    for store in [Kind::Fixed, Kind::Heap] {
+    for &store in stores {
         let scenario = Scenario {
             store,
             ..scenario.clone()
@@ -115,7 +122,8 @@ fn cut_twice(scenario: &Scenario, how: How, after: usize, total: usize) -> usize
         how: [How::Taken, How::LostOnTheWay, How::Unread][after % 3],
         loses_session: after % 4 == 3,
     };
-    play(scenario, &[first, second], Pace::WHOLE);
+    let pace = Pace { read: 7, write: 11 };
+    play(scenario, &[first, second], pace);
     1
 }
 
@@ -182,9 +190,45 @@ fn messages_with_a_window_of_one() {
     cut_everywhere(Scenario {
         terms: Terms {
             receive_maximum: Some(1),
+            receive_maximum_later: Some(1),
             ..Terms::NONE
         },
         ..plain("Receive Maximum 1", steps)
+    });
+}
+
+#[test]
+fn messages_with_a_window_that_gets_smaller() {
+    let steps = vec![
+        Settle,
+        publish(ExactlyOnce, "1"),
+        publish(AtLeastOnce, "2"),
+        publish(ExactlyOnce, "3"),
+        publish(AtLeastOnce, "4"),
+        publish(ExactlyOnce, "5"),
+    ];
+    cut_everywhere(Scenario {
+        terms: Terms {
+            receive_maximum: Some(3),
+            receive_maximum_later: Some(1),
+            ..Terms::NONE
+        },
+        ..plain("Receive Maximum 3, then 1", steps)
+    });
+}
+
+#[test]
+fn messages_before_and_after_the_cut() {
+    let steps = vec![
+        Settle,
+        publish(ExactlyOnce, "1"),
+        publish(AtLeastOnce, "2"),
+        serve(ExactlyOnce, "3"),
+        publish(AtMostOnce, "4"),
+    ];
+    cut_everywhere(Scenario {
+        publishes_offline: true,
+        ..plain("published offline", steps)
     });
 }
 
@@ -272,13 +316,15 @@ fn requests_that_are_answered_within_a_window_of_one() {
     for number in 0..6 {
         steps.push(Serve(ExactlyOnce, ASK, vec![number]));
     }
-    cut_everywhere(Scenario {
+    let scenario = Scenario {
         terms: Terms {
             receive_maximum: Some(1),
+            receive_maximum_later: Some(1),
             ..Terms::NONE
         },
         ..plain("answers one by one", steps)
-    });
+    };
+    cut_everywhere_with(&[Kind::Fixed], scenario);
 }
 
 #[test]
@@ -310,29 +356,31 @@ fn messages_with_topic_aliases_both_ways() {
 fn a_message_in_parts_through_a_small_input_buffer() {
     let steps = vec![
         Settle,
-        Serve(ExactlyOnce, "in", long(150)),
+        Serve(ExactlyOnce, "in", long(130)),
         serve(AtLeastOnce, "small"),
-        Serve(AtLeastOnce, "in", long(100)),
+        Serve(AtLeastOnce, "in", long(70)),
         serve(ExactlyOnce, "small"),
     ];
-    cut_everywhere(Scenario {
+    let scenario = Scenario {
         input: 64,
         ..plain("in parts", steps)
-    });
+    };
+    cut_everywhere_with(&[Kind::Fixed], scenario);
 }
 
 #[test]
 fn a_message_in_parts_that_the_application_acknowledges() {
     let steps = vec![
         Settle,
-        Serve(ExactlyOnce, "in", long(120)),
+        Serve(ExactlyOnce, "in", long(90)),
         serve(ExactlyOnce, "small"),
     ];
-    cut_everywhere(Scenario {
+    let scenario = Scenario {
         input: 64,
         acks: Acks::InReverse,
         ..plain("in parts, acknowledged", steps)
-    });
+    };
+    cut_everywhere_with(&[Kind::Fixed], scenario);
 }
 
 #[test]
@@ -340,9 +388,9 @@ fn a_message_larger_than_the_transmit_buffer() {
     let steps = vec![
         Settle,
         publish(AtLeastOnce, "before"),
-        Publish(ExactlyOnce, "out", long(150)),
+        Publish(ExactlyOnce, "out", long(100)),
         publish(ExactlyOnce, "after"),
-        Publish(AtLeastOnce, "out", long(90)),
+        Publish(AtLeastOnce, "out", long(60)),
         serve(ExactlyOnce, "meanwhile"),
     ];
     cut_everywhere(plain("from where it lies", steps));
@@ -352,11 +400,11 @@ fn a_message_larger_than_the_transmit_buffer() {
 fn a_payload_held_as_bytes() {
     let steps = vec![
         Settle,
-        PublishHeld(AtLeastOnce, "held/1", long(130)),
+        PublishHeld(AtLeastOnce, "held/1", long(80)),
         publish(AtMostOnce, "between"),
-        PublishHeld(ExactlyOnce, "held/2", long(100)),
-        PublishHeld(AtMostOnce, "held/0", long(80)),
+        PublishHeld(ExactlyOnce, "held/2", long(70)),
+        PublishHeld(AtMostOnce, "held/0", long(60)),
         publish(ExactlyOnce, "after"),
     ];
-    cut_everywhere(plain("held as bytes", steps));
+    cut_everywhere_with(&[Kind::Heap], plain("held as bytes", steps));
 }

@@ -91,6 +91,17 @@ fn the_window_starts_afresh_on_each_connection() {
     talk.quiet();
 }
 
+// covers: MQTT-4.9.0-1
+#[test]
+fn a_window_of_zero_is_a_protocol_error_and_none_is_the_largest() {
+    let mut talk = Talk::new(Config::default(), Heap::default());
+    talk.opens(&keeping());
+    talk.server_bytes(&[0x20, 6, 0, 0, 3, 0x21, 0, 0]);
+    talk.breaks_off(ReasonCode::PROTOCOL_ERROR, "section 3.2.2.3");
+    talk.connects(&keeping(), connack());
+    assert_eq!(talk.client.limits().receive_maximum, 65_535);
+}
+
 // covers: pitfall 72, pitfall 73
 #[test]
 fn a_pubcomp_for_a_pubrel_of_the_last_connection_does_not_widen_the_window() {
