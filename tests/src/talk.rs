@@ -429,6 +429,11 @@ impl<S: Store + Clone> Talk<S> {
         self.server_bytes(&bytes)
     }
 
+    /// The next thing the client did, if it did anything that was not expected yet.
+    pub fn did(&mut self) -> Option<Did> {
+        self.did.pop_front()
+    }
+
     /// The next thing the client did.
     #[expect(
         clippy::should_implement_trait,

@@ -349,8 +349,8 @@ fn stop_writes_what_may_leave_and_waits_for_no_answer() {
     talk.client.stop(talk.now);
     talk.quiet();
     talk.unblock()
-        .sends_publish(QoS::AtMostOnce, 0, "a", b"0")
         .sends_publish(QoS::AtLeastOnce, 1, "a", b"1")
+        .sends_publish(QoS::AtMostOnce, 0, "a", b"0")
         .sends_bytes(&[0xe0, 0])
         .settles(at_most_once, ReasonCode::SUCCESS)
         .closes()
