@@ -60,7 +60,7 @@ fn one_message_in_flight_is_kept_to_and_loses_nothing() {
     let messages = client.subscribe("t", QoS::ExactlyOnce).unwrap();
     let from = broker.log().len();
     let qos = |number: usize| {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             QoS::AtLeastOnce
         } else {
             QoS::ExactlyOnce

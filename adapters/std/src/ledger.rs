@@ -44,11 +44,11 @@ pub(crate) enum Pending {
 }
 
 impl Ledger {
-    pub(crate) fn new(unmatched: Buffer) -> Self {
+    pub(crate) fn new(unmatched: Buffer, adopts: bool) -> Self {
         Self {
             pending: HashMap::new(),
             load: Undelivered::default(),
-            router: Router::new(unmatched),
+            router: Router::new(unmatched, adopts),
             state: State::Connecting,
             watchers: Vec::new(),
             left: None,

@@ -17,6 +17,9 @@ pub(crate) struct Router {
     pub(crate) leaving: Vec<Leaving>,
     unmatched: Arc<Inbox<Message>>,
     last_id: u32,
+    /// Whether the session may hold subscriptions of an earlier program, with identifiers that
+    /// mean nothing here.
+    adopts: bool,
 }
 
 /// One filter, and everybody who reads it.
@@ -51,12 +54,13 @@ pub(crate) enum Standing {
 }
 
 impl Router {
-    pub(crate) fn new(unmatched: Buffer) -> Self {
+    pub(crate) fn new(unmatched: Buffer, adopts: bool) -> Self {
         Self {
             routes: Vec::new(),
             leaving: Vec::new(),
             unmatched: Inbox::new(unmatched),
             last_id: 0,
+            adopts,
         }
     }
 
@@ -201,7 +205,12 @@ impl Router {
         if found {
             return;
         }
-        // Without identifiers, or with those of a program that had the session before.
+        // The copy for a subscription that has ended meanwhile is nobody else's: others have
+        // their own.
+        let stray = !self.adopts && properties.subscription_identifiers().next().is_some();
+        if stray {
+            return self.unmatched.push(message, dropped);
+        }
         for route in self.routes.iter().filter(|route| route.matches(topic)) {
             route.deliver(&message, &mut dropped);
             found = true;

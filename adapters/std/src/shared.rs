@@ -62,7 +62,7 @@ impl Shared {
         Self {
             core: Mutex::new(Core {
                 machine: Client::new(options.config(), Heap::new(options.limits())),
-                ledger: Ledger::new(options.unmatched),
+                ledger: Ledger::new(options.unmatched, !options.clean_start),
                 queue: options.queue,
                 waiting: 0,
                 asleep: false,

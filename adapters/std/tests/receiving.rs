@@ -23,7 +23,8 @@ fn subscribe(
     filter: &str,
     options: impl Into<SubscribeOptions>,
 ) -> (Subscription, Option<u32>) {
-    let options = options.into();
+    // So that a peer that fails does not leave the other thread waiting.
+    let options = options.into().timeout(LIMIT);
     thread::scope(|scope| {
         let subscription = scope.spawn(move || client.subscribe(filter, options));
         let id = peer.grant(filter, QoS::AtLeastOnce);
@@ -84,15 +85,20 @@ fn a_copy_for_each_overlapping_subscription_goes_to_its_own_stream_only() {
         0,
         &[id(second), id(first)],
     );
-    // An identifier that an earlier program used: the filter says.
-    peer.publish_with("a/b", b"for all", QoS::AtMostOnce, 0, &[id(77)]);
+    // For a subscription that has ended meanwhile: the others have their own copies.
+    peer.publish_with("a/b", b"stray", QoS::AtMostOnce, 0, &[id(77)]);
+    peer.publish_with("a/b", b"end", QoS::AtMostOnce, 0, &[id(first), id(second)]);
     assert_eq!(
         [next(&one), next(&one), next(&one)],
-        ["for one", "for both", "for all"]
+        ["for one", "for both", "end"]
     );
     assert_eq!(
         [next(&two), next(&two), next(&two)],
-        ["for two", "for both", "for all"]
+        ["for two", "for both", "end"]
+    );
+    assert_eq!(
+        client.unmatched().recv_timeout(LIMIT).unwrap().text(),
+        "stray"
     );
 }
 
@@ -365,6 +371,12 @@ fn a_program_that_goes_on_with_a_session_gets_what_came_meanwhile() {
             "meanwhile"
         );
         assert_eq!(peer.expect_ack(PacketType::PubAck), 1);
+        // What was subscribed by that program has an identifier of its time.
+        let (mine, _) = subscribe(&client, &mut peer, "old/topic", QoS::AtLeastOnce);
+        let foreign = [Property::SubscriptionIdentifier(77)];
+        peer.publish_with("old/topic", b"now", QoS::AtMostOnce, 0, &foreign);
+        assert_eq!(next(&mine), "now");
+        std::mem::forget(mine);
         let unsubscribed = scope.spawn(move || {
             client.unsubscribe("old/#", LIMIT).unwrap();
             client.close(LIMIT).unwrap();
