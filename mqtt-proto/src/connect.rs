@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, has, read_properties, read_will_properties};
 use crate::reader::Reader;
-use crate::writer::{Writer, encode, packet_len};
+use crate::writer::{EncodeFault, Writer, encode, packet_len};
 use crate::{
     DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
@@ -160,19 +160,42 @@ impl<'a> Connect<'a> {
         ])?;
         self.properties
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
-        writer.text_inline(self.client_id, Field::ClientId)?;
+        let payload = |writer: &mut Writer<'_, '_>| {
+            writer.text_inline(self.client_id)?;
+            if let Some(will) = &self.will {
+                will.properties.write(PropertyRules::WILL, writer)?;
+                writer.binary_inline(will.topic.as_str().as_bytes())?;
+                writer.binary_inline(will.payload)?;
+            }
+            if let Some(user_name) = self.user_name {
+                writer.text_inline(user_name)?;
+            }
+            if let Some(password) = self.password {
+                writer.binary_inline(password)?;
+            }
+            Some(())
+        };
+        match payload(writer) {
+            Some(()) => Some(()),
+            None => self.explain(writer.fault()),
+        }
+    }
+
+    /// Why the payload was not written, if neither the buffer nor a property is the reason.
+    #[cold]
+    #[inline(never)]
+    fn explain(&self, fault: &mut EncodeFault) -> Option<()> {
+        fault.look_at_text(self.client_id, Field::ClientId);
         if let Some(will) = &self.will {
-            will.properties.write(PropertyRules::WILL, writer)?;
-            writer.topic_inline(will.topic.as_str())?;
-            writer.binary_inline(will.payload, Field::WillPayload)?;
+            fault.look_at_binary(will.payload, Field::WillPayload);
         }
         if let Some(user_name) = self.user_name {
-            writer.text_inline(user_name, Field::UserName)?;
+            fault.look_at_text(user_name, Field::UserName);
         }
         if let Some(password) = self.password {
-            writer.binary_inline(password, Field::Password)?;
+            fault.look_at_binary(password, Field::Password);
         }
-        Some(())
+        None
     }
 
     /// The Remaining Length without properties and their lengths.

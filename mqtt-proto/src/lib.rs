@@ -43,6 +43,7 @@ mod packet;
 mod packet_id;
 mod packet_type;
 mod payload_list;
+mod prefixed;
 mod property;
 mod publish;
 mod qos;

@@ -1,3 +1,5 @@
+use core::num::NonZeroUsize;
+
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::{Reader, decode};
@@ -142,11 +144,11 @@ impl<'a> Publish<'a> {
         attempt(
             |fault| {
                 let header_len = self.write_header(sender, self.payload.len(), out, fault)?;
-                let (place, _) = out
-                    .get_mut(header_len..)?
-                    .split_at_mut_checked(self.payload.len())?;
-                place.copy_from_slice(self.payload);
-                Some(header_len.wrapping_add(self.payload.len()))
+                let place = out.get_mut(header_len.get()..)?;
+                place
+                    .get_mut(..self.payload.len())?
+                    .copy_from_slice(self.payload);
+                header_len.checked_add(self.payload.len())
             },
             || self.encoded_len(),
         )
@@ -195,9 +197,10 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
         fault: &mut EncodeFault,
-    ) -> Option<usize> {
+    ) -> Option<NonZeroUsize> {
         let outline = Outline {
-            at_least: self.least_len().wrapping_add(1).saturating_add(payload_len),
+            // No harm if this wraps: the packet is refused when its length is known.
+            at_least: self.least_len().wrapping_add(1).wrapping_add(payload_len),
             absent: payload_len,
         };
         write_packet(
@@ -211,7 +214,7 @@ impl<'a> Publish<'a> {
 
     #[inline(always)]
     fn write_body(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
-        writer.topic_inline(self.topic_str())?;
+        writer.binary_inline(self.topic_str().as_bytes())?;
         match (self.qos, self.packet_id) {
             (QoS::AtMostOnce, None) if self.dup => return writer.fail(EncodeError::DupWithQoS0),
             (QoS::AtMostOnce, None) => {}

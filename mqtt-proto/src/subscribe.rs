@@ -83,7 +83,7 @@ impl<'a> Subscribe<'a> {
                 self.properties
                     .write(PropertyRules::of(PacketType::Subscribe, sender), writer)?;
                 for entry in self.subscriptions {
-                    writer.topic(entry.filter.as_str())?;
+                    writer.binary(entry.filter.as_str().as_bytes())?;
                     writer.byte(entry.options.to_byte())?;
                 }
                 Some(())

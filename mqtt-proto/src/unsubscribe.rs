@@ -73,7 +73,7 @@ impl<'a> Unsubscribe<'a> {
                 self.properties
                     .write(PropertyRules::of(PacketType::Unsubscribe, sender), writer)?;
                 for filter in self.filters {
-                    writer.topic(filter.as_str())?;
+                    writer.binary(filter.as_str().as_bytes())?;
                 }
                 Some(())
             },

@@ -1,3 +1,6 @@
+use core::num::NonZeroUsize;
+
+use crate::prefixed::{put, put_byte_and_text_inline, put_inline, put_text, put_text_inline};
 use crate::text::{MAX_LEN, has_nul};
 use crate::{EncodeError, Field, varint};
 
@@ -22,18 +25,36 @@ impl EncodeFault {
         self.0 = Some(error);
         None
     }
+
+    /// Looks for an error in a text that was not written, if there is none yet.
+    #[cold]
+    pub(crate) fn look_at_text(&mut self, text: &str, field: Field) {
+        if text.len() > MAX_LEN {
+            self.0.get_or_insert(EncodeError::StringTooLong(field));
+        } else if has_nul(text.as_bytes()) {
+            self.0.get_or_insert(EncodeError::NulInString(field));
+        }
+    }
+
+    /// Looks for an error in binary data that were not written, if there is none yet.
+    #[cold]
+    pub(crate) fn look_at_binary(&mut self, bytes: &[u8], field: Field) {
+        if bytes.len() > MAX_LEN {
+            self.0.get_or_insert(EncodeError::BinaryTooLong(field));
+        }
+    }
 }
 
 /// Runs `work`, which writes a packet; how many bytes it has written. If the buffer was too small,
 /// `measure` is asked how large it would have to be.
 #[inline(always)]
 pub(crate) fn attempt(
-    work: impl FnOnce(&mut EncodeFault) -> Option<usize>,
+    work: impl FnOnce(&mut EncodeFault) -> Option<NonZeroUsize>,
     measure: impl FnOnce() -> Result<usize, EncodeError>,
 ) -> Result<usize, EncodeError> {
     let mut fault = EncodeFault(None);
     match work(&mut fault) {
-        Some(len) => Ok(len),
+        Some(len) => Ok(len.get()),
         None => Err(match fault.0 {
             Some(error) => error,
             None => too_small(measure),
@@ -87,7 +108,7 @@ pub(crate) fn write_packet(
     fault: &mut EncodeFault,
     first_byte: impl FnOnce() -> u8,
     body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
-) -> Option<usize> {
+) -> Option<NonZeroUsize> {
     let Outline { at_least, absent } = outline;
     let mut header_len = varint::len_of(at_least).wrapping_add(1);
     let place = out.get_mut(header_len..)?;
@@ -105,10 +126,23 @@ pub(crate) fn write_packet(
         shift(out, header_len, body_len, exact)?;
         header_len = exact;
     }
-    let mut header = Writer { rest: out, fault };
-    header.byte(first_byte())?;
-    header.varint(remaining_length)?;
-    Some(header_len.wrapping_add(body_len))
+    write_header(out, first_byte(), remaining_length)?;
+    NonZeroUsize::new(header_len.wrapping_add(body_len))
+}
+
+#[inline(always)]
+fn write_header(out: &mut [u8], first_byte: u8, remaining_length: usize) -> Option<()> {
+    let [a, b] = [low_byte(remaining_length), low_byte(remaining_length >> 7)];
+    match remaining_length {
+        0..=0x7f => *out.first_chunk_mut()? = [first_byte, a],
+        0x80..=0x3fff => *out.first_chunk_mut()? = [first_byte, a | 0x80, b],
+        _ => {
+            let (first, rest) = out.split_first_mut()?;
+            *first = first_byte;
+            put_long_varint(rest, remaining_length)?;
+        }
+    }
+    Some(())
 }
 
 /// Moves `len` bytes further back, if there is room.
@@ -129,6 +163,12 @@ impl<'o, 'f> Writer<'o, 'f> {
         Self { rest, fault }
     }
 
+    /// Where errors are left.
+    #[inline(always)]
+    pub(crate) const fn fault(&mut self) -> &mut EncodeFault {
+        self.fault
+    }
+
     /// There is an error.
     #[inline(always)]
     pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
@@ -145,10 +185,10 @@ impl<'o, 'f> Writer<'o, 'f> {
     #[inline(always)]
     pub(crate) fn lend(
         &mut self,
-        work: impl FnOnce(&mut [u8], &mut EncodeFault) -> Option<usize>,
+        work: impl FnOnce(&mut [u8], &mut EncodeFault) -> Option<NonZeroUsize>,
     ) -> Option<()> {
         let written = work(self.rest, self.fault)?;
-        self.rest.split_off_mut(..written)?;
+        self.rest.split_off_mut(..written.get())?;
         Some(())
     }
 
@@ -212,94 +252,39 @@ impl<'o, 'f> Writer<'o, 'f> {
         Some(())
     }
 
-    /// A topic name or a topic filter: text of a valid length without U+0000.
+    /// Binary data, or text that is known to be valid. `None` also if there are too many bytes.
     #[inline(always)]
-    pub(crate) fn topic(&mut self, topic: &str) -> Option<()> {
-        self.rest = put(core::mem::take(&mut self.rest), topic.as_bytes())?;
-        Some(())
-    }
-
-    #[inline(always)]
-    pub(crate) fn binary(&mut self, bytes: &[u8], field: Field) -> Option<()> {
-        if bytes.len() > MAX_LEN {
-            return self.fail(EncodeError::BinaryTooLong(field));
-        }
+    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
         self.rest = put(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
+    /// Text. `None` also if U+0000 is in it, or if it is too long.
     #[inline(always)]
-    pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
-        match put_text(core::mem::take(&mut self.rest), text.as_bytes()) {
-            Some(rest) => {
-                self.rest = rest;
-                Some(())
-            }
-            None => text_fault(text, field, self.fault),
-        }
-    }
-
-    /// A byte and a text; faster than one after the other, but larger.
-    #[inline(always)]
-    pub(crate) fn byte_and_text(&mut self, byte: u8, text: &str, field: Field) -> Option<()> {
-        let [high, low] = prefix(text.as_bytes());
-        let rest = core::mem::take(&mut self.rest);
-        match put_unless(
-            rest,
-            [byte, high, low],
-            text.as_bytes(),
-            zeros,
-            |out, text| put_long_text(out, text, Some(byte)),
-        ) {
-            Some(rest) => {
-                self.rest = rest;
-                Some(())
-            }
-            None => text_fault(text, field, self.fault),
-        }
-    }
-
-    /// As [`text`](Self::text); faster, but larger.
-    #[inline(always)]
-    pub(crate) fn text_inline(&mut self, text: &str, field: Field) -> Option<()> {
-        let rest = core::mem::take(&mut self.rest);
-        match put_unless(
-            rest,
-            prefix(text.as_bytes()),
-            text.as_bytes(),
-            zeros,
-            |out, text| put_long_text(out, text, None),
-        ) {
-            Some(rest) => {
-                self.rest = rest;
-                Some(())
-            }
-            None => text_fault(text, field, self.fault),
-        }
+    pub(crate) fn text(&mut self, text: &str) -> Option<()> {
+        self.rest = put_text(core::mem::take(&mut self.rest), text.as_bytes())?;
+        Some(())
     }
 
     /// As [`binary`](Self::binary); faster, but larger.
     #[inline(always)]
-    pub(crate) fn binary_inline(&mut self, bytes: &[u8], field: Field) -> Option<()> {
-        if bytes.len() > MAX_LEN {
-            return self.fail(EncodeError::BinaryTooLong(field));
-        }
-        let rest = core::mem::take(&mut self.rest);
-        self.rest = put_unless(rest, prefix(bytes), bytes, |_| 0, put_long)?;
+    pub(crate) fn binary_inline(&mut self, bytes: &[u8]) -> Option<()> {
+        self.rest = put_inline(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
-    /// As [`topic`](Self::topic); faster, but larger.
+    /// A byte, then as [`text_inline`](Self::text_inline).
     #[inline(always)]
-    pub(crate) fn topic_inline(&mut self, topic: &str) -> Option<()> {
+    pub(crate) fn byte_and_text_inline(&mut self, byte: u8, text: &str) -> Option<()> {
         let rest = core::mem::take(&mut self.rest);
-        self.rest = put_unless(
-            rest,
-            prefix(topic.as_bytes()),
-            topic.as_bytes(),
-            |_| 0,
-            put_long,
-        )?;
+        self.rest = put_byte_and_text_inline(rest, byte, text.as_bytes())?;
+        Some(())
+    }
+
+    /// As [`text`](Self::text); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn text_inline(&mut self, text: &str) -> Option<()> {
+        self.rest = put_text_inline(core::mem::take(&mut self.rest), text.as_bytes())?;
         Some(())
     }
 }
@@ -315,135 +300,9 @@ fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
     Some(rest)
 }
 
-/// Writes bytes after their length, which is at most 65,535; what is left of the buffer.
-#[inline(never)]
-fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
-    put_unless(out, prefix(bytes), bytes, |_| 0, put_long)
-}
-
-/// As [`put`], but `None` also if U+0000 is among the bytes, or there are too many.
-#[inline(never)]
-fn put_text<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o mut [u8]> {
-    put_unless(out, prefix(text), text, zeros, |out, text| {
-        put_long_text(out, text, None)
-    })
-}
-
-/// Why text was not written, if the buffer is not the reason.
-#[cold]
-#[inline(never)]
-fn text_fault(text: &str, field: Field, fault: &mut EncodeFault) -> Option<()> {
-    if text.len() > MAX_LEN {
-        return fault.fail(EncodeError::StringTooLong(field));
-    }
-    if has_nul(text.as_bytes()) {
-        return fault.fail(EncodeError::NulInString(field));
-    }
-    None
-}
-
-/// The length of bytes that are not too many.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation)]
-const fn prefix(bytes: &[u8]) -> [u8; 2] {
-    (bytes.len() as u16).to_be_bytes()
-}
-
-/// Writes bytes after their prefix, if `flaws` is 0 for all words of eight bytes. Most fields are
-/// short, and copying words that overlap costs less than a call; the others are left to `long`.
-#[inline(always)]
-fn put_unless<'o, const N: usize>(
-    out: &'o mut [u8],
-    prefix: [u8; N],
-    bytes: &[u8],
-    flaws: impl Fn(u64) -> u64,
-    long: impl FnOnce(&'o mut [u8], &[u8]) -> Option<&'o mut [u8]>,
-) -> Option<&'o mut [u8]> {
-    if bytes.len() > 32 {
-        return long(out, bytes);
-    }
-    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(N))?;
-    let (prefix_place, place) = place.split_at_mut_checked(N)?;
-    for (to, from) in prefix_place.iter_mut().zip(prefix) {
-        *to = from;
-    }
-    // Everything is loaded before it is stored, so that it is loaded once.
-    let found = if bytes.len() >= 8 {
-        if bytes.len() <= 16 {
-            let (front, back) = (*bytes.first_chunk::<8>()?, *bytes.last_chunk::<8>()?);
-            *place.first_chunk_mut()? = front;
-            *place.last_chunk_mut()? = back;
-            flaws(u64::from_ne_bytes(front)) | flaws(u64::from_ne_bytes(back))
-        } else {
-            let (front, back) = (*bytes.first_chunk::<16>()?, *bytes.last_chunk::<16>()?);
-            *place.first_chunk_mut()? = front;
-            *place.last_chunk_mut()? = back;
-            let [front, back] = [front, back].map(u128::from_ne_bytes);
-            let words = [front, front >> 64, back, back >> 64].map(low_word);
-            words.into_iter().fold(0, |found, word| found | flaws(word))
-        }
-    } else if bytes.len() >= 4 {
-        let (front, back) = (*bytes.first_chunk::<4>()?, *bytes.last_chunk::<4>()?);
-        *place.first_chunk_mut()? = front;
-        *place.last_chunk_mut()? = back;
-        let [front, back] = [front, back].map(|half| u64::from(u32::from_ne_bytes(half)));
-        flaws(front | back << 32)
-    } else {
-        // Up to three bytes: the first, the middle one and the last, which may be the same.
-        let middle = bytes.len() >> 1;
-        let [Some(&a), Some(&b), Some(&c)] = [bytes.first(), bytes.get(middle), bytes.last()]
-        else {
-            return Some(rest);
-        };
-        *place.first_mut()? = a;
-        *place.get_mut(middle)? = b;
-        *place.last_mut()? = c;
-        flaws(u64::from_ne_bytes([a, b, c, c, c, c, c, c]))
-    };
-    if found == 0 { Some(rest) } else { None }
-}
-
-/// Not 0 if a byte of the word is.
-#[inline(always)]
-const fn zeros(word: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    word.wrapping_sub(ONES) & !word & ONES << 7
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation)]
-const fn low_word(block: u128) -> u64 {
-    block as u64
-}
-
-#[inline(never)]
-fn put_long<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
-    let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
-    let (len, place) = place.split_first_chunk_mut()?;
-    *len = u16::try_from(bytes.len()).ok()?.to_be_bytes();
-    place.copy_from_slice(bytes);
-    Some(rest)
-}
-
-#[inline(never)]
-fn put_long_text<'o>(
-    mut out: &'o mut [u8],
-    text: &[u8],
-    before: Option<u8>,
-) -> Option<&'o mut [u8]> {
-    if let Some(byte) = before {
-        *out.split_off_first_mut()? = byte;
-    }
-    if has_nul(text) {
-        None
-    } else {
-        put_long(out, text)
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation)]
-const fn low_byte(value: usize) -> u8 {
+pub(crate) const fn low_byte(value: usize) -> u8 {
     value as u8
 }
 

@@ -1,6 +1,8 @@
+use core::num::NonZeroUsize;
+
 use super::legality::{ALWAYS, REPEATED_SUBSCRIPTION_ID, bit, has};
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
-use crate::writer::{EncodeFault, Writer, shift};
+use crate::writer::{EncodeFault, Writer, low_byte, shift};
 use crate::{EncodeError, Field, QoS, varint};
 
 impl Properties<'_> {
@@ -38,10 +40,10 @@ fn write_prefixed(
     rules: &'static PropertyRules,
     out: &mut [u8],
     fault: &mut EncodeFault,
-) -> Option<usize> {
-    let (first, rest) = match properties.0 {
+) -> Option<NonZeroUsize> {
+    let mut list = match properties.0 {
         Source::Wire { block, present } => return write_wire(block, present, rules, out, fault),
-        Source::List(first, rest) => (first, rest),
+        Source::List(first, _) => first,
     };
     // The length takes one byte more often than not; if it takes more, the properties are moved.
     let (len_place, place) = out.split_first_mut()?;
@@ -49,20 +51,22 @@ fn write_prefixed(
     let mut writer = Writer::new(place, fault);
     // What must not come any more: what the packet does not allow, and what has come.
     let mut refused = !rules.allowed;
-    let (mut list, mut next) = (first, rest);
+    let mut at_rest = false;
     loop {
-        for property in list {
-            let id = property.id();
-            if has(refused, id) {
-                return writer.fail(refusal(id, rules));
+        while let Some((property, others)) = list.split_first() {
+            list = others;
+            if has(refused, property.id()) {
+                return writer.fail(refusal(property.id(), rules));
             }
-            refused = (refused | bit(id)) & !rules.repeatable;
-            property.write(&mut writer)?;
+            refused |= bit(property.id()) & !rules.repeatable;
+            if property.write(&mut writer).is_none() {
+                return property.explain(fault);
+            }
         }
-        if next.is_empty() {
-            break;
+        match properties.0 {
+            Source::List(_, rest) if !at_rest => (list, at_rest) = (rest, true),
+            _ => break,
         }
-        (list, next) = (next, &[]);
     }
     if lacks_method(refused, rules) {
         return writer.fail(EncodeError::MissingProperty(
@@ -70,17 +74,17 @@ fn write_prefixed(
         ));
     }
     let len = room.wrapping_sub(writer.room());
-    match u8::try_from(len) {
-        Ok(byte @ 0..0x80) => *len_place = byte,
-        _ => return widen(out, len, fault),
+    if len >= 0x80 {
+        return widen(out, len, fault);
     }
-    Some(len.wrapping_add(1))
+    *len_place = low_byte(len);
+    NonZeroUsize::new(len.wrapping_add(1))
 }
 
 /// Makes room for a length of more than one byte and writes it.
 #[cold]
 #[inline(never)]
-fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<usize> {
+fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<NonZeroUsize> {
     if len > varint::MAX as usize {
         return fault.fail(EncodeError::TooLarge {
             remaining_length: len,
@@ -89,7 +93,7 @@ fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<usize> {
     let len_len = varint::len_of(len);
     shift(out, 1, len, len_len)?;
     Writer::new(out, fault).varint(len)?;
-    len.checked_add(len_len)
+    NonZeroUsize::new(len.checked_add(len_len)?)
 }
 
 /// Properties that were decoded, perhaps from another packet.
@@ -100,7 +104,7 @@ fn write_wire(
     rules: &'static PropertyRules,
     out: &mut [u8],
     fault: &mut EncodeFault,
-) -> Option<usize> {
+) -> Option<NonZeroUsize> {
     for id in PropertyId::ALL {
         if present & !rules.allowed & bit(id) != 0 {
             return fault.fail(refusal(id, rules));
@@ -118,7 +122,7 @@ fn write_wire(
     let mut writer = Writer::new(out, fault);
     writer.varint(block.len())?;
     writer.block(block)?;
-    block.len().checked_add(varint::len_of(block.len()))
+    NonZeroUsize::new(block.len().checked_add(varint::len_of(block.len()))?)
 }
 
 /// Whether Authentication Method is missing, given what is refused after the last property: none
@@ -177,14 +181,14 @@ impl Property<'_> {
         value_len.saturating_add(1)
     }
 
+    /// Writes the property. If that fails, [`explain`](Self::explain) knows why.
     #[inline(always)]
     fn write(&self, writer: &mut Writer<'_, '_>) -> Option<()> {
-        let field = Field::Property(self.id());
         let id = self.id() as u8;
         match *self {
             Self::UserProperty(name, value) => {
-                writer.byte_and_text(id, name, field)?;
-                writer.text_inline(value, field)
+                writer.byte_and_text_inline(id, name)?;
+                writer.text_inline(value)
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
@@ -193,23 +197,21 @@ impl Property<'_> {
             | Self::ServerReference(text)
             | Self::ReasonString(text) => {
                 writer.byte(id)?;
-                writer.text(text, field)
+                writer.text(text)
             }
             Self::ResponseTopic(topic) => {
                 writer.byte(id)?;
-                writer.topic(topic.as_str())
+                writer.binary(topic.as_str().as_bytes())
             }
             Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
                 writer.byte(id)?;
-                writer.binary(bytes, field)
+                writer.binary(bytes)
             }
             Self::MaximumPacketSize(0)
             | Self::ReceiveMaximum(0)
             | Self::TopicAlias(0)
             | Self::MaximumQoS(QoS::ExactlyOnce)
-            | Self::SubscriptionIdentifier(0 | 268_435_456..) => {
-                writer.fail(EncodeError::PropertyValue(self.id()))
-            }
+            | Self::SubscriptionIdentifier(0 | 268_435_456..) => None,
             Self::MessageExpiryInterval(value)
             | Self::SessionExpiryInterval(value)
             | Self::WillDelayInterval(value)
@@ -231,5 +233,36 @@ impl Property<'_> {
                 writer.varint(value as usize)
             }
         }
+    }
+
+    /// Why the property was not written, if the buffer is not the reason.
+    #[cold]
+    #[inline(never)]
+    fn explain<T>(&self, fault: &mut EncodeFault) -> Option<T> {
+        let field = Field::Property(self.id());
+        match *self {
+            Self::UserProperty(name, value) => {
+                fault.look_at_text(name, field);
+                fault.look_at_text(value, field);
+            }
+            Self::ContentType(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => fault.look_at_text(text, field),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
+                fault.look_at_binary(bytes, field);
+            }
+            Self::MaximumPacketSize(0)
+            | Self::ReceiveMaximum(0)
+            | Self::TopicAlias(0)
+            | Self::MaximumQoS(QoS::ExactlyOnce)
+            | Self::SubscriptionIdentifier(0 | 268_435_456..) => {
+                return fault.fail(EncodeError::PropertyValue(self.id()));
+            }
+            _ => {}
+        }
+        None
     }
 }
