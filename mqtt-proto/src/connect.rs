@@ -118,7 +118,7 @@ impl<'a> Connect<'a> {
             .as_ref()
             .map_or(0, |will| will.properties.prefixed_len());
         packet_len(
-            self.least_len(usize::saturating_add)
+            self.least_len()
                 .saturating_add(self.properties.prefixed_len())
                 .saturating_add(will_properties),
         )
@@ -132,8 +132,8 @@ impl<'a> Connect<'a> {
         if !PacketType::Connect.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
         }
-        // No harm if this wraps: what has such a length is refused as it is written.
-        let at_least = self.least_len(usize::wrapping_add);
+        // Most take less than 128 bytes, and to find out costs more than to move what takes more.
+        let at_least = 0;
         encode(
             out,
             PacketType::Connect.first_byte(),
@@ -199,22 +199,16 @@ impl<'a> Connect<'a> {
     }
 
     /// The Remaining Length without properties and their lengths.
-    #[inline(always)]
-    fn least_len(&self, add: impl Fn(usize, usize) -> usize) -> usize {
-        let mut len = add(12, self.client_id.len());
-        if let Some(will) = &self.will {
-            len = add(
-                add(len, will.topic.as_str().len()),
-                add(will.payload.len(), 4),
-            );
-        }
-        if let Some(user_name) = self.user_name {
-            len = add(len, add(user_name.len(), 2));
-        }
-        if let Some(password) = self.password {
-            len = add(len, add(password.len(), 2));
-        }
-        len
+    fn least_len(&self) -> usize {
+        let prefixed = |len: usize| len.saturating_add(2);
+        let will = self.will.as_ref().map_or(0, |will| {
+            prefixed(will.topic.as_str().len()).saturating_add(prefixed(will.payload.len()))
+        });
+        prefixed(self.client_id.len())
+            .saturating_add(10)
+            .saturating_add(will)
+            .saturating_add(self.user_name.map_or(0, |name| prefixed(name.len())))
+            .saturating_add(self.password.map_or(0, |password| prefixed(password.len())))
     }
 
     fn flags(&self) -> u8 {
