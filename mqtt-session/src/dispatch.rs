@@ -11,8 +11,8 @@ use crate::machine::{Machine, Stores};
 use crate::settle::Answer;
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, Auth, ConnAck, PacketId, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
-    Sender as From,
+    Ack, Auth, ConnAck, PacketId, PacketType, Properties, Property, Publish, QoS, RawPacket,
+    ReasonCode, Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -93,29 +93,23 @@ impl Machine {
         }
     }
 
-    /// A whole PUBLISH: what is owed for it is noted.
-    #[inline]
-    pub(crate) fn take_publish(
+    /// A whole PUBLISH with a packet identifier: what is owed for it is noted.
+    #[inline(never)]
+    pub(crate) fn take_receipt(
         &mut self,
-        publish: &Publish<'_>,
+        qos: QoS,
+        id: PacketId,
         mut stores: Stores<'_>,
     ) -> Result<Taken, Violation> {
-        let Some(id) = publish.packet_id.map(PacketId::value) else {
-            if publish.topic.is_none() || !publish.properties.is_empty() {
-                let (_, mut receiver) = self.halves(stores);
-                receiver.admit(publish)?;
-            }
-            return Ok(Taken::Fresh(None));
-        };
         self.make_room_for_receipt(&mut stores);
         let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
-        let fresh = receiver.admit(publish)?;
-        let token = receiver.accept(publish.qos, id, !fresh, acknowledge, &mut sender)?;
-        Ok(if fresh {
-            Taken::Fresh(token)
-        } else {
+        let known = receiver.admit_id(qos, id.value())?;
+        let token = receiver.accept(qos, id.value(), known, acknowledge, &mut sender)?;
+        Ok(if known.seen {
             Taken::Seen
+        } else {
+            Taken::Fresh(token)
         })
     }
 

@@ -45,12 +45,12 @@ impl Machine {
                     return Err(Violation::LargerThanBuffer);
                 }
                 let (_, mut receiver) = self.halves(stores);
-                let fresh = receiver.admit(&publish)?;
+                let known = receiver.admit(&publish)?;
                 let total = header.packet_len().saturating_sub(pinned);
                 self.intake.partial = Some(Partial {
                     offset: 0,
                     total,
-                    duplicate: !fresh,
+                    duplicate: known.seen,
                 });
                 rx.cursor.pin(pinned);
                 Ok(Told::Nothing)
@@ -118,6 +118,7 @@ impl Machine {
         debug_assert_ne!(publish.qos, QoS::AtMostOnce);
         let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
-        receiver.accept(publish.qos, id, duplicate, acknowledge, &mut sender)
+        let known = receiver.known(duplicate, id);
+        receiver.accept(publish.qos, id, known, acknowledge, &mut sender)
     }
 }

@@ -113,15 +113,32 @@ impl Machine {
                         Ok(publish) => publish,
                         Err(error) => return Action::Event(self.violate(error.into(), outbound)),
                     };
-                    let stores = Stores {
-                        outbound: &mut *outbound,
-                        inbound: &mut *inbound,
-                    };
-                    let token = match self.take_publish(&publish, stores) {
-                        Ok(Taken::Fresh(token)) => Some(token),
-                        Ok(Taken::Seen) => None,
-                        Err(violation) => return Action::Event(self.violate(violation, outbound)),
-                    };
+                    if !publish.properties.is_empty() {
+                        // A copy, so that the packet itself need not be in memory.
+                        let publish = publish;
+                        let stores = Stores {
+                            outbound: &mut *outbound,
+                            inbound: &mut *inbound,
+                        };
+                        let (_, mut receiver) = self.halves(stores);
+                        if let Err(violation) = receiver.admit_alias(&publish) {
+                            return Action::Event(self.violate(violation, outbound));
+                        }
+                    }
+                    let mut token = Some(None);
+                    if let Some(id) = publish.packet_id {
+                        let stores = Stores {
+                            outbound: &mut *outbound,
+                            inbound: &mut *inbound,
+                        };
+                        token = match self.take_receipt(publish.qos, id, stores) {
+                            Ok(Taken::Fresh(token)) => Some(token),
+                            Ok(Taken::Seen) => None,
+                            Err(violation) => {
+                                return Action::Event(self.violate(violation, outbound));
+                            }
+                        };
+                    }
                     rx.cursor.consume(raw.len());
                     if let Some(token) = token {
                         self.connection.unread = rx.cursor.len();

@@ -23,6 +23,22 @@ const OPEN: u16 = 1;
 /// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
 const EARLIER: u16 = 2;
 
+/// What is known of a message that comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Known {
+    /// It was delivered before.
+    pub(crate) seen: bool,
+    /// What its identifier stands for.
+    state: Option<u16>,
+}
+
+impl Known {
+    const NOT: Self = Self {
+        seen: false,
+        state: None,
+    };
+}
+
 /// What outlives a transport on the receiving side; the identifiers are in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Receipts {
@@ -96,27 +112,46 @@ impl Receipts {
 }
 
 impl Receiver<'_> {
-    /// Holds a PUBLISH against the limits and resolves its topic alias. True: it is to be
-    /// delivered; false: it was delivered before.
-    pub(crate) fn admit(&mut self, publish: &Publish<'_>) -> Result<bool, Violation> {
-        let alias = if publish.properties.is_empty() {
-            None
-        } else {
-            publish.properties.topic_alias()
-        };
-        self.resolve_alias(publish, alias)?;
-        let Some(id) = publish.packet_id.map(PacketId::value) else {
-            return Ok(true);
-        };
-        if publish.qos == QoS::ExactlyOnce
-            && id_table::find(self.store.parts().received, id).is_some()
-        {
-            return Ok(false);
+    /// Holds a PUBLISH against the limits and resolves its topic alias; what is known of its
+    /// identifier. A message that is known is not delivered again.
+    pub(crate) fn admit(&mut self, publish: &Publish<'_>) -> Result<Known, Violation> {
+        self.admit_alias(publish)?;
+        match publish.packet_id {
+            Some(id) => self.admit_id(publish.qos, id.value()),
+            None => Ok(Known::NOT),
+        }
+    }
+
+    /// Resolves the topic alias of a PUBLISH, if it has one.
+    pub(crate) fn admit_alias(&mut self, publish: &Publish<'_>) -> Result<(), Violation> {
+        match publish.properties.topic_alias() {
+            Some(alias) => self.resolve_alias(publish, alias),
+            // Without an alias there is a topic name: the codec saw to it.
+            None => Ok(()),
+        }
+    }
+
+    /// Holds the identifier of a PUBLISH against those that are known, and against the quota.
+    pub(crate) fn admit_id(&mut self, qos: QoS, id: u16) -> Result<Known, Violation> {
+        if qos == QoS::ExactlyOnce {
+            let state = id_table::find(self.store.parts().received, id);
+            if state.is_some() {
+                return Ok(Known { seen: true, state });
+            }
         }
         if self.outstanding() >= self.intake.receive_maximum {
             return Err(Violation::ReceiveMaximum);
         }
-        Ok(true)
+        Ok(Known::NOT)
+    }
+
+    /// The last part of a message has come: what is known of it now.
+    pub(crate) fn known(&mut self, seen: bool, id: u16) -> Known {
+        let state = id_table::find(self.store.parts().received, id);
+        Known {
+            seen,
+            state: state.filter(|_| seen),
+        }
     }
 
     /// Messages the server has not got its last acknowledgement for, as far as this connection
@@ -129,15 +164,7 @@ impl Receiver<'_> {
             .saturating_add(self.intake.open)
     }
 
-    fn resolve_alias(
-        &mut self,
-        publish: &Publish<'_>,
-        alias: Option<u16>,
-    ) -> Result<(), Violation> {
-        // Without an alias there is a topic name: the codec saw to it.
-        let Some(alias) = alias else {
-            return Ok(());
-        };
+    fn resolve_alias(&mut self, publish: &Publish<'_>, alias: u16) -> Result<(), Violation> {
         if alias == 0 || alias > self.intake.topic_alias_maximum {
             return Err(Violation::TopicAlias(alias));
         }
@@ -170,53 +197,61 @@ impl Receiver<'_> {
 
     /// Remembers a QoS 2 message. The tables may have to grow for it although nothing is owed:
     /// a server may have many messages between PUBREC and PUBREL.
-    fn remember(&mut self, id: u16) -> bool {
-        id_table::insert(self.store.parts().received, id, OWED)
-            || (self.grow() && id_table::insert(self.store.parts().received, id, OWED))
+    fn remember(&mut self, id: u16, state: u16) -> bool {
+        id_table::insert(self.store.parts().received, id, state)
+            || (self.grow() && id_table::insert(self.store.parts().received, id, state))
     }
 
     /// A PUBLISH has been received whole: what is owed for it from now on.
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
     /// message counts as received. Otherwise the token lets the application acknowledge it.
+    #[inline]
     pub(crate) fn accept(
         &mut self,
         qos: QoS,
         id: u16,
-        duplicate: bool,
+        known: Known,
         acknowledge: Acknowledge,
         sender: &mut Sender<'_>,
     ) -> Result<Option<AckToken>, Violation> {
-        if qos == QoS::AtMostOnce {
-            return Ok(None);
-        }
-        let manual = acknowledge == Acknowledge::Manually && !duplicate;
+        let manual = acknowledge == Acknowledge::Manually && !known.seen;
+        let at_once = !manual && self.intake.acks.is_empty() && sender.out.line.is_up();
+        let (kind, packet) = match qos {
+            QoS::AtMostOnce => return Ok(None),
+            QoS::AtLeastOnce if manual => (OwedKind::PubAckAwaited, PacketType::PubAck),
+            QoS::AtLeastOnce => (OwedKind::PubAck, PacketType::PubAck),
+            QoS::ExactlyOnce if manual => (OwedKind::PubRecAwaited, PacketType::PubRec),
+            QoS::ExactlyOnce => (OwedKind::PubRec, PacketType::PubRec),
+        };
         if qos == QoS::ExactlyOnce {
-            let parts = self.store.parts();
-            match id_table::find(parts.received, id) {
+            match known.state {
                 // The acknowledgement is on its way or in the application's hands.
                 Some(OWED) => return Ok(None),
                 Some(OPEN) => self.intake.open = self.intake.open.saturating_sub(1),
                 _ => {}
             }
-            if !self.remember(id) {
+            if !self.remember(id, if at_once { OPEN } else { OWED }) {
                 return Err(Violation::ReceiveMaximum);
             }
         }
-        let kind = match (qos, manual) {
-            (QoS::ExactlyOnce, true) => OwedKind::PubRecAwaited,
-            (QoS::ExactlyOnce, false) => OwedKind::PubRec,
-            (_, true) => OwedKind::PubAckAwaited,
-            (_, false) => OwedKind::PubAck,
-        };
+        if at_once {
+            if sender.write_ack(packet, id, ReasonCode::SUCCESS) {
+                if qos == QoS::ExactlyOnce {
+                    self.intake.open = self.intake.open.saturating_add(1);
+                }
+                return Ok(None);
+            }
+            sender.out.line.blocked = true;
+            if qos == QoS::ExactlyOnce {
+                id_table::insert(self.store.parts().received, id, OWED);
+            }
+        }
         let owed = Owed {
             id,
             kind,
             reason: ReasonCode::SUCCESS,
         };
-        if !manual && self.intake.acks.is_empty() && self.write(owed, sender) {
-            return Ok(None);
-        }
         sender.out.exchanges.work.note(Work::PUMP);
         let parts = self.store.parts();
         if !self.intake.acks.push(parts.acks, owed) {
