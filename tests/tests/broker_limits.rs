@@ -80,6 +80,8 @@ fn one_message_in_flight_is_kept_to_and_loses_nothing() {
     for number in 0..COUNT {
         assert_eq!(next(&messages).text(), number.to_string());
     }
+    client.close(LIMIT).unwrap();
+    broker.wait_for_log(from, "Client one-by-one disconnected");
     let mut open = 0;
     for line in broker.log().since(from) {
         open += i32::from(line.contains("Received PUBLISH from one-by-one"));

@@ -253,7 +253,8 @@ impl Options {
     /// program of the same client identifier, leaves it there when it closes, and gets what came
     /// meanwhile, on [`Client::unmatched`](crate::Client::unmatched) where it comes before the
     /// filter is subscribed. What that program had in flight is not known here: a QoS 2 message
-    /// may then be taken by the server for one of its own.
+    /// may then be taken by the server for one of its own. Some servers, among them Mosquitto
+    /// 2.0, keep only such a session through a restart of their own.
     #[must_use]
     pub fn clean_start(mut self, yes: bool) -> Self {
         self.clean_start = yes;
