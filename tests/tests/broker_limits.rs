@@ -27,6 +27,8 @@ fn a_wrong_password_is_a_typed_error_and_not_tried_again() {
 
     let client = Client::connect(&broker.url(), options("friend").login("ann", "secret")).unwrap();
     publish(&client, "t", "m", QoS::AtLeastOnce);
+    // The log is in order, and read behind the event.
+    broker.wait_for_log(from, "Sending PUBACK to friend");
     let refusals = |line: &&String| line.contains("Sending CONNACK") && line.ends_with("(0, 135)");
     let log = broker.log().since(from);
     assert_eq!(log.iter().filter(refusals).count(), 1, "{}", log.join("\n"));
