@@ -6,6 +6,13 @@
 
 use crate::slots::{NIL, Record};
 
+/// So few bytes are moved for any room at all.
+const MOVED_AT_ONCE: u32 = 4096;
+
+/// Of more, gaps must be at least one part in so many: so many bytes are moved for each that
+/// becomes free, at most.
+const SHARE: u32 = 16;
+
 /// Bytes in front of each block: the record it belongs to and its length.
 pub(crate) const BLOCK_HEADER: usize = 6;
 
@@ -32,6 +39,13 @@ impl Arena {
     pub(crate) fn fits_packed(&self, bytes: &[u8], len: usize) -> bool {
         let free = bytes.len().saturating_sub(self.live as usize);
         len.saturating_add(BLOCK_HEADER) <= free
+    }
+
+    /// Whether closing the gaps frees enough for what it moves. Where a full store gets a little
+    /// room with each acknowledgement, closing them each time would move everything each time.
+    pub(crate) fn pays_to_pack(&self) -> bool {
+        let gaps = self.end.saturating_sub(self.live);
+        self.end <= MOVED_AT_ONCE || gaps >= self.end / SHARE
     }
 
     /// All that can be taken at the end, behind `prefix` bytes.

@@ -91,7 +91,7 @@ pub use store::{Heap, HeapLimits};
 pub use violation::Violation;
 
 pub use mqtt_proto::{
-    Auth, ConnAck, Disconnect, PayloadFormat, Properties, Property, PropertyId, QoS, ReasonCode,
-    ReasonCodes, RetainHandling, Subscription, SubscriptionOptions, TopicError, TopicFilter,
-    TopicName, Will,
+    Auth, ConnAck, DecodeError, DecodeErrorKind, Disconnect, EncodeError, Field, PacketType,
+    PayloadFormat, Properties, Property, PropertyId, QoS, ReasonCode, ReasonCodes, RetainHandling,
+    Subscription, SubscriptionOptions, TopicError, TopicFilter, TopicName, Will,
 };

@@ -168,8 +168,11 @@ impl Machine {
         } else {
             connect.client_id
         };
-        let clean_start =
-            connect.clean_start && (self.out.config.clean_start_always || !self.identity.accepted);
+        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
+        let another_client = self.identity.client.is_some() && self.identity.client != client;
+        // Another client's session was not thrown away yet.
+        let first = !self.identity.accepted || another_client;
+        let clean_start = connect.clean_start && (self.out.config.clean_start_always || first);
         let packet = Packet {
             clean_start,
             keep_alive: connect.keep_alive,
@@ -193,7 +196,6 @@ impl Machine {
             .map_err(ConnectError::Invalid)?;
         line.tx.commit(written);
         self.out.line = line;
-        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
         let expiry = asked.session_expiry_interval().unwrap_or(0);
         self.intake = Intake {
             receive_maximum,
@@ -216,7 +218,7 @@ impl Machine {
             method: asked.authentication_method().map(fingerprint),
             clean_start,
             anonymous: client_id.is_empty(),
-            another_client: self.identity.client.is_some() && self.identity.client != client,
+            another_client,
             client,
             ..Connection::new()
         };

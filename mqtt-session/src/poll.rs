@@ -64,6 +64,11 @@ impl Machine {
         let Stores { outbound, inbound } = stores;
         self.out.clock.advance(now);
         if self.out.clock.is_due() {
+            // Before anything is judged late: what came in is a sign of life, however late the
+            // caller looked.
+            if self.phase.reads() {
+                self.note_life(&rx);
+            }
             self.on_due(outbound);
         }
         if self.out.exchanges.work.has(Work::TELL)
@@ -186,12 +191,12 @@ impl Machine {
         }
         if self.out.exchanges.work.has(Work::PUMP) {
             self.write(outbound, inbound);
-            // What may not leave was given up: nothing would wake the caller to be told later.
-            if self.out.exchanges.work.has(Work::TELL)
-                && let Some(event) = self.next_told(outbound, &mut rx)
-            {
-                return Action::Event(event);
-            }
+        }
+        // What may not leave was given up: nothing would wake the caller to be told later.
+        if self.out.exchanges.work.has(Work::TELL)
+            && let Some(event) = self.next_told(outbound, &mut rx)
+        {
+            return Action::Event(event);
         }
         if self.phase.writes()
             && let Some((part, start, end)) = self.next_bytes(outbound)
@@ -439,6 +444,11 @@ impl Machine {
 
     fn on_due_connected(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
         let now = self.out.clock.now;
+        // What was not offered yet, the transport could not take: it is held to that from now on.
+        // A call may have queued it long after the last time that the machine was told.
+        if self.out.line.tx.has_next() && self.stall_deadline() <= now {
+            self.out.line.stalled_since = now;
+        }
         if self.out.line.standing == Standing::Stopping && now >= self.connection.deadline {
             self.fail(Cause::Stopped);
         } else if self.stall_deadline() <= now {

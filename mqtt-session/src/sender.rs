@@ -10,6 +10,7 @@ use crate::request::{Publish, RequestError};
 use crate::slots::{Flags, Stage};
 use crate::store::OutboundStore;
 use crate::stored;
+use crate::transmit::RESERVE;
 use mqtt_proto::{
     EncodeError, Filters, Properties, Property, PropertyId, Publish as Packet, QoS, Sender as From,
     Subscribe, Subscription, Subscriptions, TopicFilter, Unsubscribe,
@@ -93,7 +94,10 @@ impl Sender<'_> {
             payload: if apart { &[] } else { publish.payload },
         };
         let slot = self.free_slot()?;
-        if publish.qos == QoS::AtMostOnce && !apart && self.goes_straight() {
+        // What expires at once is given up, as it is where it waits: servers take an interval of
+        // zero for none at all.
+        let lives = publish.expiry != Some(0);
+        if publish.qos == QoS::AtMostOnce && !apart && lives && self.goes_straight() {
             // Encoded once, straight to where it leaves from; what does not fit there is stored.
             match packet.encode(From::Client, self.out.line.tx.spare(self.store.transmit())) {
                 Ok(len) => {
@@ -116,6 +120,10 @@ impl Sender<'_> {
             stored
         };
         self.check_len(len)?;
+        if apart && !self.store.grow_transmit(stored.saturating_add(RESERVE)) {
+            // Its header could never be written in front of its payload.
+            return Err(RequestError::LargerThanStore);
+        }
         let mut parts = self.store.parts();
         let block = prefix.saturating_add(stored);
         let mut flags = Flags::STORED;
@@ -263,18 +271,17 @@ impl Sender<'_> {
         if self.store.grow_arena(arena.end as usize, needed) {
             return Ok(());
         }
-        let parts = self.store.parts();
-        if arena.fits_packed(parts.arena, len) {
-            arena.pack(parts.arena, parts.records);
-            return Ok(());
-        }
-        // Packed, a smaller growth may do where the one above did not.
-        arena.pack(parts.arena, parts.records);
-        if self.store.grow_arena(arena.end as usize, needed) {
-            return Ok(());
-        }
         if needed > self.store.arena_limit() {
             return Err(RequestError::LargerThanStore);
+        }
+        // Packed, a smaller growth may do where the one above did not.
+        if arena.live().saturating_add(needed) > self.store.arena_limit() || !arena.pays_to_pack() {
+            return Err(RequestError::NoRoom);
+        }
+        let parts = self.store.parts();
+        arena.pack(parts.arena, parts.records);
+        if arena.fits(parts.arena, len) || self.store.grow_arena(arena.end as usize, needed) {
+            return Ok(());
         }
         Err(RequestError::NoRoom)
     }

@@ -194,7 +194,8 @@ impl Sender<'_> {
                 if !record.flags.has(Flags::ON_WIRE) {
                     return Ok(None);
                 }
-                if reasons != usize::from(record.count) {
+                // What is kept of the count stops at 65,535.
+                if u16::try_from(reasons).unwrap_or(u16::MAX) != record.count {
                     return Err(Violation::ReasonCodeCount(packet));
                 }
                 self.finish(slot, at, &record);
@@ -318,7 +319,9 @@ impl Sender<'_> {
             let seen = record.flags.has(Flags::MAYBE_SEEN);
             match record.stage {
                 Stage::AwaitPubComp => unreleased.push_back(records, slot),
-                Stage::AwaitPubAck | Stage::AwaitPubRec if begun && !seen => {
+                // In the order of sending, those that were sent before as well: all of them were
+                // written ahead of what is new.
+                Stage::AwaitPubAck | Stage::AwaitPubRec if begun => {
                     record.flags.set(Flags::MAYBE_SEEN);
                     self.out.exchanges.flight.push_back(records, slot);
                 }
