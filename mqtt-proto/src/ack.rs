@@ -21,11 +21,7 @@ impl<'a> Ack<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         // Success without properties leaves both out, a reason without properties their length.
-        let mut ack = Self {
-            packet_id,
-            reason: ReasonCode::SUCCESS,
-            properties: Properties::NONE_ON_WIRE,
-        };
+        let mut ack = Self::success(packet_id);
         if !reader.is_empty() {
             ack.reason = reader.reason_code()?;
         }
@@ -34,6 +30,16 @@ impl<'a> Ack<'a> {
             reader.finish()?;
         }
         Some(ack)
+    }
+
+    /// What the shortest form says.
+    #[inline(always)]
+    pub(crate) const fn success(packet_id: PacketId) -> Self {
+        Self {
+            packet_id,
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::NONE_ON_WIRE,
+        }
     }
 
     /// Bytes of the whole packet.

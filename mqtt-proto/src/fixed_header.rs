@@ -1,6 +1,9 @@
 use crate::varint::{self, VarintError};
 use crate::{DecodeError, DecodeErrorKind, PacketType, QoS};
 
+// Lengths of packets are counted in `usize`.
+const _: () = assert!(usize::BITS >= 32);
+
 /// The fixed header (section 2.1): packet type, flags and Remaining Length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

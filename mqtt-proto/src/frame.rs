@@ -1,7 +1,7 @@
 use crate::reader::{Reader, decode};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
-    PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PacketId, PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 
 /// What lies at the start of the input.
@@ -273,13 +273,28 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 /// An acknowledgement of a PUBLISH, from either end.
 #[inline(never)]
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
+    // Nearly all are of the shortest form.
+    if let &[high, low] = raw.body
+        && let Some(packet_id) = PacketId::new(u16::from_be_bytes([high, low]))
+    {
+        return Ok(wrap_ack(raw.packet_type(), Ack::success(packet_id)));
+    }
+    long_ack(raw, sender)
+}
+
+#[inline(never)]
+fn long_ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     decode(raw.body, &raw.header, sender, |reader| {
-        let ack = Ack::read(reader)?;
-        Some(match raw.packet_type() {
-            PacketType::PubRec => Packet::PubRec(ack),
-            PacketType::PubRel => Packet::PubRel(ack),
-            PacketType::PubComp => Packet::PubComp(ack),
-            _ => Packet::PubAck(ack),
-        })
+        Ack::read(reader).map(|ack| wrap_ack(raw.packet_type(), ack))
     })
+}
+
+#[inline(always)]
+fn wrap_ack(packet_type: PacketType, ack: Ack<'_>) -> Packet<'_> {
+    match packet_type {
+        PacketType::PubRec => Packet::PubRec(ack),
+        PacketType::PubRel => Packet::PubRel(ack),
+        PacketType::PubComp => Packet::PubComp(ack),
+        _ => Packet::PubAck(ack),
+    }
 }
