@@ -76,16 +76,16 @@ struct Session {
 struct Outgoing {
     id: u16,
     message: Message,
-    stage: Stage,
+    awaited: Awaited,
     /// Whether it was sent over the present transport.
     sent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    AwaitPubAck,
-    AwaitPubRec,
-    AwaitPubComp,
+enum Awaited {
+    PubAck,
+    PubRec,
+    PubComp,
 }
 
 /// What ends with a transport.
@@ -230,9 +230,9 @@ impl Server {
             Packet::Connect(connect) => self.accepts(&connect),
             Packet::Publish(publish) => self.is_published_to(&publish),
             Packet::PubRel(ack) => self.is_released(ack.packet_id),
-            Packet::PubAck(ack) => self.is_acknowledged(&ack, Stage::AwaitPubAck),
-            Packet::PubRec(ack) => self.is_acknowledged(&ack, Stage::AwaitPubRec),
-            Packet::PubComp(ack) => self.is_acknowledged(&ack, Stage::AwaitPubComp),
+            Packet::PubAck(ack) => self.is_acknowledged(&ack, Awaited::PubAck),
+            Packet::PubRec(ack) => self.is_acknowledged(&ack, Awaited::PubRec),
+            Packet::PubComp(ack) => self.is_acknowledged(&ack, Awaited::PubComp),
             Packet::Subscribe(subscribe) => {
                 let granted: Vec<ReasonCode> = subscribe
                     .subscriptions
@@ -328,7 +328,7 @@ impl Server {
         let outgoing = &mut self.unacknowledged()[index];
         outgoing.sent = true;
         let packet_id = PacketId::new(outgoing.id);
-        if outgoing.stage == Stage::AwaitPubComp {
+        if outgoing.awaited == Awaited::PubComp {
             return self.sends_ack(Packet::PubRel, packet_id, ReasonCode::SUCCESS);
         }
         let message = outgoing.message.clone();
@@ -373,13 +373,13 @@ impl Server {
             let Some(message) = session.waiting.pop_front() else {
                 return;
             };
-            let stage = match message.qos {
+            let awaited = match message.qos {
                 QoS::AtMostOnce => {
                     self.sends_publish(&message, None, false);
                     continue;
                 }
-                QoS::AtLeastOnce => Stage::AwaitPubAck,
-                QoS::ExactlyOnce => Stage::AwaitPubRec,
+                QoS::AtLeastOnce => Awaited::PubAck,
+                QoS::ExactlyOnce => Awaited::PubRec,
             };
             session.last_id = session.last_id % u16::MAX + 1;
             let taken: BTreeSet<u16> = session.unacknowledged.iter().map(|o| o.id).collect();
@@ -389,7 +389,7 @@ impl Server {
             session.unacknowledged.push(Outgoing {
                 id: session.last_id,
                 message,
-                stage,
+                awaited,
                 sent: false,
             });
             let index = session.unacknowledged.len() - 1;
@@ -473,26 +473,26 @@ impl Server {
 
     /// PUBACK, PUBREC or PUBCOMP, which leave in the order of what they answer (MQTT-4.6.0-2,
     /// MQTT-4.6.0-3).
-    fn is_acknowledged(&mut self, ack: &Ack<'_>, stage: Stage) {
+    fn is_acknowledged(&mut self, ack: &Ack<'_>, awaited: Awaited) {
         let id = ack.packet_id.value();
         let unacknowledged = self.unacknowledged();
         let first = unacknowledged
             .iter()
-            .find(|outgoing| outgoing.stage == stage && outgoing.sent)
+            .find(|outgoing| outgoing.awaited == awaited && outgoing.sent)
             .map(|outgoing| outgoing.id);
         let index = unacknowledged
             .iter()
-            .position(|outgoing| outgoing.id == id && outgoing.stage == stage && outgoing.sent);
+            .position(|outgoing| outgoing.id == id && outgoing.awaited == awaited && outgoing.sent);
         let Some(index) = index else {
-            return self.complains(format!("{ack:?} for nothing that is at {stage:?}"));
+            return self.complains(format!("{ack:?} for nothing that is at {awaited:?}"));
         };
-        if stage == Stage::AwaitPubRec && !ack.reason.is_failure() {
-            unacknowledged[index].stage = Stage::AwaitPubComp;
+        if awaited == Awaited::PubRec && !ack.reason.is_failure() {
+            unacknowledged[index].awaited = Awaited::PubComp;
             self.sends_ack(Packet::PubRel, Some(ack.packet_id), ReasonCode::SUCCESS);
         } else {
             unacknowledged.remove(index);
         }
-        if first != Some(id) && stage != Stage::AwaitPubComp {
+        if first != Some(id) && awaited != Awaited::PubComp {
             self.complains(format!("{ack:?} before that for {first:?}"));
         }
         self.sends_waiting();
