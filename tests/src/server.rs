@@ -82,6 +82,7 @@ struct Outgoing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "they are the names of packets")]
 enum Awaited {
     PubAck,
     PubRec,

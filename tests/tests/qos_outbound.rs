@@ -1,10 +1,7 @@
 //! Messages from the client at QoS 0, 1 and 2, on one live connection.
 
 use core::time::Duration;
-use mqtt_proto::{
-    Ack, EncodeError, Packet, PacketId, Properties, PropertyId, QoS, ReasonCode, SubAck,
-    TopicFilter, UnsubAck,
-};
+use mqtt_proto::{Ack, EncodeError, Packet, Properties, PropertyId, QoS, ReasonCode, TopicFilter};
 use mqtt_session::{
     Config, Fixed, GiveUp, Heap, Offline, Property, RequestError, Store, Subscription,
     SubscriptionOptions,
