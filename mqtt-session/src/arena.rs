@@ -16,7 +16,8 @@ const SHARE: u32 = 16;
 /// Bytes in front of each block: the record it belongs to and its length.
 pub(crate) const BLOCK_HEADER: usize = 6;
 
-/// How much of the slice is taken, and how much of that is alive.
+/// How much of the slice is taken, and how much of that is alive. The slice is at most 2 GiB long,
+/// so sums of places and lengths within it do not wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Arena {
     pub(crate) end: u32,
@@ -69,10 +70,10 @@ impl Arena {
         if let Some(header) = bytes.get_mut(start..) {
             write_header(header, slot, size);
         }
-        let total = size.saturating_add(BLOCK_HEADER as u32);
-        let offset = self.end.saturating_add(BLOCK_HEADER as u32);
-        self.end = self.end.saturating_add(total);
-        self.live = self.live.saturating_add(total);
+        let total = size.wrapping_add(BLOCK_HEADER as u32);
+        let offset = self.end.wrapping_add(BLOCK_HEADER as u32);
+        self.end = self.end.wrapping_add(total);
+        self.live = self.live.wrapping_add(total);
         offset
     }
 
@@ -86,11 +87,11 @@ impl Arena {
             return;
         };
         write_header(header, NIL, len);
-        let total = len.saturating_add(BLOCK_HEADER as u32);
+        let total = len.wrapping_add(BLOCK_HEADER as u32);
         self.live = self.live.saturating_sub(total);
         if self.live == 0 {
             self.end = 0;
-        } else if start.saturating_add(total) == self.end {
+        } else if start.wrapping_add(total) == self.end {
             self.end = start;
         }
     }

@@ -49,11 +49,13 @@ pub(crate) struct Identity {
 }
 
 /// What is to be told at the next poll.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Notices {
     pub(crate) delivery_cut: bool,
     pub(crate) session_lost: bool,
-    pub(crate) disconnected: Option<(Cause, Option<Instant>)>,
+    pub(crate) disconnected: Option<Cause>,
+    /// When the next transport will be asked for; never, where it will not.
+    pub(crate) retry: Instant,
     /// Bytes of the last transport may lie in the input buffer.
     pub(crate) stale_input: bool,
 }
@@ -94,6 +96,7 @@ impl Machine {
                 delivery_cut: false,
                 session_lost: false,
                 disconnected: None,
+                retry: Instant::NEVER,
                 stale_input: false,
             },
         }
@@ -261,19 +264,20 @@ impl Machine {
         self.connection = Connection::new();
         let retry = if self.stopping || cause.is_permanent() || !self.out.config.reconnect {
             self.phase = Phase::ComeToRest;
-            None
+            Instant::NEVER
         } else {
             let wait = self.backoff.next(&self.out.config);
             let at = self.out.clock.now.plus_millis(wait);
             self.phase = Phase::BackOff;
             self.connection.deadline = at;
             self.out.clock.arm(at);
-            Some(at)
+            at
         };
         self.out.exchanges.work.note(Work::TELL);
         self.notices.stale_input = true;
         self.notices.delivery_cut |= delivery_cut;
-        self.notices.disconnected = Some((cause, retry));
+        self.notices.disconnected = Some(cause);
+        self.notices.retry = retry;
     }
 
     pub(crate) fn stop(&mut self, now: Instant, store: &mut (dyn OutboundStore + 'static)) {
@@ -284,9 +288,7 @@ impl Machine {
             Phase::Dial | Phase::BackOff => {
                 self.phase = Phase::ComeToRest;
                 // What is not told yet may not promise another attempt.
-                if let Some((_, retry)) = &mut self.notices.disconnected {
-                    *retry = None;
-                }
+                self.notices.retry = Instant::NEVER;
             }
             Phase::Connected if !self.stopping => {
                 self.out.line.standing = Standing::Stopping;

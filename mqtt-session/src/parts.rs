@@ -49,7 +49,7 @@ impl Machine {
                 let total = header.packet_len().saturating_sub(pinned);
                 self.intake.partial = Some(Partial {
                     offset: 0,
-                    total,
+                    total: u32::try_from(total).unwrap_or(u32::MAX),
                     duplicate: known.seen,
                 });
                 rx.cursor.pin(pinned);
@@ -67,7 +67,7 @@ impl Machine {
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         let (pinned, gap) = rx.cursor.pinned();
-        let left = partial.total.saturating_sub(partial.offset);
+        let left = partial.total.saturating_sub(partial.offset) as usize;
         let part_len = left.min(rx.capacity().saturating_sub(pinned));
         let start = pinned.saturating_add(gap);
         let Some(payload) = bytes.get(start..start.saturating_add(part_len)) else {
@@ -93,15 +93,16 @@ impl Machine {
             rx.cursor.unpin();
             self.intake.partial = None;
         } else {
-            let offset = partial.offset.saturating_add(part_len);
+            let passed = u32::try_from(part_len).unwrap_or(u32::MAX);
+            let offset = partial.offset.saturating_add(passed);
             self.intake.partial = Some(Partial { offset, ..partial });
         }
         if partial.duplicate {
             return Ok(Told::Nothing);
         }
         let part = Part {
-            offset: partial.offset,
-            total: partial.total,
+            offset: partial.offset as usize,
+            total: partial.total as usize,
         };
         Ok(Told::Part(publish, token, part))
     }

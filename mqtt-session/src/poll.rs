@@ -16,7 +16,9 @@ use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::Next;
 use crate::violation::Violation;
-use mqtt_proto::{DecodeError, Frame, PacketType, Publish, Sender as From, TopicName, frame};
+use mqtt_proto::{
+    DecodeError, Frame, PacketType, Publish, RawPacket, Sender as From, TopicName, frame,
+};
 
 impl Machine {
     /// Whether a live connection has nothing to do but to send and to wait: the way of most
@@ -24,8 +26,8 @@ impl Machine {
     #[inline]
     pub(crate) fn is_calm(&mut self, now: Instant, rx: &RxCursor) -> bool {
         self.out.clock.advance(now);
-        self.phase == Phase::Connected
-            && self.out.line.standing == Standing::Up
+        // What stands up is connected.
+        self.out.line.standing == Standing::Up
             && self.out.exchanges.work.is_none()
             && !self.out.clock.is_due()
             // Bytes that came are a sign of life, also those that complete nothing.
@@ -42,11 +44,17 @@ impl Machine {
     /// The deadline of a calm connection, where it is known without a search.
     #[inline]
     pub(crate) fn calm_deadline(&mut self) -> Option<Instant> {
-        if self.out.line.tx.has_next() || self.out.line.ack_due == ACK_DUE_UNKNOWN {
+        let transport = if self.out.line.tx.is_empty() {
+            self.keep_alive_deadline()
+        } else if self.out.line.tx.has_next() {
+            return None;
+        } else {
+            self.stall_deadline()
+        };
+        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
             return None;
         }
-        let deadline = self
-            .transport_deadline()
+        let deadline = transport
             .min(self.out.exchanges.next_expiry)
             .min(self.connection.ping_due)
             .min(self.out.line.ack_due);
@@ -78,8 +86,8 @@ impl Machine {
         }
         if self.phase.reads() {
             self.note_life(&rx);
-            // Every packet that tells the application something returns from here; this is
-            // where the time goes, so nothing is handed from one function to the next whole.
+            // Every packet that tells the application something returns from here. A PUBLISH is
+            // decoded here too, so that it is not handed from one function to the next.
             while let Some(bytes) = rx.news() {
                 // What a packet let go leaves before what the next one is answered with, also
                 // when both came in one piece.
@@ -150,40 +158,19 @@ impl Machine {
                         return self.deliver(outbound, inbound, publish, token, None);
                     }
                 } else {
-                    let ack = match raw.ack(From::Server) {
-                        Ok(ack) => ack,
-                        Err(error) => return Action::Event(self.violate(error.into(), outbound)),
-                    };
                     let stores = Stores {
                         outbound: &mut *outbound,
                         inbound: &mut *inbound,
                     };
-                    let told = match self.take_ack(raw.packet_type(), &ack, stores) {
-                        Ok(Answer::NoRoom) => break,
-                        Ok(told) => told,
+                    match self.read_ack(raw, stores) {
+                        Ok(Told::Wait) => break,
+                        Ok(Told::Event(event)) => {
+                            rx.cursor.consume(raw.len());
+                            self.connection.unread = rx.cursor.len();
+                            return Action::Event(event);
+                        }
+                        Ok(_) => rx.cursor.consume(raw.len()),
                         Err(violation) => return Action::Event(self.violate(violation, outbound)),
-                    };
-                    rx.cursor.consume(raw.len());
-                    let properties = ack.properties;
-                    match told {
-                        Answer::Settled(ticket, reason) => {
-                            self.connection.unread = rx.cursor.len();
-                            let outcome = Ok(reason);
-                            return Action::Event(Event::Published {
-                                ticket,
-                                outcome,
-                                properties,
-                            });
-                        }
-                        Answer::Continues(ticket, reason) if !properties.is_empty() => {
-                            self.connection.unread = rx.cursor.len();
-                            return Action::Event(Event::Received {
-                                ticket,
-                                reason,
-                                properties,
-                            });
-                        }
-                        _ => {}
                     }
                 }
             }
@@ -218,6 +205,35 @@ impl Machine {
         };
         self.out.clock.due = deadline;
         Action::Timeout(deadline)
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
+    #[inline(never)]
+    fn read_ack<'p>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        let ack = raw.ack(From::Server)?;
+        let properties = ack.properties;
+        Ok(match self.take_ack(raw.packet_type(), &ack, stores)? {
+            Answer::NoRoom => Told::Wait,
+            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
+                ticket,
+                outcome: Ok(reason),
+                properties,
+            }),
+            Answer::Continues(ticket, reason) if !properties.is_empty() => {
+                Told::Event(Event::Received {
+                    ticket,
+                    reason,
+                    properties,
+                })
+            }
+            Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
+                Told::Nothing
+            }
+        })
     }
 
     /// Whether a packet takes the short way: those that come with every message.
@@ -576,7 +592,8 @@ impl Machine {
         if core::mem::take(&mut self.notices.delivery_cut) {
             return Some(Event::DeliveryCut);
         }
-        if let Some((cause, retry)) = self.notices.disconnected.take() {
+        if let Some(cause) = self.notices.disconnected.take() {
+            let retry = Some(self.notices.retry).filter(|at| *at != Instant::NEVER);
             return Some(Event::Disconnected { cause, retry });
         }
         if core::mem::take(&mut self.notices.session_lost) {

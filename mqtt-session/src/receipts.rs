@@ -69,8 +69,9 @@ pub(crate) struct Intake {
 /// How far a PUBLISH that is larger than the input buffer has been delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Partial {
-    pub(crate) offset: usize,
-    pub(crate) total: usize,
+    pub(crate) offset: u32,
+    /// Less than 256 MiB, as every packet.
+    pub(crate) total: u32,
     /// A QoS 2 message that was delivered before: its payload passes unseen.
     pub(crate) duplicate: bool,
 }

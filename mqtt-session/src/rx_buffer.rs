@@ -58,7 +58,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// The free part, to read into. It is empty only when the buffer is full of unread bytes.
     pub fn spare(&mut self) -> &mut [u8] {
         let bytes = self.bytes.as_mut();
-        self.cursor.make_room(bytes);
+        if self.cursor.start == self.cursor.end {
+            // Nearly always all that came is read.
+            self.cursor.start = 0;
+            self.cursor.end = 0;
+        } else {
+            self.cursor.make_room(bytes);
+        }
         bytes.get_mut(self.cursor.end..).unwrap_or_default()
     }
 
@@ -193,10 +199,7 @@ impl RxCursor {
             self.end = self.end.saturating_sub(self.gap);
             self.gap = 0;
         }
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        } else if self.start > 0
+        if self.start > 0
             && (self.end == bytes.len() || self.start.saturating_add(self.wanted) > bytes.len())
         {
             bytes.copy_within(self.start..self.end, 0);

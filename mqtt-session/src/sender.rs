@@ -313,8 +313,8 @@ impl Sender<'_> {
     fn write_through(&mut self, len: usize, slot: u16) -> Ticket {
         self.commit(len);
         let records = self.store.records();
-        self.out.exchanges.sending.push_back(records, slot);
         let ticket = self.out.exchanges.slots.take(records, slot);
+        self.out.exchanges.sending.push_back(records, slot);
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.mark = self.out.line.tx.queued();
@@ -409,8 +409,8 @@ impl Sender<'_> {
         let offset = self.out.exchanges.arena.take(parts.arena, slot, len);
         let subscribes = flags.has(Flags::SUBSCRIBE);
         flags.set(Flags::STORED);
-        self.out.exchanges.prompt.push_back(parts.records, slot);
         let ticket = self.out.exchanges.slots.take(parts.records, slot);
+        self.out.exchanges.prompt.push_back(parts.records, slot);
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.offset = offset;

@@ -21,10 +21,9 @@ pub struct Record {
     pub(crate) mark: u32,
     /// The packet identifier, zero while it has none.
     pub(crate) id: u16,
+    /// The next record of its queue; while its slot is free, the next free slot.
     next: u16,
     prev: u16,
-    /// The next free slot, while this one is free.
-    free: u16,
     /// Topic filters in a SUBSCRIBE or UNSUBSCRIBE; bytes of the topic name in a PUBLISH.
     pub(crate) count: u16,
     pub(crate) stage: Stage,
@@ -120,7 +119,6 @@ impl Record {
         id: 0,
         next: NIL,
         prev: NIL,
-        free: NIL,
         count: 0,
         stage: Stage::AwaitSent,
         flags: Flags(0),
@@ -167,11 +165,11 @@ impl Slots {
     }
 
     /// Takes the slot that [`Slots::peek`] showed, with its identifier and its reason cleared,
-    /// and issues a ticket for it.
+    /// and issues a ticket for it. It is in no queue yet.
     pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
         if let Some(record) = records.get_mut(usize::from(slot)) {
             if self.free == slot {
-                self.free = record.free;
+                self.free = record.next;
             } else {
                 self.fresh = self.fresh.saturating_add(1);
             }
@@ -186,7 +184,7 @@ impl Slots {
     /// Gives a slot back that is in no queue.
     pub(crate) fn give_back(&mut self, records: &mut [Record], slot: u16) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
-            record.free = self.free;
+            record.next = self.free;
             self.free = slot;
         }
     }
@@ -197,6 +195,7 @@ impl Slots {
 pub(crate) struct Queue {
     head: u16,
     tail: u16,
+    /// At most as many as there are records, so counting neither wraps nor saturates.
     len: u16,
 }
 
@@ -233,7 +232,7 @@ impl Queue {
             None => self.head = slot,
         }
         self.tail = slot;
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
     }
 
     pub(crate) fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
@@ -243,7 +242,7 @@ impl Queue {
             Some(first) => first.prev = NIL,
             None => self.tail = NIL,
         }
-        self.len = self.len.saturating_sub(1);
+        self.len = self.len.wrapping_sub(1);
         Some(slot)
     }
 
@@ -260,7 +259,7 @@ impl Queue {
             Some(after) => after.prev = prev,
             None => self.tail = prev,
         }
-        self.len = self.len.saturating_sub(1);
+        self.len = self.len.wrapping_sub(1);
     }
 
     /// Puts all of `other` behind what is here, leaving `other` empty.

@@ -170,7 +170,7 @@ impl Transmit {
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
     pub(crate) fn commit(&mut self, len: usize) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        self.end = self.end.saturating_add(len);
+        self.end = self.end.wrapping_add(len);
         self.queued = self.queued.wrapping_add(len);
     }
 
