@@ -18,7 +18,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(config(2_000))]
 
     // covers: pitfall 86
     #[test]

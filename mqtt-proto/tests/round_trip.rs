@@ -40,7 +40,7 @@ fn for_each_type(cases: u32, check: impl Fn(&strategies::Sent) -> Result<(), Tes
 
 #[test]
 fn what_is_encoded_decodes_to_the_same() {
-    for_each_type(400, |sent| {
+    for_each_type(200, |sent| {
         let bytes = sent.encoded();
         sent.with(|packet| {
             prop_assert_eq!(Packet::decode(&bytes, sent.sender), Ok(packet));
