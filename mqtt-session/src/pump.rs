@@ -75,6 +75,17 @@ impl Sender<'_> {
         !waiting && self.out.line.tx.large().is_none()
     }
 
+    /// PUBREL is due for the last record in `release`: it leaves at once where nothing goes
+    /// before it.
+    pub(crate) fn release(&mut self, slot: u16) {
+        let line = &self.out.line;
+        let exchanges = &self.out.exchanges;
+        let alone = exchanges.release.len() == 1 && !exchanges.work.has(Work::PUMP);
+        if !(alone && line.is_up() && !line.blocked && self.send_release(slot) == Step::Moved) {
+            self.out.exchanges.work.note(Work::PUMP);
+        }
+    }
+
     fn send_release(&mut self, slot: u16) -> Step {
         let Some(record) = self.record(slot) else {
             return Step::Blocked;

@@ -7,7 +7,7 @@ use crate::id_table;
 use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Line};
 use crate::pump::packet_range;
-use crate::sender::Sender;
+use crate::sender::{Outbox, Sender};
 use crate::slots::{Flags, Queue, Record, Stage};
 use crate::stored::Layout;
 use crate::violation::Violation;
@@ -138,16 +138,7 @@ impl Sender<'_> {
                 Ok(Answer::Settled(ticket, reason))
             }
             (Stage::AwaitPubRec, PacketType::PubRec) => {
-                self.take_out(slot, &record);
-                self.free_block(slot);
-                let records = self.store.records();
-                if let Some(record) = records.get_mut(usize::from(slot)) {
-                    record.stage = Stage::AwaitPubComp;
-                    record.reason = reason;
-                    record.flags.clear(Flags::ON_WIRE);
-                }
-                self.out.exchanges.release.push_back(records, slot);
-                self.out.exchanges.work.note(Work::PUMP);
+                self.go_on(slot, &record, reason);
                 Ok(Answer::Continues(ticket, reason))
             }
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
@@ -213,23 +204,31 @@ impl Sender<'_> {
         Some((slot, at, *record))
     }
 
-    fn take_out(&mut self, slot: u16, record: &Record) {
-        let records = self.store.records();
-        self.out.line.ack_due = ACK_DUE_UNKNOWN;
-        let queue = queue_of(&mut self.out.exchanges, record);
-        queue.remove(records, slot);
+    /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
+    fn go_on(&mut self, slot: u16, record: &Record, reason: ReasonCode) {
+        let parts = self.store.parts();
+        queue_of(&mut self.out.exchanges, record).remove(parts.records, slot);
+        self.out.look_for_next_answer();
+        if record.flags.has(Flags::STORED) {
+            self.out.exchanges.arena.free(parts.arena, record.offset);
+        }
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            record.stage = Stage::AwaitPubComp;
+            record.reason = reason;
+            record.flags.past_pubrec();
+        }
+        self.out.exchanges.release.push_back(parts.records, slot);
+        if record.flags.has(Flags::PAYLOAD_APART) {
+            self.store.release_payload(slot);
+        }
+        self.release(slot);
     }
 
     /// Takes a settled record out and frees all it held.
     fn finish(&mut self, slot: u16, at: usize, record: &Record) {
         let parts = self.store.parts();
-        let queue = queue_of(&mut self.out.exchanges, record);
-        queue.remove(parts.records, slot);
-        self.out.line.ack_due = if self.out.exchanges.awaits_answer() {
-            ACK_DUE_UNKNOWN
-        } else {
-            Instant::NEVER
-        };
+        queue_of(&mut self.out.exchanges, record).remove(parts.records, slot);
+        self.out.look_for_next_answer();
         if record.flags.has(Flags::STORED) {
             self.out.exchanges.arena.free(parts.arena, record.offset);
         }
@@ -522,6 +521,17 @@ impl Place {
             Self::Prompt => &mut exchanges.prompt,
             Self::Resume => &mut exchanges.resume,
         }
+    }
+}
+
+impl Outbox {
+    /// What was answered may have been unanswered longest.
+    fn look_for_next_answer(&mut self) {
+        self.line.ack_due = if self.exchanges.awaits_answer() {
+            ACK_DUE_UNKNOWN
+        } else {
+            Instant::NEVER
+        };
     }
 }
 

@@ -103,6 +103,11 @@ impl Flags {
         self.0 = self.0 & !Self::SENDING.0 | Self::ON_WIRE.0 | Self::MAYBE_SEEN.0;
     }
 
+    /// PUBREC came: nothing of it is stored any more, and nothing of what follows is sent.
+    pub(crate) fn past_pubrec(&mut self) {
+        self.0 &= !(Self::STORED.0 | Self::PAYLOAD_APART.0 | Self::ON_WIRE.0);
+    }
+
     /// Whether it is stored whole and nothing has to be looked up before it can be sent.
     pub(crate) const fn is_plain(self) -> bool {
         self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0
