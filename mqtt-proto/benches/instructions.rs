@@ -62,6 +62,17 @@ fn main() -> ExitCode {
             limit: 500,
             rounds: |rounds| encode(connect(), Connect::encode, rounds),
         },
+        // Texts among the properties are scanned and measured: what that adds.
+        Case {
+            name: "decode CONNECT, texts among the properties",
+            limit: 1_200,
+            rounds: |rounds| decode(Packet::Connect(connect_with_texts()), rounds),
+        },
+        Case {
+            name: "encode CONNECT, texts among the properties",
+            limit: 700,
+            rounds: |rounds| encode(connect_with_texts(), Connect::encode, rounds),
+        },
     ])
 }
 
@@ -156,5 +167,27 @@ fn connect() -> Connect<'static> {
         }),
         user_name: Some("site-7-devices"),
         password: Some(b"correct horse battery"),
+    }
+}
+
+/// The same with a user property and the will's content type.
+fn connect_with_texts() -> Connect<'static> {
+    const PROPERTIES: &[Property<'_>] = &[
+        Property::SessionExpiryInterval(3_600),
+        Property::ReceiveMaximum(20),
+        Property::UserProperty("firmware", "2.4.1"),
+    ];
+    const WILL_PROPERTIES: &[Property<'_>] = &[
+        Property::WillDelayInterval(30),
+        Property::ContentType("text/plain"),
+    ];
+    let connect = connect();
+    Connect {
+        properties: Properties::new(PROPERTIES),
+        will: connect.will.map(|will| Will {
+            properties: Properties::new(WILL_PROPERTIES),
+            ..will
+        }),
+        ..connect
     }
 }
