@@ -17,8 +17,12 @@ use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::Next;
 use crate::violation::Violation;
 use mqtt_proto::{
-    DecodeError, Frame, PacketType, Publish, RawPacket, Sender as From, TopicName, frame,
+    DecodeError, Frame, PacketType, Properties, Publish, RawPacket, ReasonCode, Sender as From,
+    TopicName, frame,
 };
+
+/// Bytes of an acknowledgement in its shortest form.
+const SHORT_ACK: usize = 4;
 
 impl Machine {
     /// Whether a live connection has nothing to do but to send and to wait: the way of most
@@ -95,6 +99,26 @@ impl Machine {
                     self.write(outbound, inbound);
                     if !self.phase.reads() {
                         break;
+                    }
+                }
+                if let Some((packet, id)) = self.short_ack(bytes) {
+                    let mut sender = self.sender(&mut *outbound);
+                    match sender.acknowledged(packet, id, ReasonCode::SUCCESS) {
+                        Ok(Answer::Settled(ticket, reason)) => {
+                            rx.cursor.consume(SHORT_ACK);
+                            self.connection.unread = rx.cursor.len();
+                            return Action::Event(Event::Published {
+                                ticket,
+                                outcome: Ok(reason),
+                                properties: Properties::EMPTY,
+                            });
+                        }
+                        Ok(Answer::Continues(..) | Answer::Quiet) => {
+                            rx.cursor.consume(SHORT_ACK);
+                            continue;
+                        }
+                        // It has changed nothing, and is looked at again with all others.
+                        Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {}
                     }
                 }
                 let raw = match frame(bytes, self.intake.maximum_packet_size) {
@@ -205,6 +229,22 @@ impl Machine {
         };
         self.out.clock.due = deadline;
         Action::Timeout(deadline)
+    }
+
+    /// An answer to a message of ours in the four bytes that nearly all have: success, and no
+    /// properties. What it is and its packet identifier.
+    #[inline]
+    fn short_ack(&self, bytes: &[u8]) -> Option<(PacketType, u16)> {
+        let &[first, length, high, low] = bytes.first_chunk::<SHORT_ACK>()?;
+        let packet = match first {
+            0x40 => PacketType::PubAck,
+            0x50 => PacketType::PubRec,
+            0x70 => PacketType::PubComp,
+            _ => return None,
+        };
+        let id = u16::from_be_bytes([high, low]);
+        let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
+        (length == 2 && id != 0 && fits && self.reads_plainly(packet)).then_some((packet, id))
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.

@@ -111,7 +111,8 @@ impl Sender<'_> {
     /// PUBACK, PUBREC or PUBCOMP came in.
     ///
     /// What each does to each stage is this one table; a packet for an identifier that is not in
-    /// use, or whose own packet has not left yet, changes nothing.
+    /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
+    #[inline(never)]
     pub(crate) fn acknowledged(
         &mut self,
         packet: PacketType,
