@@ -144,6 +144,9 @@ impl<S: Store> Client<S> {
 
     /// The transport took `count` of the bytes of [`Action::Send`]. A larger count counts as all
     /// of them; 0 has what is left offered again.
+    ///
+    /// Say so before bytes that came in later are polled for: an answer to what has not been sent
+    /// answers nothing, and is ignored.
     pub fn sent(&mut self, now: Instant, count: usize) {
         let (machine, stores) = self.split();
         machine.out.clock.advance(now);
@@ -288,7 +291,7 @@ impl<S: Store> Client<S> {
         machine.authenticate(now, reason, properties, stores.outbound)
     }
 
-    /// Gives up a publish, subscribe or unsubscribe that is not on the wire of the present
+    /// Gives up a publish, subscribe or unsubscribe that has not been written for the present
     /// transport. Its settling event says [`GiveUp::Abandoned`](crate::GiveUp::Abandoned). False
     /// when there is none such. The cost grows with what waits.
     pub fn abandon(&mut self, ticket: Ticket) -> bool {

@@ -55,7 +55,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         }
     }
 
-    /// The free part, to read into. It is empty only when the buffer is full of unread bytes.
+    /// The free part, to read into. It is empty only when the buffer is full of unread bytes that
+    /// wait until the transport takes some: do not read then, for a read of no bytes looks like
+    /// the end of the stream.
     pub fn spare(&mut self) -> &mut [u8] {
         let bytes = self.bytes.as_mut();
         if self.cursor.start == self.cursor.end {

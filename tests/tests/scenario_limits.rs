@@ -257,11 +257,11 @@ fn what_waited_is_held_against_the_limits_of_the_new_connection() {
         .unsubscribe(talk.now, &[filter("a filter of 24 bytes xxx")], &[])
         .unwrap();
     resumed_with(&mut talk, &limits);
-    talk.sends_publish(QoS::AtLeastOnce, 2, "a", &[3; 22])
-        .tells(given_up(sent, GiveUp::TooLarge))
+    talk.tells(given_up(sent, GiveUp::TooLarge))
         .tells(Told::Unanswered(subscribed, GiveUp::TooLarge))
         .tells(Told::Unanswered(unsubscribed, GiveUp::TooLarge))
         .tells(given_up(queued, GiveUp::TooLarge))
+        .sends_publish(QoS::AtLeastOnce, 2, "a", &[3; 22])
         .quiet();
     talk.server(puback(2))
         .settles(fits, ReasonCode::SUCCESS)
