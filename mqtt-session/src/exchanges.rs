@@ -60,6 +60,7 @@ pub(crate) struct Exchanges {
     pub(crate) reserved: Queue,
     pub(crate) arena: Arena,
     last_id: u16,
+    /// As many as there are entries in the table of identifiers: at most 65,535.
     ids_in_use: u16,
     /// When the first of the messages that wait expires.
     pub(crate) next_expiry: Instant,
@@ -89,17 +90,24 @@ impl Exchanges {
 
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
     /// `None` when all are in use.
+    #[inline]
     pub(crate) fn assign_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
+        let id = self.last_id.checked_add(1).unwrap_or(1);
+        if !id_table::insert_at_home(ids, id, slot) {
+            return self.search_id(ids, slot);
+        }
+        self.last_id = id;
+        self.ids_in_use = self.ids_in_use.wrapping_add(1);
+        Some(id)
+    }
+
+    /// The next identifier where the place of the first candidate is taken.
+    #[cold]
+    fn search_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         if self.ids_in_use == u16::MAX {
             return None;
         }
-        let mut id = self.last_id.checked_add(1).unwrap_or(1);
-        if id_table::insert_at_home(ids, id, slot) {
-            self.last_id = id;
-            self.ids_in_use = self.ids_in_use.saturating_add(1);
-            return Some(id);
-        }
-        id = self.last_id;
+        let mut id = self.last_id;
         // One step more than there are identifiers in use always finds a free one.
         for _ in 0..=self.ids_in_use {
             id = id.checked_add(1).unwrap_or(1);
@@ -108,7 +116,7 @@ impl Exchanges {
                     return None;
                 }
                 self.last_id = id;
-                self.ids_in_use = self.ids_in_use.saturating_add(1);
+                self.ids_in_use = self.ids_in_use.wrapping_add(1);
                 return Some(id);
             }
         }
@@ -118,14 +126,14 @@ impl Exchanges {
     /// Gives an identifier back.
     pub(crate) fn free_id(&mut self, ids: &mut [IdEntry], id: u16) {
         if id_table::remove(ids, id) {
-            self.ids_in_use = self.ids_in_use.saturating_sub(1);
+            self.ids_in_use = self.ids_in_use.wrapping_sub(1);
         }
     }
 
     /// Gives the identifier at a place in the table back.
     pub(crate) fn free_id_at(&mut self, ids: &mut [IdEntry], at: usize) {
         id_table::remove_at(ids, at);
-        self.ids_in_use = self.ids_in_use.saturating_sub(1);
+        self.ids_in_use = self.ids_in_use.wrapping_sub(1);
     }
 
     /// Whether anything on the wire awaits an answer.

@@ -12,7 +12,7 @@ const DUP: u8 = 0x08;
 
 /// Writes packet identifier and DUP into a copy of a whole PUBLISH of QoS 1 or 2 whose topic
 /// name has `topic_len` bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn stamp(packet: &mut [u8], topic_len: u16, id: u16, dup: bool) {
     // The length in the fixed header follows from that of the packet.
     let length = match packet.len() {

@@ -32,12 +32,12 @@ fn a_fixed_client_without_its_buffers_is_small() {
     holds(
         "Client, 8 exchanges each way",
         without_buffers::<8, 8>(),
-        960,
+        952,
     );
     holds(
         "Client, 1 exchange each way",
         without_buffers::<1, 1>(),
-        624,
+        616,
     );
     let out = without_buffers::<108, 8>() - without_buffers::<8, 8>();
     holds("100 exchanges out", out, 3_600);
@@ -47,11 +47,11 @@ fn a_fixed_client_without_its_buffers_is_small() {
 
 #[test]
 fn what_passes_between_machine_and_caller_is_small() {
-    holds("Action", size_of::<Action<'_>>(), 152);
+    holds("Action", size_of::<Action<'_>>(), 128);
     holds("Event", size_of::<Event<'_>>(), 72);
-    holds("Delivery", size_of::<Delivery<'_>>(), 152);
+    holds("Delivery", size_of::<Delivery<'_>>(), 128);
     holds("Message", size_of::<Message<'_>>(), 104);
-    holds("Sender", size_of::<Sender<'_>>(), 48);
+    holds("Sender", size_of::<Sender<'_>>(), 24);
     holds("Publish", size_of::<Publish<'_>>(), 64);
     holds("Connect", size_of::<Connect<'_>>(), 144);
     holds("Config", size_of::<Config>(), 44);
@@ -68,6 +68,6 @@ fn what_passes_between_machine_and_caller_is_small() {
     holds(
         "Client on the heap, by itself",
         size_of::<Client<Heap>>(),
-        800,
+        792,
     );
 }
