@@ -102,6 +102,12 @@ pub struct Connect<'a> {
     pub client_id: &'a str,
     /// Throw the session away first (section 3.1.2.4). Holds until the first accepted
     /// connection, see [`Config::clean_start_always`](crate::Config::clean_start_always).
+    ///
+    /// False by default, as the rest. A process that starts without a session of its own sets it,
+    /// unless it means to go on with the one the server may have, see
+    /// [`Config::adopt_session`](crate::Config::adopt_session): Session Present = 1 without a
+    /// session here ends the connection for good (MQTT-3.2.2-4), also when it was this client's
+    /// own CONNECT that began it and only the CONNACK was lost.
     pub clean_start: bool,
     /// Keep Alive in seconds; 0 turns it off.
     pub keep_alive: u16,
