@@ -207,8 +207,9 @@ impl Config {
         self
     }
 
-    /// How many topic aliases the machine may set up on its own for outbound messages; also
-    /// bounded by the server's Topic Alias Maximum and by the store. 0, none, by default.
+    /// How many topic aliases the machine may set up on its own for outbound messages, at most
+    /// 128; also bounded by the server's Topic Alias Maximum and by the store. 0, none, by
+    /// default.
     #[must_use]
     pub const fn topic_aliases(mut self, count: u16) -> Self {
         self.topic_aliases = count;

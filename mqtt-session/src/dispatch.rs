@@ -40,6 +40,9 @@ pub(crate) enum Taken {
     Seen,
 }
 
+/// Topics are looked up one by one, so only so many get an alias.
+const MOST_ALIASES: u16 = 128;
+
 impl Machine {
     pub(crate) fn dispatch<'p>(
         &mut self,
@@ -233,6 +236,7 @@ impl Machine {
             .out
             .config
             .topic_aliases
+            .min(MOST_ALIASES)
             .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
         let clean_start = self.connection.clean_start;

@@ -458,8 +458,13 @@ impl Receiver<'_> {
     pub(crate) fn cut(&mut self) -> bool {
         let parts = self.store.parts();
         while let Some(owed) = self.intake.acks.first(parts.acks) {
-            // Delivered but not acknowledged by the application: it is not received yet.
-            if owed.kind == OwedKind::PubRecAwaited || owed.reason.is_failure() {
+            let received = match owed.kind {
+                // Delivered but not acknowledged by the application: it is not received yet.
+                OwedKind::PubRecAwaited => false,
+                OwedKind::PubRec => !owed.reason.is_failure(),
+                _ => true,
+            };
+            if !received {
                 id_table::remove(parts.received, owed.id);
             }
             self.intake.acks.pop(parts.acks);

@@ -453,7 +453,14 @@ impl Sender<'_> {
                 self.give_up(slot, GiveUp::Expired);
             }
         }
-        self.out.exchanges.next_expiry = next;
+        // Message Expiry Interval counts seconds: looking once a second is often enough, and
+        // bounds what many messages that expire one after the other cost.
+        let soonest = self.out.clock.now.plus_secs(1);
+        self.out.exchanges.next_expiry = if next == Instant::NEVER {
+            next
+        } else {
+            next.max(soonest)
+        };
     }
 
     /// Gives up one publish, subscribe or unsubscribe that has not been settled; false when

@@ -399,3 +399,26 @@ fn an_unacknowledged_message_does_not_outlive_its_connection() {
         talk.quiet();
     }
 }
+
+// covers: MQTT-4.3.3-10
+#[test]
+fn a_refused_puback_forgets_no_qos_2_message_of_the_same_number() {
+    let mut talk = talk(Config::default().acknowledge(Acknowledge::Manually));
+    talk.connects(&keeping(), connack());
+    talk.server_publishes(QoS::ExactlyOnce, 5, "a", b"2");
+    let token = talk.delivered().token.unwrap();
+    talk.client.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    talk.sends(pubrec(5));
+    talk.server_publishes(QoS::AtLeastOnce, 5, "a", b"1");
+    let token = talk.delivered().token.unwrap();
+    talk.client
+        .acknowledge(token, ReasonCode::QUOTA_EXCEEDED)
+        .unwrap();
+    talk.loses_transport();
+    talk.resumes();
+    talk.server(Packet::Publish(mqtt_proto::Publish {
+        dup: true,
+        ..publish(QoS::ExactlyOnce, 5, "a", b"2")
+    }));
+    talk.sends(pubrec(5)).quiet();
+}
