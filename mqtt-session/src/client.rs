@@ -113,6 +113,7 @@ impl<S: Store> Client<S> {
                 let bytes = outbound.transmit().get(start..end);
                 return Action::Send(bytes.unwrap_or_default());
             }
+            self.machine.learn_ack_due(self.store.split().0);
             if let Some(deadline) = self.machine.calm_deadline() {
                 return Action::Timeout(deadline);
             }

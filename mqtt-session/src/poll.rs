@@ -45,6 +45,15 @@ impl Machine {
         self.out.line.tx.offer_buffered()
     }
 
+    /// Looks up when the longest unanswered packet should have been answered, where that is not
+    /// known.
+    #[inline]
+    pub(crate) fn learn_ack_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
+        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
+            self.sender(outbound).ack_deadline();
+        }
+    }
+
     /// The deadline of a calm connection, where it is known without a search.
     #[inline]
     pub(crate) fn calm_deadline(&mut self) -> Option<Instant> {
@@ -152,13 +161,13 @@ impl Machine {
                     };
                     if !publish.properties.is_empty() {
                         // A copy, so that the packet itself need not be in memory.
-                        let publish = publish;
+                        let copy = publish;
                         let stores = Stores {
                             outbound: &mut *outbound,
                             inbound: &mut *inbound,
                         };
                         let (_, mut receiver) = self.halves(stores);
-                        if let Err(violation) = receiver.admit_alias(&publish) {
+                        if let Err(violation) = receiver.admit_alias(&copy) {
                             return Action::Event(self.violate(violation, outbound));
                         }
                     }
