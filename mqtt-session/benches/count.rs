@@ -46,9 +46,9 @@ pub(crate) fn can_count() -> bool {
     tried.is_ok()
 }
 
-/// Whether a count above its limit is a failure.
-pub(crate) fn is_checked() -> bool {
-    std::env::args().any(|argument| argument == "--check")
+/// Whether the program was called with this word.
+pub(crate) fn has_argument(word: &str) -> bool {
+    std::env::args().any(|argument| argument == word)
 }
 
 /// Instructions of one round, averaged over `rounds` and rounded to the nearest.
