@@ -53,6 +53,7 @@ mod config;
 mod connection;
 mod delivery;
 mod dispatch;
+mod due;
 mod event;
 mod exchanges;
 mod id_table;

@@ -1,10 +1,10 @@
-//! The one output: what is due, what came in, what may leave, and when to come back.
+//! The one output: what came in, what may leave, and when to come back.
 
 use crate::action::Action;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Part, Taken, Told};
-use crate::event::{Cause, Event};
+use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Standing};
@@ -486,127 +486,6 @@ impl Machine {
             self.write_disconnect(mqtt_proto::ReasonCode::NORMAL_DISCONNECTION, outbound);
             self.flush();
         }
-    }
-
-    /// Acts on the deadlines that have been reached.
-    #[cold]
-    fn on_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
-        let now = self.out.clock.now;
-        if now >= self.out.exchanges.next_expiry {
-            self.sender(outbound).expire();
-        }
-        match self.phase {
-            Phase::AwaitConnAck if now >= self.connection.deadline => {
-                self.fail(Cause::ConnectTimeout)
-            }
-            Phase::BackOff if now >= self.connection.deadline => self.phase = Phase::Dial,
-            Phase::Flush if now >= self.connection.deadline => self.phase = Phase::Close,
-            Phase::Connected => self.on_due_connected(outbound),
-            _ => {}
-        }
-        self.out.clock.due = self.next_deadline(outbound);
-    }
-
-    fn on_due_connected(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
-        let now = self.out.clock.now;
-        // What was not offered yet, the transport could not take: it is held to that from now on.
-        // A call may have queued it long after the last time that the machine was told.
-        if self.out.line.tx.has_next() && self.stall_deadline() <= now {
-            self.out.line.stalled_since = now;
-        }
-        if self.out.line.standing == Standing::Stopping && now >= self.connection.deadline {
-            self.fail(Cause::Stopped);
-        } else if self.stall_deadline() <= now {
-            self.fail(Cause::SendTimeout);
-        } else if self.connection.ping_due <= now {
-            self.fail(Cause::PingTimeout);
-        } else if self.ack_deadline(outbound) <= now {
-            self.fail(Cause::AckTimeout);
-        } else if self.keep_alive_deadline() <= now {
-            let packet = mqtt_proto::Packet::PingReq;
-            self.write_reserved(
-                outbound,
-                |out| packet.encode(From::Client, out),
-                packet.encoded_len(),
-            );
-            let deadline = now.plus_millis(self.out.config.ping_timeout);
-            self.connection.ping_due = self.connection.ping_due.min(deadline);
-        }
-    }
-
-    /// When the transport has taken no byte for too long.
-    fn stall_deadline(&self) -> Instant {
-        if self.out.line.tx.is_empty() {
-            return Instant::NEVER;
-        }
-        self.out
-            .line
-            .stalled_since
-            .plus_millis(self.out.config.ack_timeout)
-    }
-
-    /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while
-    /// the answer to an earlier one is awaited. What waits for the transport is as good as it.
-    fn keep_alive_deadline(&self) -> Instant {
-        if self.connection.keep_alive == 0 || !self.out.line.tx.is_empty() {
-            return Instant::NEVER;
-        }
-        let interval = u32::from(self.connection.keep_alive);
-        self.out.line.last_sent.plus_secs(interval)
-    }
-
-    /// What the transport is held to: to take what is offered, or else to be kept alive.
-    #[inline]
-    fn transport_deadline(&self) -> Instant {
-        if self.out.line.tx.is_empty() {
-            self.keep_alive_deadline()
-        } else {
-            self.stall_deadline()
-        }
-    }
-
-    /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
-    fn ack_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        if !self.out.exchanges.awaits_answer() {
-            return Instant::NEVER;
-        }
-        let deadline = self.sender(outbound).ack_deadline();
-        if deadline == Instant::NEVER || self.connection.unread == 0 {
-            return deadline;
-        }
-        deadline.max(
-            self.connection
-                .last_life
-                .plus_millis(self.out.config.ack_timeout),
-        )
-    }
-
-    /// The earliest moment at which something is due by itself.
-    fn next_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        let expiry = self.out.exchanges.next_expiry;
-        match self.phase {
-            Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => {
-                expiry.min(self.connection.deadline)
-            }
-            Phase::Connected => self.live_deadline(outbound),
-            _ => expiry,
-        }
-    }
-
-    /// The earliest deadline of a live connection.
-    #[inline]
-    fn live_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
-        let mut deadline = self
-            .transport_deadline()
-            .min(self.out.exchanges.next_expiry)
-            .min(self.connection.ping_due);
-        if self.out.line.standing == Standing::Stopping {
-            deadline = deadline.min(self.connection.deadline);
-        }
-        if self.out.exchanges.awaits_answer() {
-            deadline = deadline.min(self.ack_deadline(outbound));
-        }
-        deadline
     }
 
     /// What happened by itself or by a call, and is to be told.
