@@ -23,10 +23,12 @@ impl Machine {
         if self.phase.verdict(PacketType::Publish) == Verdict::Break {
             return Err(Violation::Unexpected(PacketType::Publish));
         }
-        let body = bytes.get(header.len()..).unwrap_or_default();
         // Half the buffer is left for the payload, so that the header is looked at again only
-        // once for as many bytes as it has itself.
+        // once for as many bytes as it has itself. What lies behind that half is not looked at,
+        // so that it does not matter whether it has come.
         let most = rx.capacity() / 2;
+        let bytes = bytes.get(..most).unwrap_or(bytes);
+        let body = bytes.get(header.len()..).unwrap_or_default();
         match Publish::decode_header(header, body, From::Server)? {
             HeaderFrame::Partial { need } => {
                 let total = bytes.len().saturating_add(need);

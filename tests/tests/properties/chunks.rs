@@ -47,6 +47,9 @@ fn sort(log: Vec<Entry>, unanswered: &BTreeSet<Ticket>) -> Found<Came> {
             {
                 came.aside.push(format!("{ticket:?} {outcome:?}"));
             }
+            Entry::Told(Told::Unanswered(ticket, cause)) => {
+                came.aside.push(format!("{ticket:?} {cause:?}"));
+            }
             Entry::Delivered(part) => deliver(&mut came.told, part),
             Entry::Timeout(_) => came.deadline = Some(entry),
             entry => came.told.push(entry),
