@@ -1,7 +1,7 @@
 //! What the server keeps of a client beyond one connection.
 
 use mqtt_proto::{Properties, Property, Publish, QoS};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A session, as the server has it.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Session {
     pub(crate) releases: BTreeMap<u16, usize>,
     pub(crate) last_id: u16,
     /// PUBLISH packets of which only the beginning came, without the identifier: when they came.
-    pub(crate) fragments: VecDeque<u64>,
+    pub(crate) fragments: Vec<u64>,
     /// Messages of QoS 1 and 2 that came, or began to.
     pub(crate) seen: BTreeSet<u64>,
     /// Counts first transmissions.

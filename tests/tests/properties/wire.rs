@@ -308,7 +308,8 @@ impl Server {
                 holds!(!strict || same, "not what it was before: {known:?}");
                 known.since
             }
-            _ if publish.dup => match session.fragments.pop_front() {
+            // Of several, the earlier ones were given up: nothing is begun before they go on.
+            _ if publish.dup => match session.fragments.pop() {
                 Some(since) => since,
                 None if strict => return Err("DUP on what was never sent".into()),
                 None => 0,
@@ -531,7 +532,7 @@ impl Server {
         }
         let since = session.tick();
         let Some((id, rest)) = fragment_id(stream) else {
-            session.fragments.push_back(since);
+            session.fragments.push(since);
             return;
         };
         session.seen.extend(fragment_uid(rest));
