@@ -24,6 +24,9 @@ pub(crate) enum OwedKind {
     PubAck,
     PubRec,
     PubComp,
+    /// PUBCOMP for a message that came over an earlier connection or is not known: it takes no
+    /// place in this connection's Receive Maximum.
+    PubCompUncounted,
     /// PUBREL in answer to a PUBREC for an unknown identifier.
     PubRel,
 }

@@ -53,7 +53,7 @@ pub(crate) struct Intake {
     pub(crate) acks: Ring,
     /// PUBCOMP, and PUBREL for what is unknown.
     pub(crate) releases: Ring,
-    /// QoS 2 messages of this connection between PUBREC and PUBREL.
+    /// QoS 2 messages of this connection between PUBREC and PUBCOMP.
     pub(crate) open: u16,
     /// What CONNECT allowed the server.
     pub(crate) receive_maximum: u16,
@@ -158,11 +158,7 @@ impl Receiver<'_> {
     /// Messages the server has not got its last acknowledgement for, as far as this connection
     /// is concerned (section 4.9).
     fn outstanding(&self) -> u16 {
-        self.intake
-            .acks
-            .len()
-            .saturating_add(self.intake.releases.len())
-            .saturating_add(self.intake.open)
+        self.intake.acks.len().saturating_add(self.intake.open)
     }
 
     fn resolve_alias(&mut self, publish: &Publish<'_>, alias: u16) -> Result<(), Violation> {
@@ -266,26 +262,24 @@ impl Receiver<'_> {
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown.
     pub(crate) fn released(&mut self, id: u16, sender: &mut Sender<'_>) -> Result<(), Violation> {
         let parts = self.store.parts();
-        let reason = match id_table::find(parts.received, id) {
-            None => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+        let (kind, reason) = match id_table::find(parts.received, id) {
+            None => (
+                OwedKind::PubCompUncounted,
+                ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+            ),
             // PUBREC is still owed or in the application's hands: the server cannot have it.
             Some(OWED) => return Err(Violation::OutOfOrder(PacketType::PubRel)),
             Some(state) => {
-                if state == OPEN {
-                    self.intake.open = self.intake.open.saturating_sub(1);
-                }
                 id_table::remove(parts.received, id);
-                ReasonCode::SUCCESS
+                let kind = if state == OPEN {
+                    OwedKind::PubComp
+                } else {
+                    OwedKind::PubCompUncounted
+                };
+                (kind, ReasonCode::SUCCESS)
             }
         };
-        self.owe_release(
-            Owed {
-                id,
-                kind: OwedKind::PubComp,
-                reason,
-            },
-            sender,
-        );
+        self.owe_release(Owed { id, kind, reason }, sender);
         Ok(())
     }
 
@@ -317,7 +311,7 @@ impl Receiver<'_> {
         let packet = match owed.kind {
             OwedKind::PubAck => PacketType::PubAck,
             OwedKind::PubRec => PacketType::PubRec,
-            OwedKind::PubComp => PacketType::PubComp,
+            OwedKind::PubComp | OwedKind::PubCompUncounted => PacketType::PubComp,
             OwedKind::PubRel => PacketType::PubRel,
             OwedKind::PubAckAwaited | OwedKind::PubRecAwaited => return false,
         };
@@ -332,8 +326,12 @@ impl Receiver<'_> {
         true
     }
 
-    /// An acknowledgement was written: a PUBREC changes what its identifier stands for.
+    /// An acknowledgement was written: a PUBREC changes what its identifier stands for, a
+    /// PUBCOMP gives its place in Receive Maximum back.
     fn written(&mut self, owed: Owed) {
+        if owed.kind == OwedKind::PubComp {
+            self.intake.open = self.intake.open.saturating_sub(1);
+        }
         if owed.kind != OwedKind::PubRec {
             return;
         }

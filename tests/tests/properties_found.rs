@@ -1,7 +1,7 @@
 //! What the properties have found, each as the shortest conversation that shows it.
 
 use mqtt_proto::{Packet, QoS, ReasonCode, Sender};
-use mqtt_session::{Acknowledge, Cause, Config, Connect, GiveUp, Property};
+use mqtt_session::{Acknowledge, Cause, Config, Connect, Fixed, GiveUp, Property};
 use mqtt_tests::talk::*;
 
 // covers: pitfall 75
@@ -112,4 +112,37 @@ fn a_header_too_large_for_the_buffer_is_refused_alike_in_one_piece_and_in_many()
         talk.tells(Told::Violation(reason, "section 3.1.2.11.4"));
         talk.sends(disconnect(reason)).closes();
     }
+}
+
+// covers: MQTT-3.3.4-9, pitfall 75
+#[test]
+fn messages_of_an_earlier_connection_take_no_place_in_receive_maximum() {
+    let mut talk = Talk::new(Config::default(), Fixed::<4, 2, 256, 64>::new());
+    let session = [Property::SessionExpiryInterval(3_600)];
+    let connect = Connect {
+        properties: &session,
+        ..Connect::new("c")
+    };
+    let inbound = |id| Packet::Publish(publish(QoS::ExactlyOnce, id, "a", b"2"));
+    talk.connects(&connect, connack());
+    for id in [1, 2] {
+        talk.server(inbound(id))
+            .delivers("a", b"2")
+            .sends(pubrec(id));
+    }
+    talk.cut().disconnected(Cause::TransportClosed);
+    talk.connects(&connect, session_present());
+    // The output is full, so that PUBCOMP has to wait.
+    talk.takes = 0;
+    talk.publishes(QoS::AtLeastOnce, "a", &[7; 50]);
+    talk.server(pubrel(1)).server(pubrel(2));
+    for id in [3, 4] {
+        talk.server(inbound(id)).delivers("a", b"2").quiet();
+    }
+    talk.unblock();
+    talk.sends(Packet::Publish(publish(QoS::AtLeastOnce, 1, "a", &[7; 50])));
+    let mut answers: Vec<_> = (0..4).map(|_| talk.sent()).collect();
+    answers.sort();
+    let expected = [pubrec(3), pubrec(4), pubcomp(1), pubcomp(2)];
+    assert_eq!(answers, expected.map(|p| p.to_vec(Sender::Client).unwrap()));
 }

@@ -356,6 +356,9 @@ impl Server {
         properties: &[Property<'_>],
     ) {
         let Some(conn) = &mut self.conn else { return };
+        if open.qos != QoS::AtMostOnce {
+            conn.inbound.insert(open.id);
+        }
         match open.qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => conn.acks.push_back((PacketType::PubAck, open.id)),
@@ -464,7 +467,7 @@ impl Server {
         if !conn.accepts || conn.over {
             return;
         }
-        let open = session.to_client.len();
+        let open = conn.inbound.len();
         if qos != QoS::AtMostOnce && open >= usize::from(facts.receive_maximum) {
             return;
         }

@@ -53,6 +53,9 @@ pub(crate) struct Conn {
     again: u64,
     /// When PUBREC had been sent for the last PUBREL that came again.
     released: u64,
+    /// Messages to the client that were sent on this connection: PUBREL of earlier ones takes
+    /// no place in Receive Maximum (section 4.9).
+    pub(crate) inbound: BTreeSet<u16>,
     /// Topics that the server has set aliases for.
     pub(crate) own_aliases: BTreeMap<u16, String>,
 }
@@ -149,9 +152,11 @@ impl Server {
                     }
                 }
                 (Arrives::Taken(_, id), Some(session)) => {
+                    conn.inbound.remove(&id);
                     session.to_client.retain(|open| open.id != id);
                 }
                 (Arrives::Refused(id), Some(session)) => {
+                    conn.inbound.remove(&id);
                     if let Some(open) = session.to_client.iter().find(|open| open.id == id)
                         && let Some(uid) = uid(&open.payload)
                     {

@@ -367,7 +367,10 @@ impl<S: Held> World<S> {
             }
             Told::Violation(reason, _) => {
                 self.accused = Some(*reason);
-                holds!(self.server.was_hostile, "a good server is accused");
+                holds!(
+                    self.server.was_hostile,
+                    "a good server is accused: {told:?}"
+                );
             }
             _ => {}
         }
