@@ -114,7 +114,8 @@ impl Config {
         }
     }
 
-    /// From `opened` to an accepting CONNACK, authentication included. 10 seconds by default.
+    /// From `opened` to an accepting CONNACK, authentication included, and how long each answer of
+    /// the server to a re-authentication may take. 10 seconds by default.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = millis(limit);

@@ -83,7 +83,8 @@ impl Phase {
 /// What is made afresh by `opened`, besides the sending and the receiving half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Connection {
-    /// Connect, close or back-off deadline, by phase.
+    /// By phase: until when the server has to accept, the last bytes have to leave, to wait before
+    /// connecting again; connected, until when a stop has to be done or AUTH to be answered.
     pub(crate) deadline: Instant,
     /// When the server accepted.
     pub(crate) since: Instant,

@@ -43,6 +43,9 @@ pub(crate) enum Taken {
 /// Topics are looked up one by one, so only so many get an alias.
 const MOST_ALIASES: u16 = 128;
 
+/// Bytes of the smallest acknowledgement.
+const LEAST_ACK: u32 = 4;
+
 impl Machine {
     pub(crate) fn dispatch<'p>(
         &mut self,
@@ -232,6 +235,10 @@ impl Machine {
         let now = self.out.clock.now;
         let limits = Limits::of(&connack.properties);
         self.out.line.limits = limits;
+        if limits.maximum_packet_size < LEAST_ACK {
+            // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
+            self.intake.receive_maximum = 0;
+        }
         self.out.line.alias_limit = self
             .out
             .config
@@ -260,6 +267,9 @@ impl Machine {
             connection.expiry = expiry;
         }
         connection.since = now;
+        if self.out.line.standing == Standing::Down {
+            connection.deadline = Instant::NEVER;
+        }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
             self.out.line.standing = Standing::Up;
@@ -276,6 +286,10 @@ impl Machine {
         self.check_problem_information(PacketType::Auth, &auth.properties)?;
         self.check_method(&auth.properties)?;
         let running = self.phase == Phase::AwaitConnAck || self.connection.reauthenticating;
+        if self.phase == Phase::Connected && self.out.line.standing == Standing::Up {
+            // It is the application's turn, or nobody's.
+            self.connection.deadline = Instant::NEVER;
+        }
         match auth.reason {
             ReasonCode::CONTINUE_AUTHENTICATION if running => {
                 self.connection.challenged = true;

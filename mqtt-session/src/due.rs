@@ -35,8 +35,12 @@ impl Machine {
         if self.out.line.tx.has_next() && self.stall_deadline() <= now {
             self.out.line.stalled_since = now;
         }
-        if self.out.line.standing == Standing::Stopping && now >= self.connection.deadline {
-            self.fail(Cause::Stopped);
+        if now >= self.connection.deadline {
+            self.fail(if self.out.line.standing == Standing::Stopping {
+                Cause::Stopped
+            } else {
+                Cause::AuthTimeout
+            });
         } else if self.stall_deadline() <= now {
             self.fail(Cause::SendTimeout);
         } else if self.connection.ping_due <= now {
@@ -126,10 +130,8 @@ impl Machine {
         let mut deadline = self
             .transport_deadline()
             .min(self.out.exchanges.next_expiry)
-            .min(self.connection.ping_due);
-        if self.out.line.standing == Standing::Stopping {
-            deadline = deadline.min(self.connection.deadline);
-        }
+            .min(self.connection.ping_due)
+            .min(self.connection.deadline);
         if self.out.exchanges.awaits_answer() {
             deadline = deadline.min(self.ack_deadline(outbound));
         }

@@ -63,6 +63,14 @@ pub enum Event<'a> {
         /// PUBREC's properties.
         properties: Properties<'a>,
     },
+    /// The server released a QoS 2 message that was delivered earlier and said something with it:
+    /// PUBREL with properties. PUBCOMP is the machine's.
+    Released {
+        /// PUBREL's reason code.
+        reason: ReasonCode,
+        /// PUBREL's properties.
+        properties: Properties<'a>,
+    },
     /// A subscribe is answered: one reason code for each filter, in their order.
     Subscribed {
         /// What [`Client::subscribe`](crate::Client::subscribe) returned.
@@ -167,6 +175,8 @@ pub enum Cause {
     Violation(Violation),
     /// No accepting CONNACK within the time limit.
     ConnectTimeout,
+    /// No answer to the AUTH of a re-authentication within the time limit.
+    AuthTimeout,
     /// No PINGRESP within the time limit.
     PingTimeout,
     /// An acknowledgement did not come within the time limit.
@@ -213,6 +223,7 @@ impl Cause {
             Self::NotOpened
             | Self::TransportClosed
             | Self::ConnectTimeout
+            | Self::AuthTimeout
             | Self::PingTimeout
             | Self::AckTimeout
             | Self::SendTimeout => false,
@@ -229,6 +240,9 @@ impl fmt::Display for Cause {
             Self::ServerDisconnect(reason) => write!(f, "the server disconnected: {reason}"),
             Self::Violation(violation) => write!(f, "the server broke the protocol: {violation}"),
             Self::ConnectTimeout => f.write_str("the server did not accept in time"),
+            Self::AuthTimeout => {
+                f.write_str("the server did not answer a re-authentication in time")
+            }
             Self::PingTimeout => f.write_str("the server did not answer a ping in time"),
             Self::AckTimeout => f.write_str("an acknowledgement did not come in time"),
             Self::SendTimeout => f.write_str("the transport took no bytes for too long"),

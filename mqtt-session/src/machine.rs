@@ -440,6 +440,11 @@ impl Machine {
         sender.commit(written);
         self.connection.challenged = false;
         self.connection.reauthenticating |= starts;
+        if self.phase == Phase::Connected {
+            let limit = self.out.config.connect_timeout;
+            self.connection.deadline = self.out.clock.now.plus_millis(limit);
+            self.out.clock.arm(self.connection.deadline);
+        }
         Ok(())
     }
 

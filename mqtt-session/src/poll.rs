@@ -70,6 +70,7 @@ impl Machine {
         let deadline = transport
             .min(self.out.exchanges.next_expiry)
             .min(self.connection.ping_due)
+            .min(self.connection.deadline)
             .min(self.out.line.ack_due);
         self.out.clock.due = deadline;
         Some(deadline)
@@ -276,6 +277,12 @@ impl Machine {
                 Told::Event(Event::Received {
                     ticket,
                     reason,
+                    properties,
+                })
+            }
+            Answer::Quiet if raw.packet_type() == PacketType::PubRel && !properties.is_empty() => {
+                Told::Event(Event::Released {
+                    reason: ack.reason,
                     properties,
                 })
             }

@@ -66,6 +66,7 @@ pub enum Told {
     Disconnected(Cause, Option<Instant>),
     Published(Ticket, Result<ReasonCode, GiveUp>, Vec<String>),
     Received(Ticket, ReasonCode, Vec<String>),
+    Released(ReasonCode, Vec<String>),
     Subscribed(Ticket, Vec<ReasonCode>),
     Unsubscribed(Ticket, Vec<ReasonCode>),
     Unanswered(Ticket, GiveUp),
@@ -101,6 +102,7 @@ impl From<Event<'_>> for Told {
                 reason,
                 properties,
             } => Self::Received(ticket, reason, printed(&properties)),
+            Event::Released { reason, properties } => Self::Released(reason, printed(&properties)),
             Event::Subscribed {
                 ticket, reasons, ..
             } => Self::Subscribed(ticket, reasons.iter().collect()),

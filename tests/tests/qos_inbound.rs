@@ -1,7 +1,7 @@
 //! Messages from the server at QoS 0, 1 and 2, with automatic acknowledgement.
 
 use mqtt_proto::{Packet, Publish, QoS, ReasonCode, Sender};
-use mqtt_session::{Config, Connect, Fixed, Heap, Property, Store, TopicFilter};
+use mqtt_session::{Config, Connect, Fixed, Heap, Property, Store, TopicFilter, Violation};
 use mqtt_tests::talk::*;
 
 type Small = Fixed<8, 8, 1024, 256>;
@@ -252,9 +252,26 @@ fn pubcomp_carries_neither_reason_string_nor_user_property() {
         properties: mqtt_proto::Properties::new(&told),
         ..ack(1, ReasonCode::SUCCESS)
     }));
+    // What came with PUBREL is told; what is answered says nothing.
+    let said = told.iter().map(|property| format!("{property:?}"));
+    talk.tells(Told::Released(ReasonCode::SUCCESS, said.collect()));
     talk.sends_bytes(&[0x70, 2, 0, 1]);
     talk.server(pubrel(2)).sends_bytes(&[0x70, 3, 0, 2, 0x92]);
     talk.quiet();
+}
+
+// A server that takes no packet of four bytes can be sent no PUBACK and no PUBREC.
+// covers: pitfall 44
+#[test]
+fn what_cannot_be_acknowledged_may_not_come() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut talk = Talk::new(Config::default(), Heap::default());
+        talk.connects(&keeping(), connack_with(&[Property::MaximumPacketSize(3)]));
+        talk.server_publishes(QoS::AtMostOnce, 0, "a", b"0");
+        talk.delivers("a", b"0").quiet();
+        talk.server_publishes(qos, 1, "a", b"1");
+        talk.ends_by(Violation::ReceiveMaximum);
+    }
 }
 
 // covers: MQTT-4.3.3-13, pitfall 76

@@ -270,6 +270,45 @@ fn a_re_authentication_runs_beside_other_traffic() {
         .quiet();
 }
 
+#[test]
+fn a_re_authentication_is_answered_in_time_or_ends_the_connection() {
+    let limit = Duration::from_secs(10);
+    let mut silent = reauthenticating();
+    silent.wait(limit - Duration::from_millis(1)).quiet();
+    silent.wait(Duration::from_millis(1)).closes();
+    silent.disconnected(Cause::AuthTimeout);
+
+    // The application may take its time, the server may not.
+    let mut slow = reauthenticating();
+    slow.server(auth(CONTINUE, &[METHOD]))
+        .tells(Told::Challenge(vec![
+            "AuthenticationMethod(\"SCRAM\")".into(),
+        ]));
+    slow.wait(limit * 2).quiet();
+    slow.client.authenticate(slow.now, &[METHOD]).unwrap();
+    slow.sends(auth(CONTINUE, &[METHOD])).quiet();
+    slow.wait_until_due().closes();
+    slow.disconnected(Cause::AuthTimeout);
+
+    let mut answered = reauthenticating();
+    answered
+        .server(auth(ReasonCode::SUCCESS, &[METHOD]))
+        .tells(Told::Reauthenticated);
+    answered.wait(limit * 2).quiet();
+}
+
+// Stopping has its own time limit, whatever the server answers meanwhile.
+#[test]
+fn a_stop_during_a_re_authentication_keeps_its_time_limit() {
+    let mut talk = reauthenticating();
+    talk.takes = 0;
+    talk.client.stop(talk.now);
+    talk.server(auth(ReasonCode::SUCCESS, &[METHOD]));
+    talk.wait(Duration::from_secs(5));
+    let did: Vec<Did> = std::iter::from_fn(|| talk.did()).collect();
+    assert!(did.contains(&Did::Close), "{did:?}");
+}
+
 // covers: MQTT-4.12.1-1, pitfall 84
 #[test]
 fn a_re_authentication_begins_after_connack_and_one_at_a_time() {
