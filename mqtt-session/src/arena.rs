@@ -58,12 +58,14 @@ impl Arena {
     }
 
     /// The bytes that a block of `len` taken next would have.
+    #[inline]
     pub(crate) fn next<'b>(&self, bytes: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
         let start = (self.end as usize).checked_add(BLOCK_HEADER)?;
         bytes.get_mut(start..start.checked_add(len)?)
     }
 
     /// Takes the block that [`Arena::next`] showed, for the record `slot`; its offset.
+    #[inline]
     pub(crate) fn take(&mut self, bytes: &mut [u8], slot: u16, len: usize) -> u32 {
         let start = self.end as usize;
         let size = u32::try_from(len).unwrap_or(u32::MAX);
@@ -78,6 +80,7 @@ impl Arena {
     }
 
     /// Gives the block at `offset` back.
+    #[inline]
     pub(crate) fn free(&mut self, bytes: &mut [u8], offset: u32) {
         let start = offset.saturating_sub(BLOCK_HEADER as u32);
         let Some(header) = bytes.get_mut(start as usize..) else {

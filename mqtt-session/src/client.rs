@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
-use crate::event::Ticket;
+use crate::event::{Event, Ticket};
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::machine::{Machine, Stores};
@@ -13,6 +13,7 @@ use crate::request::{
 };
 use crate::rx_buffer::RxBuffer;
 use crate::sender::Sender;
+use crate::settle::Answer;
 use crate::store::Store;
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
 
@@ -107,18 +108,71 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
-        if self.machine.is_calm(now, input.cursor()) {
-            if let Some((start, end)) = self.machine.next_buffered() {
-                let (outbound, _) = self.store.split();
-                let bytes = outbound.transmit().get(start..end);
-                return Action::Send(bytes.unwrap_or_default());
+        let machine = &mut self.machine;
+        if machine.is_calm(now) {
+            if machine.only_tells_taken() {
+                return self.poll_taken(now, input);
             }
-            self.machine.learn_ack_due(self.store.split().0);
-            if let Some(deadline) = self.machine.calm_deadline() {
-                return Action::Timeout(deadline);
+            if machine.only_reads() {
+                if !machine.has_read(input.cursor()) {
+                    if input.begins_with_ack() {
+                        return self.poll_acks(now, input);
+                    }
+                } else if let Some((start, end)) = machine.next_buffered() {
+                    let bytes = self.store.split().0.transmit().get(start..end);
+                    return Action::Send(bytes.unwrap_or_default());
+                } else if let Some(deadline) = machine.calm_deadline() {
+                    return Action::Timeout(deadline);
+                } else {
+                    return self.poll_waiting(now, input);
+                }
             }
         }
         self.poll_closely(now, input)
+    }
+
+    /// There is nothing to do but to wait, how long is to be looked up.
+    #[inline(never)]
+    fn poll_waiting<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        self.machine.sender(self.store.split().0).ack_deadline();
+        match self.machine.calm_deadline() {
+            Some(deadline) => Action::Timeout(deadline),
+            None => self.poll_closely(now, input),
+        }
+    }
+
+    /// A QoS 0 message was taken.
+    #[inline(never)]
+    fn poll_taken<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        match self.machine.sender(self.store.split().0).next_taken() {
+            Some(ticket) => Action::Event(Event::published(ticket, ReasonCode::SUCCESS)),
+            None => self.poll_closely(now, input),
+        }
+    }
+
+    /// Acknowledgements have come in.
+    #[inline(never)]
+    fn poll_acks<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        let rx = input.parts();
+        match self.machine.read_short_acks(self.store.split().0, rx) {
+            Some(Answer::Settled(ticket, reason)) => {
+                Action::Event(Event::published(ticket, reason))
+            }
+            Some(_) => self.poll(now, input),
+            None => self.poll_closely(now, input),
+        }
     }
 
     #[inline(never)]
@@ -315,11 +369,7 @@ impl<S: Store> Client<S> {
     /// QoS 1 and QoS 2 messages that are not settled.
     #[must_use]
     pub fn unsettled(&self) -> usize {
-        self.machine
-            .out
-            .exchanges
-            .unsettled()
-            .saturating_add(usize::from(self.machine.out.line.sending_exchanges))
+        self.machine.out.exchanges.unsettled()
     }
 
     /// Acknowledgements on the present connection that nothing waited for. They are ignored.

@@ -234,18 +234,18 @@ impl Machine {
     fn adopt(&mut self, connack: &ConnAck<'_>, had_session: bool, stores: Stores<'_>) {
         let now = self.out.clock.now;
         let limits = Limits::of(&connack.properties);
-        self.out.line.limits = limits;
         if limits.maximum_packet_size < LEAST_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
-        self.out.line.alias_limit = self
+        let alias_limit = self
             .out
             .config
             .topic_aliases
             .min(MOST_ALIASES)
             .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
+        self.out.line.agree(limits, alias_limit);
         let clean_start = self.connection.clean_start;
         let another_client = self.connection.another_client;
         let (mut sender, mut receiver) = self.halves(stores);

@@ -187,6 +187,18 @@ pub enum Cause {
     Stopped,
 }
 
+impl Event<'_> {
+    /// A publish is settled by the server, or by the transport, without properties.
+    #[inline(always)]
+    pub(crate) const fn published(ticket: Ticket, reason: ReasonCode) -> Self {
+        Self::Published {
+            ticket,
+            outcome: Ok(reason),
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
 impl Cause {
     /// Whether connecting again the same way cannot help: the machine stops by itself then.
     ///

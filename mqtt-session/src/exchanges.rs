@@ -3,15 +3,17 @@
 use crate::arena::Arena;
 use crate::id_table::{self, IdEntry};
 use crate::instant::Instant;
-use crate::slots::{Queue, Slots};
+use crate::slots::{Queue, Slots, Wire};
 
 /// What the next poll has to look at: nothing is looked for that nobody noted here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Work(u8);
 
 impl Work {
-    /// Something may have to be told.
-    pub(crate) const TELL: u8 = 1;
+    /// The transport has taken a QoS 0 message, which is to be told.
+    pub(crate) const TAKEN: u8 = 4;
+    /// Something may have to be told, a QoS 0 message that was taken among it.
+    pub(crate) const TELL: u8 = 1 | Self::TAKEN;
     /// Something may be able to leave that could not before.
     pub(crate) const PUMP: u8 = 2;
 
@@ -30,9 +32,14 @@ impl Work {
     pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
+
+    /// Whether this is all there is to do.
+    pub(crate) const fn is_only(self, what: u8) -> bool {
+        self.0 == what
+    }
 }
 
-/// Every record is in exactly one of these queues, from the call that made it to the event that
+/// Every record is in exactly one of these queues, in that of the wire from its writing on, from the call that made it to the event that
 /// settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Exchanges {
@@ -42,18 +49,18 @@ pub(crate) struct Exchanges {
     pub(crate) queued: Queue,
     /// What no window holds back: QoS 0 messages, SUBSCRIBE, UNSUBSCRIBE.
     pub(crate) prompt: Queue,
-    /// Written for the present transport, which has not taken the last byte yet.
-    pub(crate) sending: Queue,
+    /// QoS 0 messages written for the present transport, until they are told to be taken.
+    pub(crate) leaving: Queue,
     /// QoS 1 and 2 messages on the wire, in order of first sending.
-    pub(crate) flight: Queue,
+    pub(crate) flight: Wire,
     /// Sent over an earlier transport and to be sent again, in order of first sending.
     pub(crate) resume: Queue,
     /// PUBREL on the wire, in order of PUBREC.
-    pub(crate) released: Queue,
+    pub(crate) released: Wire,
     /// PUBREL to be sent, in order of PUBREC.
     pub(crate) release: Queue,
     /// SUBSCRIBE and UNSUBSCRIBE on the wire.
-    pub(crate) requests: Queue,
+    pub(crate) requests: Wire,
     /// Ended, and to be told.
     pub(crate) ended: Queue,
     /// Given up, identifier kept from use while the session lives.
@@ -73,12 +80,12 @@ impl Exchanges {
             slots: Slots::new(),
             queued: Queue::EMPTY,
             prompt: Queue::EMPTY,
-            sending: Queue::EMPTY,
-            flight: Queue::EMPTY,
+            leaving: Queue::EMPTY,
+            flight: Wire::EMPTY,
             resume: Queue::EMPTY,
-            released: Queue::EMPTY,
+            released: Wire::EMPTY,
             release: Queue::EMPTY,
-            requests: Queue::EMPTY,
+            requests: Wire::EMPTY,
             ended: Queue::EMPTY,
             reserved: Queue::EMPTY,
             arena: Arena { end: 0, live: 0 },
@@ -92,9 +99,16 @@ impl Exchanges {
     /// `None` when all are in use.
     #[inline]
     pub(crate) fn assign_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
+        self.assign_id_at_home(ids, slot)
+            .or_else(|| self.search_id(ids, slot))
+    }
+
+    /// The next identifier, if its place in the table is free, which is nearly always so.
+    #[inline]
+    pub(crate) fn assign_id_at_home(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         let id = self.last_id.checked_add(1).unwrap_or(1);
         if !id_table::insert_at_home(ids, id, slot) {
-            return self.search_id(ids, slot);
+            return None;
         }
         self.last_id = id;
         self.ids_in_use = self.ids_in_use.wrapping_add(1);
@@ -131,27 +145,44 @@ impl Exchanges {
     }
 
     /// Gives the identifier at a place in the table back.
+    #[inline]
     pub(crate) fn free_id_at(&mut self, ids: &mut [IdEntry], at: usize) {
         id_table::remove_at(ids, at);
         self.ids_in_use = self.ids_in_use.wrapping_sub(1);
     }
 
+    /// Whether the transport has yet to take something that was written for it, whole.
+    #[inline]
+    pub(crate) const fn is_moving(&self) -> bool {
+        self.flight.untaken().is_some()
+            || self.released.untaken().is_some()
+            || self.requests.untaken().is_some()
+            || !self.leaving.is_empty()
+    }
+
     /// Whether anything on the wire awaits an answer.
+    #[inline]
     pub(crate) const fn awaits_answer(&self) -> bool {
-        !(self.flight.is_empty() && self.released.is_empty() && self.requests.is_empty())
+        self.flight.oldest().is_some()
+            || self.released.oldest().is_some()
+            || self.requests.oldest().is_some()
+    }
+
+    /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
+    /// server's Receive Maximum. Each is a record of its own, so that these cannot be too many
+    /// to count.
+    #[inline]
+    pub(crate) const fn open(&self) -> u16 {
+        self.flight
+            .len()
+            .wrapping_add(self.released.len())
+            .wrapping_add(self.release.len())
     }
 
     /// Messages of QoS 1 and 2 that are not settled.
     pub(crate) fn unsettled(&self) -> usize {
-        [
-            self.queued,
-            self.flight,
-            self.resume,
-            self.released,
-            self.release,
-        ]
-        .iter()
-        .map(|queue| usize::from(queue.len()))
-        .fold(0, usize::saturating_add)
+        usize::from(self.open())
+            .wrapping_add(usize::from(self.queued.len()))
+            .wrapping_add(usize::from(self.resume.len()))
     }
 }

@@ -48,6 +48,7 @@ extern crate alloc;
 mod action;
 mod arena;
 mod backoff;
+mod calm;
 mod client;
 mod config;
 mod connection;

@@ -3,6 +3,7 @@
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::transmit::Transmit;
+use mqtt_proto::QoS;
 
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
 pub(crate) const ACK_DUE_UNKNOWN: Instant = Instant::from_micros(0);
@@ -18,8 +19,9 @@ pub(crate) struct Line {
     pub(crate) ack_due: Instant,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
-    /// PUBLISH and PUBREL among what is being sent: they count for the window.
-    pub(crate) sending_exchanges: u16,
+    /// Nothing was agreed on that a message without properties could break but its size: any QoS
+    /// is allowed, messages may be retained, and topics get no alias.
+    pub(crate) plain: bool,
     /// Outbound topic aliases: how many are set, and which is replaced next.
     aliases_set: u16,
     alias_next: u16,
@@ -52,13 +54,22 @@ impl Line {
             standing: Standing::Down,
             blocked: false,
             ack_due: Instant::NEVER,
-            sending_exchanges: 0,
+            plain: true,
             aliases_set: 0,
             alias_next: 1,
             alias_limit: 0,
             last_sent: now,
             stalled_since: now,
         }
+    }
+
+    /// The server accepted the connection with these limits, of which as many topic aliases are
+    /// made use of as `alias_limit` says.
+    pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
+        self.limits = limits;
+        self.alias_limit = alias_limit;
+        self.plain =
+            alias_limit == 0 && limits.maximum_qos == QoS::ExactlyOnce && limits.retain_available;
     }
 
     /// Whether application packets may leave now.

@@ -1,15 +1,16 @@
 //! The one output: what came in, what may leave, and when to come back.
 
 use crate::action::Action;
+use crate::calm::SHORT_ACK;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Part, Taken, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
-use crate::line::{ACK_DUE_UNKNOWN, Standing};
+use crate::line::Standing;
 use crate::machine::{Machine, Stores};
-use crate::rx_buffer::{Rx, RxCursor};
+use crate::rx_buffer::Rx;
 use crate::sender::Sender;
 use crate::settle::Answer;
 use crate::slots::Flags;
@@ -21,61 +22,7 @@ use mqtt_proto::{
     TopicName, frame,
 };
 
-/// Bytes of an acknowledgement in its shortest form.
-const SHORT_ACK: usize = 4;
-
 impl Machine {
-    /// Whether a live connection has nothing to do but to send and to wait: the way of most
-    /// polls, told without a look at the stores.
-    #[inline]
-    pub(crate) fn is_calm(&mut self, now: Instant, rx: &RxCursor) -> bool {
-        self.out.clock.advance(now);
-        // What stands up is connected.
-        self.out.line.standing == Standing::Up
-            && self.out.exchanges.work.is_none()
-            && !self.out.clock.is_due()
-            // Bytes that came are a sign of life, also those that complete nothing.
-            && rx.len() == 0
-            && self.connection.unread == 0
-    }
-
-    /// Which bytes of the transmit buffer a calm connection offers the transport.
-    #[inline]
-    pub(crate) fn next_buffered(&mut self) -> Option<(usize, usize)> {
-        self.out.line.tx.offer_buffered()
-    }
-
-    /// Looks up when the longest unanswered packet should have been answered, where that is not
-    /// known.
-    #[inline]
-    pub(crate) fn learn_ack_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
-        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
-            self.sender(outbound).ack_deadline();
-        }
-    }
-
-    /// The deadline of a calm connection, where it is known without a search.
-    #[inline]
-    pub(crate) fn calm_deadline(&mut self) -> Option<Instant> {
-        let transport = if self.out.line.tx.is_empty() {
-            self.keep_alive_deadline()
-        } else if self.out.line.tx.has_next() {
-            return None;
-        } else {
-            self.stall_deadline()
-        };
-        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
-            return None;
-        }
-        let deadline = transport
-            .min(self.out.exchanges.next_expiry)
-            .min(self.connection.ping_due)
-            .min(self.connection.deadline)
-            .min(self.out.line.ack_due);
-        self.out.clock.due = deadline;
-        Some(deadline)
-    }
-
     #[inline(never)]
     pub(crate) fn poll<'a>(
         &'a mut self,
@@ -241,22 +188,6 @@ impl Machine {
         Action::Timeout(deadline)
     }
 
-    /// An answer to a message of ours in the four bytes that nearly all have: success, and no
-    /// properties. What it is and its packet identifier.
-    #[inline]
-    fn short_ack(&self, bytes: &[u8]) -> Option<(PacketType, u16)> {
-        let &[first, length, high, low] = bytes.first_chunk::<SHORT_ACK>()?;
-        let packet = match first {
-            0x40 => PacketType::PubAck,
-            0x50 => PacketType::PubRec,
-            0x70 => PacketType::PubComp,
-            _ => return None,
-        };
-        let id = u16::from_be_bytes([high, low]);
-        let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
-        (length == 2 && id != 0 && fits && self.reads_plainly(packet)).then_some((packet, id))
-    }
-
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
     #[inline(never)]
     fn read_ack<'p>(
@@ -293,7 +224,7 @@ impl Machine {
     }
 
     /// Whether a packet takes the short way: those that come with every message.
-    fn reads_plainly(&self, packet: PacketType) -> bool {
+    pub(crate) fn reads_plainly(&self, packet: PacketType) -> bool {
         self.phase == Phase::Connected
             && self.intake.partial.is_none()
             && matches!(
@@ -400,7 +331,7 @@ impl Machine {
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
-    fn note_life(&mut self, rx: &Rx<'_>) {
+    pub(crate) fn note_life(&mut self, rx: &Rx<'_>) {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
             self.connection.last_life = self.out.clock.now;

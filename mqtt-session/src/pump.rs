@@ -11,6 +11,9 @@ use crate::stored::{self, Layout};
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode, Sender as From};
 
+/// The first byte of PUBREL, with the flags it must have (MQTT-3.6.1-1).
+const PUBREL: u8 = (PacketType::PubRel as u8) << 4 | 0b10;
+
 /// What became of the record at the front of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -75,17 +78,6 @@ impl Sender<'_> {
         !waiting && self.out.line.tx.large().is_none()
     }
 
-    /// PUBREL is due for the last record in `release`: it leaves at once where nothing goes
-    /// before it.
-    pub(crate) fn release(&mut self, slot: u16) {
-        let line = &self.out.line;
-        let exchanges = &self.out.exchanges;
-        let alone = exchanges.release.len() == 1 && !exchanges.work.has(Work::PUMP);
-        if !(alone && line.is_up() && !line.blocked && self.send_release(slot) == Step::Moved) {
-            self.out.exchanges.work.note(Work::PUMP);
-        }
-    }
-
     fn send_release(&mut self, slot: u16) -> Step {
         let Some(record) = self.record(slot) else {
             return Step::Blocked;
@@ -96,8 +88,7 @@ impl Sender<'_> {
         let mark = self.out.line.tx.queued();
         let records = self.store.records();
         self.out.exchanges.release.remove(records, slot);
-        self.out.exchanges.sending.push_back(records, slot);
-        self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
+        self.out.exchanges.released.push_back(records, slot);
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.mark = mark;
             record.flags.set(Flags::SENDING);
@@ -140,7 +131,7 @@ impl Sender<'_> {
         if self.out.copy_plainly(slot, &mut parts) {
             let exchanges = &mut self.out.exchanges;
             from.queue(exchanges).pop_front(parts.records);
-            exchanges.sending.push_back(parts.records, slot);
+            exchanges.flight.push_back(parts.records, slot);
             return Step::Moved;
         }
         match self.send_with_care(slot, from) {
@@ -192,9 +183,13 @@ impl Sender<'_> {
         let mark = self.out.line.tx.queued();
         let exchange = record.is_exchange();
         let parts = self.store.parts();
-        self.out.exchanges.sending.push_back(parts.records, slot);
-        if exchange {
-            self.out.line.sending_exchanges = self.out.line.sending_exchanges.saturating_add(1);
+        let exchanges = &mut self.out.exchanges;
+        match record.stage {
+            Stage::AwaitSent => exchanges.leaving.push_back(parts.records, slot),
+            Stage::AwaitSubAck | Stage::AwaitUnsubAck => {
+                exchanges.requests.push_back(parts.records, slot);
+            }
+            _ => exchanges.flight.push_back(parts.records, slot),
         }
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
             record.mark = mark;
@@ -541,18 +536,14 @@ impl Outbox {
     /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
     /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
     /// count it so.
+    #[inline]
     fn window_is_open(&self) -> bool {
-        let taken = u32::from(self.exchanges.flight.len())
-            .wrapping_add(u32::from(self.exchanges.released.len()))
-            .wrapping_add(u32::from(self.exchanges.release.len()))
-            .wrapping_add(u32::from(self.line.sending_exchanges));
-        taken < u32::from(self.line.limits.receive_maximum)
+        self.exchanges.open() < self.line.limits.receive_maximum
     }
 
     /// Copies a message of QoS 1 or 2 that is stored whole and that no limit can forbid behind
     /// what is queued for the transport. False: it is something else, or there is no room as it
-    /// is. Its place is in `sending` from here on.
-    #[inline]
+    /// is. Its place is in `flight` from here on.
     pub(crate) fn copy_plainly(&mut self, slot: u16, parts: &mut OutboundParts<'_>) -> bool {
         let limits = &self.line.limits;
         let Some(record) = parts.records.get_mut(usize::from(slot)) else {
@@ -562,9 +553,7 @@ impl Outbox {
         let start = record.offset as usize;
         if !record.flags.is_plain()
             || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
-            || self.line.alias_limit > 0
-            || limits.maximum_qos < QoS::ExactlyOnce
-            || !limits.retain_available
+            || !self.line.plain
             || len > limits.maximum_packet_size as usize
         {
             return false;
@@ -588,11 +577,30 @@ impl Outbox {
         self.begin_stall();
         self.line.tx.commit(len);
         record.mark = self.line.tx.queued();
-        self.line.sending_exchanges = self.line.sending_exchanges.saturating_add(1);
         true
     }
 
+    /// Writes PUBREL straight behind what is queued, where it may leave and there is room as it
+    /// is; the place in the stream behind it.
+    #[inline]
+    pub(crate) fn write_release(&mut self, transmit: &mut [u8], id: u16) -> Option<u32> {
+        let goes = self.line.is_up()
+            && !self.line.blocked
+            && !self.exchanges.work.has(Work::PUMP)
+            && self.exchanges.release.is_empty();
+        if !goes {
+            return None;
+        }
+        let out = self.line.tx.spare(transmit).first_chunk_mut::<4>()?;
+        let [high, low] = id.to_be_bytes();
+        *out = [PUBREL, 2, high, low];
+        self.begin_stall();
+        self.line.tx.commit(4);
+        Some(self.line.tx.queued())
+    }
+
     /// From the first byte that is queued on, the transport has to take some.
+    #[inline]
     pub(crate) fn begin_stall(&mut self) {
         if self.line.tx.is_empty() {
             self.line.stalled_since = self.clock.now;

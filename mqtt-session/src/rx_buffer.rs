@@ -104,6 +104,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         &self.cursor
     }
 
+    /// Whether what is unread begins with PUBACK, PUBREC or PUBCOMP.
+    #[inline]
+    pub(crate) fn begins_with_ack(&self) -> bool {
+        let first = self.bytes.as_ref().get(self.cursor.start);
+        !self.is_empty() && matches!(first, Some(0x40 | 0x50 | 0x70))
+    }
+
     pub(crate) fn parts(&mut self) -> Rx<'_> {
         Rx {
             bytes: self.bytes.as_ref(),

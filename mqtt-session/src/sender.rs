@@ -61,12 +61,83 @@ impl Sender<'_> {
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+        if let Some(ticket) = self.publish_straight(publish) {
+            return Ok(ticket);
+        }
         self.enqueue(publish, publish.payload.len(), false)
             .map(|(ticket, _)| ticket)
     }
 
-    /// Takes a message in. With `apart`, only its header is stored and its payload of
+    /// The way of nearly every message: there is nothing special about it, nothing is to leave
+    /// before it, and there is room as it is. Otherwise nothing changes, and it goes the way of
+    /// all others.
+    #[inline]
+    fn publish_straight(&mut self, publish: &Publish<'_>) -> Option<Ticket> {
+        let out = &mut *self.out;
+        if publish.expiry.is_some() || !publish.properties.is_empty() {
+            return None;
+        }
+        if !(out.line.plain && out.nothing_waits()) {
+            return None;
+        }
+        let packet =
+            stored::Plain::new(publish.topic, publish.payload, publish.qos, publish.retain)?;
+        let len = packet.len();
+        if len > out.line.limits.maximum_packet_size {
+            return None;
+        }
+        let parts = self.store.parts();
+        let exchanges = &mut out.exchanges;
+        let slot = exchanges.slots.peek(parts.records)?;
+        let room = out.line.tx.room_as_it_is(parts.transmit, len as usize)?;
+        let (mut id, mut offset, mut flags) = (0, 0, Flags::SENDING);
+        let stage = match publish.qos {
+            QoS::AtMostOnce => {
+                // Not before the QoS 0 messages that wait, nor kept for replay.
+                if !exchanges.prompt.is_empty() {
+                    return None;
+                }
+                packet.write(room, 0)?;
+                Stage::AwaitSent
+            }
+            qos => {
+                let block = exchanges.arena.next(parts.arena, len as usize)?;
+                id = exchanges.assign_id_at_home(parts.ids, slot)?;
+                packet.write(block, id)?;
+                room.copy_from_slice(block);
+                offset = exchanges.arena.take(parts.arena, slot, len as usize);
+                flags.set(Flags::STORED);
+                if qos == QoS::AtLeastOnce {
+                    Stage::AwaitPubAck
+                } else {
+                    Stage::AwaitPubRec
+                }
+            }
+        };
+        let ticket = exchanges.slots.take(parts.records, slot);
+        if publish.qos == QoS::AtMostOnce {
+            exchanges.leaving.push_back(parts.records, slot);
+        } else {
+            exchanges.flight.push_back(parts.records, slot);
+        }
+        out.begin_stall();
+        out.line.tx.commit(len as usize);
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            record.ticket = ticket.0;
+            record.offset = offset;
+            record.len = len;
+            record.mark = out.line.tx.queued();
+            record.id = id;
+            record.count = packet.topic_len();
+            record.stage = stage;
+            record.flags = flags;
+        }
+        Some(ticket)
+    }
+
+    /// Takes any message in. With `apart`, only its header is stored and its payload of
     /// `payload_len` bytes is held by the store for the slot that is returned.
+    #[inline(never)]
     pub(crate) fn enqueue(
         &mut self,
         publish: &Publish<'_>,
@@ -155,16 +226,17 @@ impl Sender<'_> {
             record.flags = flags;
         }
         // What nothing goes before is written at once, and passes no queue of what waits.
-        let queue = if self.out.nothing_waits() && self.out.copy_plainly(slot, &mut parts) {
-            &mut self.out.exchanges.sending
-        } else {
-            self.out.exchanges.work.note(Work::PUMP);
-            match publish.qos {
-                QoS::AtMostOnce => &mut self.out.exchanges.prompt,
-                QoS::AtLeastOnce | QoS::ExactlyOnce => &mut self.out.exchanges.queued,
-            }
+        if self.out.nothing_waits() && self.out.copy_plainly(slot, &mut parts) {
+            self.out.exchanges.flight.push_back(parts.records, slot);
+            return Ok((ticket, slot));
+        }
+        let exchanges = &mut self.out.exchanges;
+        let queue = match publish.qos {
+            QoS::AtMostOnce => &mut exchanges.prompt,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => &mut exchanges.queued,
         };
         queue.push_back(parts.records, slot);
+        exchanges.work.note(Work::PUMP);
         Ok((ticket, slot))
     }
 
@@ -314,7 +386,7 @@ impl Sender<'_> {
         self.commit(len);
         let records = self.store.records();
         let ticket = self.out.exchanges.slots.take(records, slot);
-        self.out.exchanges.sending.push_back(records, slot);
+        self.out.exchanges.leaving.push_back(records, slot);
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.ticket = ticket.0;
             record.mark = self.out.line.tx.queued();

@@ -4,12 +4,14 @@ use crate::config::Lost;
 use crate::event::{GiveUp, Ticket};
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
-use crate::instant::Instant;
+use crate::instant::{Instant, Stamp};
 use crate::line::{ACK_DUE_UNKNOWN, Line};
 use crate::pump::packet_range;
 use crate::sender::{Outbox, Sender};
-use crate::slots::{Flags, Queue, Record, Stage};
+use crate::slots::{Flags, Queue, Record, Stage, Wire};
+use crate::store::OutboundParts;
 use crate::stored::Layout;
+use crate::transmit::Transmit;
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, ReasonCode};
 
@@ -42,69 +44,65 @@ impl Sender<'_> {
         if self.out.line.blocked {
             self.out.exchanges.work.note(Work::PUMP);
         }
-        self.move_on();
+        if self.out.exchanges.is_moving() {
+            self.move_on();
+        }
     }
 
-    /// Moves on what the transport has taken whole, up to a QoS 0 message: that is settled, and
-    /// is to be told first.
+    /// What the transport has taken whole is on the wire, and is stamped with the time.
     fn move_on(&mut self) {
-        while let Some(slot) = self.out.exchanges.sending.first() {
-            let out = &mut *self.out;
-            let records = self.store.records();
-            let Some(record) = records.get_mut(usize::from(slot)) else {
-                return;
-            };
-            if !out.line.tx.has_taken(record.mark) {
-                return;
-            }
-            // What was sent earlier is due earlier.
-            let first = !out.exchanges.awaits_answer();
-            let (queue, exchange) = match record.stage {
-                Stage::AwaitPubAck | Stage::AwaitPubRec => (&mut out.exchanges.flight, true),
-                Stage::AwaitPubComp => (&mut out.exchanges.released, true),
-                Stage::AwaitSubAck | Stage::AwaitUnsubAck => (&mut out.exchanges.requests, false),
-                Stage::AwaitSent | Stage::Ended(_) | Stage::EndedWell | Stage::Reserved => {
-                    out.exchanges.work.note(Work::TELL);
-                    return;
-                }
-            };
-            record.flags.now_on_wire();
-            record.mark = out.clock.now.stamp().raw();
-            out.exchanges.sending.pop_front(records);
-            queue.push_back(records, slot);
-            if first {
-                let due = out.clock.now.plus_millis(out.config.ack_timeout);
-                out.line.ack_due = due;
-                out.clock.arm(due);
-            }
-            if exchange {
-                out.line.sending_exchanges = out.line.sending_exchanges.saturating_sub(1);
-            } else {
-                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay.
-                self.free_block(slot);
-            }
+        let out = &mut *self.out;
+        let exchanges = &mut out.exchanges;
+        let records = self.store.records();
+        let stamp = out.clock.now.stamp();
+        let mut last = None;
+        for wire in [&mut exchanges.flight, &mut exchanges.released] {
+            last = take_up(wire, records, &out.line.tx, stamp).or(last);
+        }
+        let request = take_up(&mut exchanges.requests, records, &out.line.tx, stamp);
+        if let Some(slot) = exchanges.leaving.first()
+            && let Some(record) = records.get(usize::from(slot))
+            && out.line.tx.has_taken(record.mark)
+        {
+            exchanges.work.note(Work::TAKEN);
+        }
+        // What was sent earlier is due earlier.
+        if last.or(request).is_some() && out.line.ack_due == Instant::NEVER {
+            let due = out.clock.now.plus_millis(out.config.ack_timeout);
+            out.line.ack_due = due;
+            out.clock.arm(due);
+        }
+        // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. A large one, sent from where it is
+        // stored, is taken by itself.
+        if let Some(slot) = request {
+            self.free_block(slot);
         }
     }
 
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
-        let slot = self.out.exchanges.sending.first()?;
+        let out = &mut *self.out;
+        let exchanges = &mut out.exchanges;
         let records = self.store.records();
+        exchanges.work.done(Work::TAKEN);
+        let slot = exchanges.leaving.first()?;
         let record = records.get(usize::from(slot))?;
-        if record.stage != Stage::AwaitSent || !self.out.line.tx.has_taken(record.mark) {
+        if !out.line.tx.has_taken(record.mark) {
             return None;
         }
         let ticket = Ticket(record.ticket);
         let holds = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
-        self.out.exchanges.sending.pop_front(records);
+        exchanges.leaving.pop_front(records);
+        exchanges.slots.give_back(records, slot);
+        if let Some(next) = exchanges.leaving.first()
+            && let Some(next) = records.get(usize::from(next))
+            && out.line.tx.has_taken(next.mark)
+        {
+            exchanges.work.note(Work::TAKEN);
+        }
         if holds {
             self.free_block(slot);
         }
-        self.out
-            .exchanges
-            .slots
-            .give_back(self.store.records(), slot);
-        self.move_on();
         Some(ticket)
     }
 
@@ -114,6 +112,83 @@ impl Sender<'_> {
     /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
     #[inline(never)]
     pub(crate) fn acknowledged(
+        &mut self,
+        packet: PacketType,
+        id: u16,
+        reason: ReasonCode,
+    ) -> Result<Answer, Violation> {
+        if let Some(answer) = self.answered_in_turn(packet, id, reason) {
+            return Ok(answer);
+        }
+        self.acknowledged_out_of_turn(packet, id, reason)
+    }
+
+    /// The way of nearly every acknowledgement: it is the one that is awaited, for a message that
+    /// is on the wire and held in one piece.
+    #[inline]
+    pub(crate) fn answered_in_turn(
+        &mut self,
+        packet: PacketType,
+        id: u16,
+        reason: ReasonCode,
+    ) -> Option<Answer> {
+        let out = &mut *self.out;
+        let OutboundParts {
+            records,
+            ids,
+            arena,
+            transmit,
+        } = self.store.parts();
+        let (at, slot) = id_table::locate(ids, id)?;
+        let record = records.get_mut(usize::from(slot))?;
+        if !record.flags.awaits_answer() {
+            return None;
+        }
+        let ticket = Ticket(record.ticket);
+        let exchanges = &mut out.exchanges;
+        let (wire, reason) = match (record.stage, packet) {
+            (Stage::AwaitPubRec, PacketType::PubRec) if !reason.is_failure() => {
+                // PUBREC has taken the message over: its bytes are freed, and PUBREL is due.
+                let offset = record.offset;
+                record.stage = Stage::AwaitPubComp;
+                record.reason = reason;
+                record.flags.past_pubrec();
+                let oldest = exchanges.flight.remove(records, slot);
+                exchanges.arena.free(arena, offset);
+                out.answered(oldest);
+                match out.write_release(transmit, id) {
+                    Some(mark) => {
+                        out.exchanges.released.push_back(records, slot);
+                        if let Some(record) = records.get_mut(usize::from(slot)) {
+                            record.mark = mark;
+                            record.flags.set(Flags::SENDING);
+                        }
+                    }
+                    None => {
+                        out.exchanges.release.push_back(records, slot);
+                        out.exchanges.work.note(Work::PUMP);
+                    }
+                }
+                return Some(Answer::Continues(ticket, reason));
+            }
+            (Stage::AwaitPubAck, PacketType::PubAck) | (Stage::AwaitPubRec, PacketType::PubRec) => {
+                exchanges.arena.free(arena, record.offset);
+                (&mut exchanges.flight, reason)
+            }
+            (Stage::AwaitPubComp, PacketType::PubComp) => (&mut exchanges.released, record.reason),
+            _ => return None,
+        };
+        let oldest = wire.remove(records, slot);
+        exchanges.free_id_at(ids, at);
+        exchanges.slots.give_back(records, slot);
+        out.answered(oldest);
+        out.window_is_wider();
+        Some(Answer::Settled(ticket, reason))
+    }
+
+    /// What an acknowledgement does in all other cases.
+    #[inline(never)]
+    fn acknowledged_out_of_turn(
         &mut self,
         packet: PacketType,
         id: u16,
@@ -145,9 +220,9 @@ impl Sender<'_> {
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
                 if record.flags.has(Flags::ON_WIRE) {
-                    self.out.line.ack_due = ACK_DUE_UNKNOWN;
                     let records = self.store.records();
-                    self.out.exchanges.released.remove(records, slot);
+                    let oldest = self.out.exchanges.released.remove(records, slot);
+                    self.out.answered(oldest);
                     if let Some(record) = records.get_mut(usize::from(slot)) {
                         record.flags.clear(Flags::ON_WIRE);
                     }
@@ -207,42 +282,48 @@ impl Sender<'_> {
 
     /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
     fn go_on(&mut self, slot: u16, record: &Record, reason: ReasonCode) {
-        let parts = self.store.parts();
-        queue_of(&mut self.out.exchanges, record).remove(parts.records, slot);
-        self.out.look_for_next_answer();
-        if record.flags.has(Flags::STORED) {
-            self.out.exchanges.arena.free(parts.arena, record.offset);
-        }
-        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+        self.leave_wire(slot, record);
+        self.free_block(slot);
+        let records = self.store.records();
+        if let Some(record) = records.get_mut(usize::from(slot)) {
             record.stage = Stage::AwaitPubComp;
             record.reason = reason;
             record.flags.past_pubrec();
         }
-        self.out.exchanges.release.push_back(parts.records, slot);
-        if record.flags.has(Flags::PAYLOAD_APART) {
-            self.store.release_payload(slot);
-        }
-        self.release(slot);
+        self.out.exchanges.release.push_back(records, slot);
+        self.out.exchanges.work.note(Work::PUMP);
     }
 
     /// Takes a settled record out and frees all it held.
     fn finish(&mut self, slot: u16, at: usize, record: &Record) {
+        self.leave_wire(slot, record);
+        self.free_block(slot);
         let parts = self.store.parts();
-        queue_of(&mut self.out.exchanges, record).remove(parts.records, slot);
-        self.out.look_for_next_answer();
-        if record.flags.has(Flags::STORED) {
-            self.out.exchanges.arena.free(parts.arena, record.offset);
-        }
         self.out.exchanges.free_id_at(parts.ids, at);
         self.out.exchanges.slots.give_back(parts.records, slot);
-        // The window is wider by one, and an identifier is free.
-        let waits = !(self.out.exchanges.queued.is_empty() && self.out.exchanges.resume.is_empty());
-        if waits || self.out.line.blocked {
-            self.out.exchanges.work.note(Work::PUMP);
-        }
-        if record.flags.has(Flags::PAYLOAD_APART) {
-            self.store.release_payload(slot);
-        }
+        self.out.window_is_wider();
+    }
+
+    /// Takes a record that is answered out of its queue: that of the wire, or of what was sent
+    /// over an earlier transport and is not sent again any more.
+    fn leave_wire(&mut self, slot: u16, record: &Record) {
+        let records = self.store.records();
+        let exchanges = &mut self.out.exchanges;
+        let on_wire = record.flags.has(Flags::ON_WIRE);
+        let oldest = match record.stage {
+            Stage::AwaitSubAck | Stage::AwaitUnsubAck => exchanges.requests.remove(records, slot),
+            Stage::AwaitPubComp if on_wire => exchanges.released.remove(records, slot),
+            _ if on_wire => exchanges.flight.remove(records, slot),
+            Stage::AwaitPubComp => {
+                exchanges.release.remove(records, slot);
+                false
+            }
+            _ => {
+                exchanges.resume.remove(records, slot);
+                false
+            }
+        };
+        self.out.answered(oldest);
     }
 
     /// The next thing that ended without a packet from the server.
@@ -269,79 +350,82 @@ impl Sender<'_> {
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
         let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
-        self.sort_out_sending(&line);
+        self.sort_out_flight(&line);
         let records = self.store.records();
-        for queue in [self.out.exchanges.flight, self.out.exchanges.released] {
-            let mut at = queue.first();
+        let exchanges = &mut self.out.exchanges;
+        for (wire, again) in [
+            (&mut exchanges.flight, &mut exchanges.resume),
+            (&mut exchanges.released, &mut exchanges.release),
+        ] {
+            let mut written = wire.cut();
+            let mut at = written.first();
             while let Some(slot) = at {
                 at = Queue::after(records, slot);
                 if let Some(record) = records.get_mut(usize::from(slot)) {
-                    record.flags.clear(Flags::ON_WIRE);
-                    record.flags.clear(Flags::ALIAS_SET);
-                    record.flags.clear(Flags::ALIAS_ALONE);
+                    record.flags.forget_transport();
                 }
             }
+            written.append(records, again);
+            *again = written;
         }
-        let exchanges = &mut self.out.exchanges;
-        let mut later = core::mem::replace(&mut exchanges.resume, exchanges.flight);
-        exchanges.flight = Queue::EMPTY;
-        exchanges.resume.append(records, &mut later);
-        let mut later = core::mem::replace(&mut exchanges.release, exchanges.released);
-        exchanges.released = Queue::EMPTY;
-        exchanges.release.append(records, &mut later);
-        while let Some(slot) = self.out.exchanges.requests.pop_front(self.store.records()) {
-            self.give_up(slot, GiveUp::ConnectionLost);
-        }
-        if accepted {
-            while let Some(slot) = self.out.exchanges.prompt.pop_front(self.store.records()) {
+        while let Some(slot) = self.out.exchanges.leaving.pop_front(self.store.records()) {
+            // Taken whole, although that has not been told yet.
+            let taken = self
+                .record(slot)
+                .is_some_and(|record| line.tx.has_taken(record.mark));
+            if taken {
+                self.end(slot, Stage::EndedWell);
+            } else {
                 self.give_up(slot, GiveUp::ConnectionLost);
             }
         }
+        let mut lost = self.out.exchanges.requests.cut();
+        if accepted {
+            let prompt = core::mem::replace(&mut self.out.exchanges.prompt, Queue::EMPTY);
+            lost.append(self.store.records(), &mut { prompt });
+        }
+        while let Some(slot) = lost.pop_front(self.store.records()) {
+            self.give_up(slot, GiveUp::ConnectionLost);
+        }
     }
 
-    /// What was written for the transport but not taken whole: what it may have begun to send
-    /// joins what was sent, what it did not touch goes back to where it came from.
-    fn sort_out_sending(&mut self, line: &Line) {
+    /// Messages that were written for the transport but not taken whole: what it may have begun
+    /// to send stays with what was sent, what it did not touch goes back to where it came from.
+    fn sort_out_flight(&mut self, line: &Line) {
         let mut untouched = Queue::EMPTY;
-        let mut unreleased = Queue::EMPTY;
         let mut again = Queue::EMPTY;
-        while let Some(slot) = self.out.exchanges.sending.pop_front(self.store.records()) {
+        let mut at = self.out.exchanges.flight.untaken();
+        while let Some(slot) = at {
             let written = self.written_len(slot);
-            let records = self.store.records();
-            let Some(record) = records.get_mut(usize::from(slot)) else {
+            let parts = self.store.parts();
+            at = Queue::after(parts.records, slot);
+            let Some(record) = parts.records.get_mut(usize::from(slot)) else {
                 continue;
             };
             let begun = line.tx.has_begun(record.mark, written);
-            let mark = record.mark;
-            record.flags.clear(Flags::SENDING);
-            record.flags.clear(Flags::ALIAS_SET);
-            record.flags.clear(Flags::ALIAS_ALONE);
             let seen = record.flags.has(Flags::MAYBE_SEEN);
-            match record.stage {
-                Stage::AwaitPubComp => unreleased.push_back(records, slot),
-                // In the order of sending, those that were sent before as well: all of them were
-                // written ahead of what is new.
-                Stage::AwaitPubAck | Stage::AwaitPubRec if begun => {
-                    record.flags.set(Flags::MAYBE_SEEN);
-                    self.out.exchanges.flight.push_back(records, slot);
-                }
-                Stage::AwaitPubAck | Stage::AwaitPubRec if seen => again.push_back(records, slot),
-                Stage::AwaitPubAck | Stage::AwaitPubRec => {
-                    let id = core::mem::take(&mut record.id);
-                    untouched.push_back(records, slot);
-                    let parts = self.store.parts();
-                    self.out.exchanges.free_id(parts.ids, id);
-                }
-                // Taken whole, although that has not been told yet.
-                Stage::AwaitSent if line.tx.has_taken(mark) => self.end(slot, Stage::EndedWell),
-                _ => self.give_up(slot, GiveUp::ConnectionLost),
+            if begun {
+                record.flags.set(Flags::MAYBE_SEEN);
+                continue;
+            }
+            record.flags.forget_transport();
+            let id = record.id;
+            if !seen {
+                record.id = 0;
+            }
+            self.out.exchanges.flight.remove(parts.records, slot);
+            // In the order of sending, those that were sent before as well: all of them were
+            // written ahead of what is new.
+            if seen {
+                again.push_back(parts.records, slot);
+            } else {
+                untouched.push_back(parts.records, slot);
+                self.out.exchanges.free_id(parts.ids, id);
             }
         }
         let records = self.store.records();
         again.append(records, &mut self.out.exchanges.resume);
         self.out.exchanges.resume = again;
-        unreleased.append(records, &mut self.out.exchanges.release);
-        self.out.exchanges.release = unreleased;
         untouched.append(records, &mut self.out.exchanges.queued);
         self.out.exchanges.queued = untouched;
         self.look_for_expired();
@@ -494,14 +578,11 @@ impl Sender<'_> {
         let now = self.out.clock.now;
         let limit = self.out.config.ack_timeout;
         let exchanges = &self.out.exchanges;
-        let oldest = [exchanges.flight, exchanges.released, exchanges.requests];
         let records = self.store.records();
         let mut deadline = Instant::NEVER;
-        for queue in oldest {
-            if !queue.is_empty()
-                && let Some(record) = queue
-                    .first()
-                    .and_then(|slot| records.get(usize::from(slot)))
+        for wire in [&exchanges.flight, &exchanges.released, &exchanges.requests] {
+            if let Some(slot) = wire.oldest()
+                && let Some(record) = records.get(usize::from(slot))
             {
                 deadline = deadline.min(record.sent_at().deadline(limit, now));
             }
@@ -533,24 +614,39 @@ impl Place {
 }
 
 impl Outbox {
-    /// What was answered may have been unanswered longest.
-    fn look_for_next_answer(&mut self) {
-        self.line.ack_due = if self.exchanges.awaits_answer() {
-            ACK_DUE_UNKNOWN
-        } else {
-            Instant::NEVER
-        };
+    /// Something was answered; when it was the oldest on its wire, another one has been
+    /// unanswered longest.
+    #[inline]
+    fn answered(&mut self, oldest: bool) {
+        if !self.exchanges.awaits_answer() {
+            self.line.ack_due = Instant::NEVER;
+        } else if oldest {
+            self.line.ack_due = ACK_DUE_UNKNOWN;
+        }
+    }
+
+    /// The window is wider by one, and an identifier is free.
+    #[inline]
+    fn window_is_wider(&mut self) {
+        let waits = !(self.exchanges.queued.is_empty() && self.exchanges.resume.is_empty());
+        if waits || self.line.blocked {
+            self.exchanges.work.note(Work::PUMP);
+        }
     }
 }
 
-/// The queue that a sent record is in, by its stage and by how far it has come.
-fn queue_of<'e>(exchanges: &'e mut Exchanges, record: &Record) -> &'e mut Queue {
-    let on_wire = record.flags.has(Flags::ON_WIRE);
-    match record.stage {
-        Stage::AwaitPubComp if on_wire => &mut exchanges.released,
-        Stage::AwaitPubComp => &mut exchanges.release,
-        Stage::AwaitSubAck | Stage::AwaitUnsubAck => &mut exchanges.requests,
-        _ if on_wire => &mut exchanges.flight,
-        _ => &mut exchanges.resume,
+/// What the transport has taken whole goes on to what is on the wire; the last of it.
+#[inline(always)]
+fn take_up(wire: &mut Wire, records: &mut [Record], tx: &Transmit, now: Stamp) -> Option<u16> {
+    let mut last = None;
+    while let Some(slot) = wire.untaken()
+        && let Some(record) = records.get_mut(usize::from(slot))
+        && tx.has_taken(record.mark)
+    {
+        record.flags.now_on_wire();
+        record.mark = now.raw();
+        wire.advance(Queue::after(records, slot));
+        last = Some(slot);
     }
+    last
 }

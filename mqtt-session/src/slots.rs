@@ -76,7 +76,7 @@ impl Flags {
     pub(crate) const SHARED: Self = Self(1 << 7);
     /// It has a subscription identifier.
     pub(crate) const IDENTIFIED: Self = Self(1 << 8);
-    /// It is in the queue of what is being sent.
+    /// It was written for the present transport, which has not taken all of it.
     pub(crate) const SENDING: Self = Self(1 << 9);
     /// Every byte of it was taken by the present transport.
     pub(crate) const ON_WIRE: Self = Self(1 << 10);
@@ -99,11 +99,24 @@ impl Flags {
     }
 
     /// The transport has taken every byte of it.
+    #[inline]
     pub(crate) fn now_on_wire(&mut self) {
         self.0 = self.0 & !Self::SENDING.0 | Self::ON_WIRE.0 | Self::MAYBE_SEEN.0;
     }
 
+    /// The transport is gone: what belonged to it is forgotten.
+    pub(crate) fn forget_transport(&mut self) {
+        self.0 &= !(Self::SENDING.0 | Self::ON_WIRE.0 | Self::ALIAS_SET.0 | Self::ALIAS_ALONE.0);
+    }
+
+    /// Whether it is on the wire, with nothing to be freed beside the arena.
+    #[inline]
+    pub(crate) const fn awaits_answer(self) -> bool {
+        self.0 & (Self::ON_WIRE.0 | Self::PAYLOAD_APART.0) == Self::ON_WIRE.0
+    }
+
     /// PUBREC came: nothing of it is stored any more, and nothing of what follows is sent.
+    #[inline]
     pub(crate) fn past_pubrec(&mut self) {
         self.0 &= !(Self::STORED.0 | Self::PAYLOAD_APART.0 | Self::ON_WIRE.0);
     }
@@ -162,6 +175,7 @@ impl Slots {
     }
 
     /// A free slot, still free.
+    #[inline]
     pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
         if self.free != NIL {
             return Some(self.free);
@@ -171,6 +185,7 @@ impl Slots {
 
     /// Takes the slot that [`Slots::peek`] showed, with its identifier and its reason cleared,
     /// and issues a ticket for it. It is in no queue yet.
+    #[inline]
     pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
         if let Some(record) = records.get_mut(usize::from(slot)) {
             if self.free == slot {
@@ -187,6 +202,7 @@ impl Slots {
     }
 
     /// Gives a slot back that is in no queue.
+    #[inline]
     pub(crate) fn give_back(&mut self, records: &mut [Record], slot: u16) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.next = self.free;
@@ -227,6 +243,7 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub(crate) fn push_back(&mut self, records: &mut [Record], slot: u16) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.prev = self.tail;
@@ -240,6 +257,7 @@ impl Queue {
         self.len = self.len.wrapping_add(1);
     }
 
+    #[inline]
     pub(crate) fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
         let slot = self.head;
         self.head = records.get(usize::from(slot))?.next;
@@ -252,6 +270,7 @@ impl Queue {
     }
 
     /// Takes a record out that is in this queue.
+    #[inline]
     pub(crate) fn remove(&mut self, records: &mut [Record], slot: u16) {
         let Some(&Record { prev, next, .. }) = records.get(usize::from(slot)) else {
             return;
@@ -288,11 +307,81 @@ impl Queue {
     }
 
     /// The record behind `slot` in the same queue.
+    #[inline]
     pub(crate) fn after(records: &[Record], slot: u16) -> Option<u16> {
         match records.get(usize::from(slot)) {
             Some(record) if record.next != NIL => Some(record.next),
             _ => None,
         }
+    }
+}
+
+/// What was written for the present transport, in the order of writing: first what the transport
+/// has taken whole, then the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Wire {
+    queue: Queue,
+    /// The first record that the transport has not taken whole.
+    untaken: u16,
+}
+
+impl Wire {
+    pub(crate) const EMPTY: Self = Self {
+        queue: Queue::EMPTY,
+        untaken: NIL,
+    };
+
+    /// Records on the wire and on the way there.
+    pub(crate) const fn len(&self) -> u16 {
+        self.queue.len
+    }
+
+    /// The first record that the transport has not taken whole.
+    #[inline]
+    pub(crate) const fn untaken(&self) -> Option<u16> {
+        if self.untaken == NIL {
+            None
+        } else {
+            Some(self.untaken)
+        }
+    }
+
+    /// The record that was taken longest ago.
+    #[inline]
+    pub(crate) const fn oldest(&self) -> Option<u16> {
+        if self.queue.head == self.untaken {
+            None
+        } else {
+            Some(self.queue.head)
+        }
+    }
+
+    /// A record is written for the transport.
+    #[inline]
+    pub(crate) fn push_back(&mut self, records: &mut [Record], slot: u16) {
+        self.queue.push_back(records, slot);
+        if self.untaken == NIL {
+            self.untaken = slot;
+        }
+    }
+
+    /// The transport has taken the first untaken record, behind which `next` lies.
+    #[inline]
+    pub(crate) fn advance(&mut self, next: Option<u16>) {
+        self.untaken = next.unwrap_or(NIL);
+    }
+
+    /// Takes a record out that the transport has taken; whether it was the oldest.
+    #[inline]
+    pub(crate) fn remove(&mut self, records: &mut [Record], slot: u16) -> bool {
+        let oldest = self.queue.head == slot;
+        self.queue.remove(records, slot);
+        oldest
+    }
+
+    /// The transport is gone: all of it, in the order of writing.
+    pub(crate) fn cut(&mut self) -> Queue {
+        core::mem::replace(self, Self::EMPTY).queue
     }
 }
 

@@ -1,7 +1,7 @@
 //! PUBLISH packets as they are stored: canonical, with the full topic, DUP clear and a
 //! placeholder for the packet identifier. What a transmission changes is applied here.
 
-use mqtt_proto::{PacketId, PropertyId};
+use mqtt_proto::{PacketId, PacketType, PropertyId, QoS, TopicName};
 
 /// Stands in for the packet identifier until the packet is first sent.
 pub(crate) fn placeholder() -> Option<PacketId> {
@@ -9,6 +9,96 @@ pub(crate) fn placeholder() -> Option<PacketId> {
 }
 
 const DUP: u8 = 0x08;
+
+/// A PUBLISH without properties, whose length is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain<'a> {
+    topic: &'a [u8],
+    payload: &'a [u8],
+    first: u8,
+    /// The Remaining Length, and how many bytes it takes.
+    remaining: u32,
+    remaining_len: u8,
+    acknowledged: bool,
+}
+
+impl<'a> Plain<'a> {
+    /// `None`: it would be larger than any packet can be.
+    #[inline]
+    pub(crate) fn new(
+        topic: TopicName<'a>,
+        payload: &'a [u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Option<Self> {
+        let topic = topic.as_str().as_bytes();
+        let acknowledged = qos != QoS::AtMostOnce;
+        // The topic's own length, the length of the properties, the packet identifier.
+        let beside = if acknowledged { 5 } else { 3 };
+        let remaining = topic
+            .len()
+            .wrapping_add(beside)
+            .checked_add(payload.len())?;
+        if remaining > 0x0fff_ffff {
+            return None;
+        }
+        Some(Self {
+            topic,
+            payload,
+            first: (PacketType::Publish as u8) << 4 | (qos as u8) << 1 | u8::from(retain),
+            remaining: remaining as u32,
+            remaining_len: integer_len(remaining) as u8,
+            acknowledged,
+        })
+    }
+
+    /// Bytes of the whole packet.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.remaining
+            .wrapping_add(u32::from(self.remaining_len))
+            .wrapping_add(1)
+    }
+
+    /// Bytes of the topic name.
+    #[inline]
+    pub(crate) fn topic_len(&self) -> u16 {
+        self.topic.len() as u16
+    }
+
+    /// Writes the packet into `out`, which has exactly its length.
+    #[inline(always)]
+    pub(crate) fn write(&self, out: &mut [u8], id: u16) -> Option<()> {
+        let (first, rest) = out.split_first_mut()?;
+        *first = self.first;
+        let rest = if self.remaining_len == 1 {
+            let (only, rest) = rest.split_first_mut()?;
+            *only = self.remaining as u8;
+            rest
+        } else {
+            let mut cursor = Cursor(rest);
+            cursor.put_integer(self.remaining as usize)?;
+            cursor.0
+        };
+        let (topic_len, rest) = rest.split_first_chunk_mut::<2>()?;
+        *topic_len = self.topic_len().to_be_bytes();
+        let (topic, rest) = rest.split_at_mut_checked(self.topic.len())?;
+        topic.copy_from_slice(self.topic);
+        let rest = if self.acknowledged {
+            let (place, rest) = rest.split_first_chunk_mut::<2>()?;
+            *place = id.to_be_bytes();
+            rest
+        } else {
+            rest
+        };
+        let (properties, payload) = rest.split_first_mut()?;
+        *properties = 0;
+        payload
+            .get_mut(..self.payload.len())?
+            .copy_from_slice(self.payload);
+        Some(())
+    }
+}
 
 /// Writes packet identifier and DUP into a copy of a whole PUBLISH of QoS 1 or 2 whose topic
 /// name has `topic_len` bytes.

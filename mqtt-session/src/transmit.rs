@@ -64,6 +64,7 @@ impl Transmit {
     }
 
     /// Whether anything waits for the transport.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end && self.large.is_none()
     }
@@ -78,6 +79,7 @@ impl Transmit {
     }
 
     /// Whether the transport has taken everything up to `mark`.
+    #[inline]
     pub(crate) fn has_taken(&self, mark: u32) -> bool {
         // A distance in the upper half of the range is a mark ahead.
         self.taken.wrapping_sub(mark) <= u32::MAX / 2
@@ -122,7 +124,18 @@ impl Transmit {
         in_front >= self.live() && behind.saturating_add(in_front) >= wanted
     }
 
+    /// Room for `len` bytes behind what is queued, leaving the reserve free, as it is now.
+    #[inline]
+    pub(crate) fn room_as_it_is<'b>(
+        &self,
+        buffer: &'b mut [u8],
+        len: usize,
+    ) -> Option<&'b mut [u8]> {
+        self.spare(buffer).get_mut(..len)
+    }
+
     /// All the room behind what is queued, leaving the reserve free, as it is now.
+    #[inline]
     pub(crate) fn spare<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
         let end = buffer.len().saturating_sub(RESERVE);
         buffer.get_mut(self.end as usize..end).unwrap_or_default()
@@ -168,6 +181,7 @@ impl Transmit {
     }
 
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
+    #[inline]
     pub(crate) fn commit(&mut self, len: usize) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.end = self.end.wrapping_add(len);
@@ -222,6 +236,7 @@ impl Transmit {
     }
 
     /// The transport took `len` of the bytes offered; how many that can have been.
+    #[inline]
     pub(crate) fn took(&mut self, len: usize) -> u32 {
         let offered = self.offered.take().unwrap_or(0);
         let len = u32::try_from(len).unwrap_or(u32::MAX).min(offered);
