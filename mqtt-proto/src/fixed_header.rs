@@ -136,6 +136,28 @@ impl FixedHeader {
 pub(crate) struct PublishFlags(u8);
 
 impl PublishFlags {
+    /// Those in the first byte of a packet, if that is a legal one of a PUBLISH.
+    #[inline]
+    pub(crate) const fn of(first: u8) -> Option<Self> {
+        const LEGAL: u16 = {
+            let mut legal = 0;
+            let mut flags = 0;
+            while flags < 16 {
+                if are_legal(flags) {
+                    legal |= 1 << flags;
+                }
+                flags += 1;
+            }
+            legal
+        };
+        let flags = first & 0x0f;
+        if first >> 4 == PacketType::Publish as u8 && LEGAL >> flags & 1 != 0 {
+            Some(Self(flags))
+        } else {
+            None
+        }
+    }
+
     #[inline]
     pub(crate) const fn dup(self) -> bool {
         self.0 & 0b1000 != 0
@@ -143,12 +165,15 @@ impl PublishFlags {
 
     /// Both bits set has been refused with the first byte.
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "two bits are below four")]
     pub(crate) const fn qos(self) -> QoS {
-        match self.0 & 0b0110 {
-            0 => QoS::AtMostOnce,
-            0b0010 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        }
+        const BY_BITS: [QoS; 4] = [
+            QoS::AtMostOnce,
+            QoS::AtLeastOnce,
+            QoS::ExactlyOnce,
+            QoS::ExactlyOnce,
+        ];
+        BY_BITS[(self.0 >> 1 & 0b11) as usize]
     }
 
     #[inline]
@@ -157,8 +182,13 @@ impl PublishFlags {
     }
 }
 
-/// The packet types of all legal first bytes (section 2.1.3). For PUBLISH: not both QoS bits, and
-/// no DUP with QoS 0.
+/// Whether a PUBLISH may have these flags: not both QoS bits (MQTT-3.3.1-4), and no DUP with QoS 0
+/// (MQTT-3.3.1-2).
+const fn are_legal(flags: u8) -> bool {
+    flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000
+}
+
+/// The packet types of all legal first bytes (section 2.1.3).
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const PACKET_TYPES: [Option<PacketType>; 256] = {
     let mut table = [None; 256];
@@ -166,10 +196,8 @@ const PACKET_TYPES: [Option<PacketType>; 256] = {
     while first < 256 {
         let flags = first as u8 & 0x0f;
         table[first] = match PacketType::from_u8(first as u8 >> 4) {
-            Some(PacketType::Publish) if flags & 0b0110 == 0b0110 || flags & 0b1110 == 0b1000 => {
-                None
-            }
-            Some(PacketType::Publish) => Some(PacketType::Publish),
+            Some(PacketType::Publish) if are_legal(flags) => Some(PacketType::Publish),
+            Some(PacketType::Publish) => None,
             Some(packet_type) if flags == packet_type.flags() => Some(packet_type),
             _ => None,
         };

@@ -6,7 +6,7 @@ use crate::reader::{Reader, decode};
 use crate::writer::{EncodeFault, Outline, Writer, attempt, packet_len, write_packet};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
-    Properties, PropertyId, QoS, Sender, TopicName, varint,
+    Properties, PropertyId, QoS, Sender, TopicName, text, varint,
 };
 
 /// PUBLISH: an application message on its way (section 3.3).
@@ -70,6 +70,56 @@ impl<'a> Publish<'a> {
             properties,
             payload: reader.rest(),
         })
+    }
+
+    /// The PUBLISH at the start of the input and its length in bytes, if it is whole, is valid, has
+    /// a topic name and has no properties: the way of most messages, without a detour over
+    /// [`frame`](crate::frame). All else is `None`, and for `frame` to tell apart.
+    ///
+    /// ```
+    /// use mqtt_proto::Publish;
+    ///
+    /// let input = [0x30, 6, 0, 1, b't', 0, b'2', b'1', 0xd0, 0];
+    /// let Some((publish, len)) = Publish::decode_plain(&input, 1024) else { unreachable!() };
+    /// assert_eq!(publish.payload, b"21");
+    /// assert_eq!(input[len..], [0xd0, 0]);
+    /// assert_eq!(Publish::decode_plain(&input[len..], 1024), None);
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub fn decode_plain(input: &'a [u8], maximum_packet_size: u32) -> Option<(Self, usize)> {
+        let (&first, rest) = input.split_first()?;
+        let flags = PublishFlags::of(first)?;
+        let (len, len_len) = varint::read(rest).ok()??;
+        let (_, rest) = rest.split_at_checked(len_len)?;
+        let body = rest.get(..len as usize)?;
+        let packet_len = len_len.wrapping_add(len as usize).wrapping_add(1);
+        if packet_len > maximum_packet_size as usize {
+            return None;
+        }
+        let (topic_len, body) = body.split_first_chunk()?;
+        let (topic, body) = body.split_at_checked(usize::from(u16::from_be_bytes(*topic_len)))?;
+        let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
+        let (packet_id, body) = match flags.qos() {
+            QoS::AtMostOnce => (None, body),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => {
+                let (id, body) = body.split_first_chunk()?;
+                (Some(PacketId::new(u16::from_be_bytes(*id))?), body)
+            }
+        };
+        let [0, payload @ ..] = body else {
+            return None;
+        };
+        let publish = Self {
+            dup: flags.dup(),
+            qos: flags.qos(),
+            retain: flags.retain(),
+            topic: Some(TopicName::checked(topic)),
+            packet_id,
+            properties: Properties::NONE_ON_WIRE,
+            payload,
+        };
+        Some((publish, packet_len))
     }
 
     /// Decodes everything but the payload, so that a payload larger than the input buffer can be

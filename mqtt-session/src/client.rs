@@ -118,6 +118,7 @@ impl<S: Store> Client<S> {
                     if input.begins_with_ack() {
                         return self.poll_acks(now, input);
                     }
+                    return self.poll_messages(input);
                 } else if let Some((start, end)) = machine.next_buffered() {
                     let bytes = self.store.split().0.transmit().get(start..end);
                     return Action::Send(bytes.unwrap_or_default());
@@ -173,6 +174,16 @@ impl<S: Store> Client<S> {
             Some(_) => self.poll(now, input),
             None => self.poll_closely(now, input),
         }
+    }
+
+    /// Something else has come in: messages, as a rule.
+    #[inline(never)]
+    fn poll_messages<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        let (outbound, inbound) = self.store.split();
+        self.machine.poll_messages(outbound, inbound, input.parts())
     }
 
     #[inline(never)]

@@ -64,6 +64,7 @@ mod line;
 mod machine;
 mod owed;
 mod parts;
+mod plain;
 mod poll;
 mod pump;
 mod receipts;

@@ -113,6 +113,7 @@ impl Machine {
     }
 
     /// Both halves at once.
+    #[inline]
     pub(crate) fn halves<'a>(&'a mut self, stores: Stores<'a>) -> (Sender<'a>, Receiver<'a>) {
         (
             Sender {

@@ -331,6 +331,7 @@ impl Machine {
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
+    #[inline]
     pub(crate) fn note_life(&mut self, rx: &Rx<'_>) {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {

@@ -3,6 +3,7 @@
 //! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
 //! connection, the acknowledgements that are owed, the quota and the topic aliases.
 
+use crate::calm::SHORT_ACK;
 use crate::config::Acknowledge;
 use crate::delivery::AckToken;
 use crate::exchanges::Work;
@@ -22,6 +23,18 @@ const OWED: u16 = 0;
 const OPEN: u16 = 1;
 /// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
 const EARLIER: u16 = 2;
+
+/// First bytes.
+const PUBACK: u8 = 0x40;
+const PUBREC: u8 = 0x50;
+const PUBCOMP: u8 = 0x70;
+
+/// An acknowledgement in its shortest form.
+#[inline]
+fn short_ack(first: u8, id: u16) -> [u8; SHORT_ACK] {
+    let [high, low] = id.to_be_bytes();
+    [first, 2, high, low]
+}
 
 /// What is known of a message that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,7 +148,7 @@ impl Receiver<'_> {
     /// Holds the identifier of a PUBLISH against those that are known, and against the quota.
     pub(crate) fn admit_id(&mut self, qos: QoS, id: u16) -> Result<Known, Violation> {
         if qos == QoS::ExactlyOnce {
-            let state = id_table::find(self.store.parts().received, id);
+            let state = id_table::find(self.store.received(), id);
             if state.is_some() {
                 return Ok(Known { seen: true, state });
             }
@@ -148,7 +161,7 @@ impl Receiver<'_> {
 
     /// The last part of a message has come: what is known of it now.
     pub(crate) fn known(&mut self, seen: bool, id: u16) -> Known {
-        let state = id_table::find(self.store.parts().received, id);
+        let state = id_table::find(self.store.received(), id);
         Known {
             seen,
             state: state.filter(|_| seen),
@@ -195,8 +208,8 @@ impl Receiver<'_> {
     /// Remembers a QoS 2 message. The tables may have to grow for it although nothing is owed:
     /// a server may have many messages between PUBREC and PUBREL.
     fn remember(&mut self, id: u16, state: u16) -> bool {
-        id_table::insert(self.store.parts().received, id, state)
-            || (self.grow() && id_table::insert(self.store.parts().received, id, state))
+        id_table::insert(self.store.received(), id, state)
+            || (self.grow() && id_table::insert(self.store.received(), id, state))
     }
 
     /// A PUBLISH has been received whole: what is owed for it from now on.
@@ -241,7 +254,7 @@ impl Receiver<'_> {
             }
             sender.out.line.blocked = true;
             if qos == QoS::ExactlyOnce {
-                id_table::insert(self.store.parts().received, id, OWED);
+                id_table::insert(self.store.received(), id, OWED);
             }
         }
         let owed = Owed {
@@ -257,6 +270,61 @@ impl Receiver<'_> {
         let token = AckToken(self.receipts.next_token);
         self.receipts.next_token = self.receipts.next_token.wrapping_add(1);
         Ok(manual.then_some(token))
+    }
+
+    /// As [`Receiver::admit_id`] and [`Receiver::accept`], where nothing stands in the way of the
+    /// acknowledgement: the line is up, the application leaves it to the machine, none is owed
+    /// before it, and the message is new. False, and nothing has changed, where that may not be.
+    #[inline(always)]
+    pub(crate) fn accept_plainly(&mut self, qos: QoS, id: u16, sender: &mut Sender<'_>) -> bool {
+        if sender.out.config.acknowledge == Acknowledge::Manually
+            || !self.intake.acks.is_empty()
+            || self.intake.open >= self.intake.receive_maximum
+        {
+            return false;
+        }
+        let room = sender.out.line.tx.spare(sender.store.transmit());
+        let Some(place) = room.first_chunk_mut() else {
+            return false;
+        };
+        if qos == QoS::ExactlyOnce {
+            // Where its home is taken it may be known.
+            if !id_table::insert_at_home(self.store.received(), id, OPEN) {
+                return false;
+            }
+            self.intake.open = self.intake.open.saturating_add(1);
+            *place = short_ack(PUBREC, id);
+        } else {
+            *place = short_ack(PUBACK, id);
+        }
+        sender.commit(SHORT_ACK);
+        true
+    }
+
+    /// As [`Receiver::released`], where PUBCOMP can be written at once. False, and nothing has
+    /// changed, where that may not be.
+    #[inline(always)]
+    pub(crate) fn release_plainly(&mut self, id: u16, sender: &mut Sender<'_>) -> bool {
+        if !self.intake.releases.is_empty() {
+            return false;
+        }
+        let room = sender.out.line.tx.spare(sender.store.transmit());
+        let Some(place) = room.first_chunk_mut() else {
+            return false;
+        };
+        let received = self.store.received();
+        let at = match id_table::locate(received, id) {
+            Some((at, OPEN)) => {
+                self.intake.open = self.intake.open.saturating_sub(1);
+                at
+            }
+            Some((at, EARLIER)) => at,
+            _ => return false,
+        };
+        id_table::remove_at(received, at);
+        *place = short_ack(PUBCOMP, id);
+        sender.commit(SHORT_ACK);
+        true
     }
 
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown.
@@ -335,7 +403,7 @@ impl Receiver<'_> {
         if owed.kind != OwedKind::PubRec {
             return;
         }
-        let received = self.store.parts().received;
+        let received = self.store.received();
         if owed.reason.is_failure() {
             // The identifier is a new message's from here on (MQTT-4.3.3-9).
             id_table::remove(received, owed.id);
@@ -479,6 +547,6 @@ impl Receiver<'_> {
 
     /// The session is gone: so are the identifiers in it.
     pub(crate) fn session_lost(&mut self) {
-        id_table::clear(self.store.parts().received);
+        id_table::clear(self.store.received());
     }
 }

@@ -59,14 +59,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// wait until the transport takes some: do not read then, for a read of no bytes looks like
     /// the end of the stream.
     pub fn spare(&mut self) -> &mut [u8] {
-        let bytes = self.bytes.as_mut();
-        if self.cursor.start == self.cursor.end {
-            // Nearly always all that came is read.
-            self.cursor.start = 0;
-            self.cursor.end = 0;
-        } else {
-            self.cursor.make_room(bytes);
+        if self.cursor.start != self.cursor.end {
+            return self.spare_behind_unread();
         }
+        // Nearly always all that came is read.
+        self.cursor.start = 0;
+        self.cursor.end = 0;
+        self.bytes.as_mut()
+    }
+
+    #[inline(never)]
+    fn spare_behind_unread(&mut self) -> &mut [u8] {
+        let bytes = self.bytes.as_mut();
+        self.cursor.make_room(bytes);
         bytes.get_mut(self.cursor.end..).unwrap_or_default()
     }
 
@@ -135,6 +140,14 @@ impl<'a> Rx<'a> {
         self.bytes.get(self.cursor.start..self.cursor.end)
     }
 
+    /// The unread bytes, where no header is pinned.
+    #[inline]
+    pub(crate) fn unread(&self) -> &'a [u8] {
+        self.bytes
+            .get(self.cursor.start..self.cursor.end)
+            .unwrap_or_default()
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.len()
     }
@@ -156,7 +169,9 @@ impl RxCursor {
 
     /// Takes a whole packet off the front.
     pub(crate) fn consume(&mut self, len: usize) {
-        self.start = self.start.saturating_add(len).min(self.end);
+        // It lies among the unread bytes.
+        debug_assert!(len <= self.end.wrapping_sub(self.start));
+        self.start = self.start.wrapping_add(len);
         self.wanted = 0;
     }
 

@@ -92,6 +92,8 @@ pub struct InboundParts<'a> {
 #[doc(hidden)]
 pub trait InboundStore {
     fn parts(&mut self) -> InboundParts<'_>;
+    /// The identifiers of QoS 2 messages alone.
+    fn received(&mut self) -> &mut [IdEntry];
     /// The most messages that can be unacknowledged at a time: Receive Maximum.
     fn receive_maximum(&self) -> u16;
     /// Makes the three tables longer, if their bound allows. Rings must start at zero.

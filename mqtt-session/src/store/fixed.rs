@@ -286,6 +286,10 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize> InboundStore
         }
     }
 
+    fn received(&mut self) -> &mut [IdEntry] {
+        &mut self.received
+    }
+
     fn receive_maximum(&self) -> u16 {
         u16::try_from(IN).unwrap_or(u16::MAX)
     }

@@ -259,6 +259,10 @@ impl InboundStore for Inbound {
         }
     }
 
+    fn received(&mut self) -> &mut [IdEntry] {
+        &mut self.received
+    }
+
     fn receive_maximum(&self) -> u16 {
         self.receive_maximum
     }

@@ -1,0 +1,115 @@
+//! The straight way of what comes with every message from the server: PUBLISH and PUBREL, over a
+//! live connection on which nothing else is to be done.
+//!
+//! Each packet is either taken whole here or left untouched for [`Machine::poll`], which knows
+//! every case and works on the same state.
+
+use crate::action::Action;
+use crate::calm::SHORT_ACK;
+use crate::delivery::{Delivery, Message};
+use crate::machine::{Machine, Stores};
+use crate::rx_buffer::Rx;
+use crate::sender::Sender;
+use crate::store::{InboundStore, OutboundStore};
+use mqtt_proto::{PacketId, Publish, QoS, TopicName};
+
+const PUBREL: u8 = 0x62;
+
+impl Machine {
+    /// Reads messages up to the first that is delivered. This is compiled into the client, where
+    /// the stores are known by type.
+    #[inline(always)]
+    pub(crate) fn poll_messages<'a>(
+        &'a mut self,
+        outbound: &'a mut (dyn OutboundStore + 'static),
+        inbound: &'a mut (dyn InboundStore + 'static),
+        rx: Rx<'a>,
+    ) -> Action<'a> {
+        self.note_life(&rx);
+        // A packet that comes in parts has its own way.
+        while self.intake.partial.is_none() {
+            let bytes = rx.unread();
+            if let Some((publish, len)) =
+                Publish::decode_plain(bytes, self.intake.maximum_packet_size)
+                && let Some(topic) = publish.topic
+                && self.accept_plainly(publish.qos, publish.packet_id, outbound, inbound)
+            {
+                rx.cursor.consume(len);
+                self.connection.unread = rx.cursor.len();
+                return self.deliver_plainly(outbound, topic, publish);
+            }
+            if !self.release_plainly(bytes, outbound, inbound) {
+                break;
+            }
+            rx.cursor.consume(SHORT_ACK);
+            if rx.cursor.len() == 0 {
+                self.connection.unread = 0;
+                if let Some((start, end)) = self.next_buffered() {
+                    return Action::Send(outbound.transmit().get(start..end).unwrap_or_default());
+                }
+                break;
+            }
+        }
+        self.poll(self.out.clock.now, Stores { outbound, inbound }, rx)
+    }
+
+    /// Writes the acknowledgement of a PUBLISH. False where that cannot be done at once.
+    #[inline(always)]
+    fn accept_plainly(
+        &mut self,
+        qos: QoS,
+        id: Option<PacketId>,
+        outbound: &mut (dyn OutboundStore + 'static),
+        inbound: &mut (dyn InboundStore + 'static),
+    ) -> bool {
+        let Some(id) = id else {
+            return true;
+        };
+        let (mut sender, mut receiver) = self.halves(Stores { outbound, inbound });
+        receiver.accept_plainly(qos, id.value(), &mut sender)
+    }
+
+    #[inline(always)]
+    fn deliver_plainly<'a>(
+        &'a mut self,
+        outbound: &'a mut (dyn OutboundStore + 'static),
+        topic: TopicName<'a>,
+        publish: Publish<'a>,
+    ) -> Action<'a> {
+        Action::Deliver(Delivery {
+            message: Message {
+                topic,
+                payload: publish.payload,
+                offset: 0,
+                total: publish.payload.len(),
+                qos: publish.qos,
+                retain: publish.retain,
+                dup: publish.dup,
+                properties: publish.properties,
+                token: None,
+            },
+            sender: Sender {
+                out: &mut self.out,
+                store: outbound,
+            },
+        })
+    }
+
+    /// PUBREL in the four bytes that nearly all have: PUBCOMP is written. False where that cannot
+    /// be done at once, or it is another packet.
+    #[inline(always)]
+    fn release_plainly(
+        &mut self,
+        bytes: &[u8],
+        outbound: &mut (dyn OutboundStore + 'static),
+        inbound: &mut (dyn InboundStore + 'static),
+    ) -> bool {
+        let Some(&[PUBREL, 2, high, low]) = bytes.first_chunk::<SHORT_ACK>() else {
+            return false;
+        };
+        let id = u16::from_be_bytes([high, low]);
+        let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
+        let (mut sender, mut receiver) = self.halves(Stores { outbound, inbound });
+        id != 0 && fits && receiver.release_plainly(id, &mut sender)
+    }
+}
