@@ -99,7 +99,6 @@ impl<'a> Publish<'a> {
         }
         let (topic_len, body) = body.split_first_chunk()?;
         let (topic, body) = body.split_at_checked(usize::from(u16::from_be_bytes(*topic_len)))?;
-        let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
         let (packet_id, body) = match flags.qos() {
             QoS::AtMostOnce => (None, body),
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
@@ -110,6 +109,8 @@ impl<'a> Publish<'a> {
         let [0, payload @ ..] = body else {
             return None;
         };
+        // Last, so that little is done in vain for a packet with properties.
+        let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
         let publish = Self {
             dup: flags.dup(),
             qos: flags.qos(),

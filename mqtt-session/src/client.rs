@@ -115,10 +115,12 @@ impl<S: Store> Client<S> {
             }
             if machine.only_reads() {
                 if !machine.has_read(input.cursor()) {
-                    if input.begins_with_ack() {
-                        return self.poll_acks(now, input);
-                    }
-                    return self.poll_messages(input);
+                    return match input.first_unread() {
+                        Some(0x30..=0x3f) => self.poll_publish(input),
+                        Some(0x40 | 0x50 | 0x70) => self.poll_acks(now, input),
+                        Some(0x62) => self.poll_releases(now, input),
+                        _ => self.poll_closely(now, input),
+                    };
                 } else if let Some((start, end)) = machine.next_buffered() {
                     let bytes = self.store.split().0.transmit().get(start..end);
                     return Action::Send(bytes.unwrap_or_default());
@@ -176,14 +178,36 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// Something else has come in: messages, as a rule.
+    /// A message has come in.
     #[inline(never)]
-    fn poll_messages<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+    fn poll_publish<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
         &'a mut self,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
         let (outbound, inbound) = self.store.split();
-        self.machine.poll_messages(outbound, inbound, input.parts())
+        self.machine.poll_publish(outbound, inbound, input.parts())
+    }
+
+    /// Messages were released.
+    #[inline(never)]
+    fn poll_releases<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        let (outbound, inbound) = self.store.split();
+        if self.machine.read_releases(outbound, inbound, input.parts()) {
+            if matches!(input.first_unread(), Some(0x30..=0x3f)) {
+                return self.poll_publish(input);
+            }
+            if self.machine.has_read(input.cursor())
+                && let Some((start, end)) = self.machine.next_buffered()
+            {
+                let bytes = self.store.split().0.transmit().get(start..end);
+                return Action::Send(bytes.unwrap_or_default());
+            }
+        }
+        self.poll_closely(now, input)
     }
 
     #[inline(never)]

@@ -16,10 +16,10 @@ use mqtt_proto::{PacketId, Publish, QoS, TopicName};
 const PUBREL: u8 = 0x62;
 
 impl Machine {
-    /// Reads messages up to the first that is delivered. This is compiled into the client, where
-    /// the stores are known by type.
+    /// The input begins with PUBLISH. This is compiled into the client, where the stores are known
+    /// by type.
     #[inline(always)]
-    pub(crate) fn poll_messages<'a>(
+    pub(crate) fn poll_publish<'a>(
         &'a mut self,
         outbound: &'a mut (dyn OutboundStore + 'static),
         inbound: &'a mut (dyn InboundStore + 'static),
@@ -27,30 +27,40 @@ impl Machine {
     ) -> Action<'a> {
         self.note_life(&rx);
         // A packet that comes in parts has its own way.
-        while self.intake.partial.is_none() {
-            let bytes = rx.unread();
-            if let Some((publish, len)) =
-                Publish::decode_plain(bytes, self.intake.maximum_packet_size)
-                && let Some(topic) = publish.topic
-                && self.accept_plainly(publish.qos, publish.packet_id, outbound, inbound)
-            {
-                rx.cursor.consume(len);
-                self.connection.unread = rx.cursor.len();
-                return self.deliver_plainly(outbound, topic, publish);
-            }
-            if !self.release_plainly(bytes, outbound, inbound) {
-                break;
-            }
-            rx.cursor.consume(SHORT_ACK);
-            if rx.cursor.len() == 0 {
-                self.connection.unread = 0;
-                if let Some((start, end)) = self.next_buffered() {
-                    return Action::Send(outbound.transmit().get(start..end).unwrap_or_default());
-                }
-                break;
-            }
+        if self.intake.partial.is_none()
+            && let Some((publish, len)) =
+                Publish::decode_plain(rx.unread(), self.intake.maximum_packet_size)
+            && let Some(topic) = publish.topic
+            && self.accept_plainly(publish.qos, publish.packet_id, outbound, inbound)
+        {
+            rx.cursor.consume(len);
+            self.connection.unread = rx.cursor.len();
+            return self.deliver_plainly(outbound, topic, publish);
         }
         self.poll(self.out.clock.now, Stores { outbound, inbound }, rx)
+    }
+
+    /// Takes PUBREL from the front of the input, as long as it is there; whether it was.
+    #[inline(always)]
+    pub(crate) fn read_releases(
+        &mut self,
+        outbound: &mut (dyn OutboundStore + 'static),
+        inbound: &mut (dyn InboundStore + 'static),
+        rx: Rx<'_>,
+    ) -> bool {
+        if self.intake.partial.is_some() {
+            return false;
+        }
+        self.note_life(&rx);
+        let mut read = false;
+        while self.release_plainly(rx.unread(), outbound, inbound) {
+            rx.cursor.consume(SHORT_ACK);
+            read = true;
+        }
+        if read {
+            self.connection.unread = rx.cursor.len();
+        }
+        read
     }
 
     /// Writes the acknowledgement of a PUBLISH. False where that cannot be done at once.
@@ -96,7 +106,7 @@ impl Machine {
     }
 
     /// PUBREL in the four bytes that nearly all have: PUBCOMP is written. False where that cannot
-    /// be done at once, or it is another packet.
+    /// be done at once, and for other packets.
     #[inline(always)]
     fn release_plainly(
         &mut self,

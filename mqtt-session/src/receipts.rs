@@ -297,7 +297,8 @@ impl Receiver<'_> {
         } else {
             *place = short_ack(PUBACK, id);
         }
-        sender.commit(SHORT_ACK);
+        sender.out.begin_stall();
+        sender.out.line.tx.commit(SHORT_ACK);
         true
     }
 
@@ -323,7 +324,8 @@ impl Receiver<'_> {
         };
         id_table::remove_at(received, at);
         *place = short_ack(PUBCOMP, id);
-        sender.commit(SHORT_ACK);
+        sender.out.begin_stall();
+        sender.out.line.tx.commit(SHORT_ACK);
         true
     }
 

@@ -109,11 +109,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         &self.cursor
     }
 
-    /// Whether what is unread begins with PUBACK, PUBREC or PUBCOMP.
+    /// The first byte that is unread.
     #[inline]
-    pub(crate) fn begins_with_ack(&self) -> bool {
-        let first = self.bytes.as_ref().get(self.cursor.start);
-        !self.is_empty() && matches!(first, Some(0x40 | 0x50 | 0x70))
+    pub(crate) fn first_unread(&self) -> Option<u8> {
+        if self.is_empty() {
+            return None;
+        }
+        self.bytes.as_ref().get(self.cursor.start).copied()
     }
 
     pub(crate) fn parts(&mut self) -> Rx<'_> {
