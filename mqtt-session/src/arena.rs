@@ -79,6 +79,35 @@ impl Arena {
         offset
     }
 
+    /// The place at the end for a block of `len`: its header and its bytes, if it fits as it is.
+    #[inline]
+    pub(crate) fn place<'b>(
+        &self,
+        bytes: &'b mut [u8],
+        len: usize,
+    ) -> Option<(&'b mut [u8; BLOCK_HEADER], &'b mut [u8])> {
+        let (header, rest) = bytes
+            .get_mut(self.end as usize..)?
+            .split_first_chunk_mut::<BLOCK_HEADER>()?;
+        Some((header, rest.get_mut(..len)?))
+    }
+
+    /// Takes the place that [`Arena::place`] showed, for the record `slot`; the block's offset.
+    #[inline]
+    pub(crate) fn take_place(
+        &mut self,
+        header: &mut [u8; BLOCK_HEADER],
+        slot: u16,
+        len: u32,
+    ) -> u32 {
+        write_header(header, slot, len);
+        let total = len.wrapping_add(BLOCK_HEADER as u32);
+        let offset = self.end.wrapping_add(BLOCK_HEADER as u32);
+        self.end = self.end.wrapping_add(total);
+        self.live = self.live.wrapping_add(total);
+        offset
+    }
+
     /// Gives the block at `offset` back.
     #[inline]
     pub(crate) fn free(&mut self, bytes: &mut [u8], offset: u32) {

@@ -6,12 +6,21 @@ use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Standing};
 use crate::machine::Machine;
 use crate::rx_buffer::{Rx, RxCursor};
-use crate::settle::Answer;
-use crate::store::OutboundStore;
-use mqtt_proto::{PacketType, ReasonCode};
+use crate::transmit::Buffered;
+use mqtt_proto::PacketType;
 
 /// Bytes of an acknowledgement in its shortest form.
 pub(crate) const SHORT_ACK: usize = 4;
+
+/// What a calm connection does next.
+pub(crate) enum Calm {
+    /// Offer this part of the transmit buffer to the transport.
+    Send(usize, usize),
+    Wait(Instant),
+    /// Wait, once it is looked up which answer is awaited longest.
+    LookUp,
+    Otherwise,
+}
 
 impl Machine {
     /// Takes the caller's time. Whether this is a live connection with nothing due.
@@ -41,40 +50,12 @@ impl Machine {
         rx.len() == 0 && self.connection.unread == 0
     }
 
-    /// Takes answers to messages in their shortest form from the front of the input, up to the
-    /// first that settles one; what the last of them did.
-    #[inline(always)]
-    pub(crate) fn read_short_acks(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-        rx: Rx<'_>,
-    ) -> Option<Answer> {
-        self.note_life(&rx);
-        let mut last = None;
-        while self.only_reads()
-            && let Some(bytes) = rx.news()
-            && let Some((packet, id)) = self.short_ack(bytes)
-        {
-            let mut sender = self.sender(outbound);
-            let answer = sender.answered_in_turn(packet, id, ReasonCode::SUCCESS);
-            if answer.is_none() {
-                break;
-            }
-            last = answer;
-            rx.cursor.consume(SHORT_ACK);
-            self.connection.unread = rx.cursor.len();
-            if let Some(Answer::Settled(..)) = answer {
-                break;
-            }
-        }
-        last
-    }
-
-    /// An answer to a message of ours in the four bytes that nearly all have: success, and no
-    /// properties. What it is and its packet identifier.
+    /// What lies at the front of the input, if it is an answer to a message of ours in the four
+    /// bytes that nearly all have: success, and no properties. What it is and its packet
+    /// identifier.
     #[inline]
-    pub(crate) fn short_ack(&self, bytes: &[u8]) -> Option<(PacketType, u16)> {
-        let &[first, length, high, low] = bytes.first_chunk::<SHORT_ACK>()?;
+    pub(crate) fn short_ack(&self, rx: &Rx<'_>) -> Option<(PacketType, u16)> {
+        let &[first, length, high, low] = rx.front::<SHORT_ACK>()?;
         let packet = match first {
             0x40 => PacketType::PubAck,
             0x50 => PacketType::PubRec,
@@ -86,25 +67,46 @@ impl Machine {
         (length == 2 && id != 0 && fits && self.reads_plainly(packet)).then_some((packet, id))
     }
 
-    /// Which bytes of the transmit buffer are offered to the transport.
+    /// What [`Machine::short_ack`] showed is done with.
     #[inline]
-    pub(crate) fn next_buffered(&mut self) -> Option<(usize, usize)> {
-        self.out.line.tx.offer_buffered()
+    pub(crate) fn consume_short_ack(&mut self, rx: &mut RxCursor) {
+        rx.consume(SHORT_ACK);
+        self.connection.unread = rx.len();
     }
 
-    /// The deadline, where it is known without a search.
+    /// Which part of the transmit buffer is offered to the transport, if that may be told at once.
     #[inline]
-    pub(crate) fn calm_deadline(&mut self) -> Option<Instant> {
-        if self.out.line.tx.has_next() || self.out.line.ack_due == ACK_DUE_UNKNOWN {
-            return None;
+    pub(crate) fn next_buffered(&mut self) -> Option<(usize, usize)> {
+        match self.out.line.tx.offer_buffered() {
+            Buffered::Offered(start, end) => {
+                self.out.line.begin_stall(self.out.clock.now);
+                Some((start, end))
+            }
+            _ => None,
         }
-        let deadline = self
-            .transport_deadline()
+    }
+
+    /// What is to be done where nothing is to be read.
+    #[inline(always)]
+    pub(crate) fn calm_output(&mut self) -> Calm {
+        let transport = match self.out.line.tx.offer_buffered() {
+            Buffered::Offered(start, end) => {
+                self.out.line.begin_stall(self.out.clock.now);
+                return Calm::Send(start, end);
+            }
+            Buffered::Nothing => self.keep_alive_deadline(),
+            Buffered::Pending => self.stall_deadline(),
+            Buffered::Large => return Calm::Otherwise,
+        };
+        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
+            return Calm::LookUp;
+        }
+        let deadline = transport
             .min(self.out.exchanges.next_expiry)
             .min(self.connection.ping_due)
             .min(self.connection.deadline)
             .min(self.out.line.ack_due);
         self.out.clock.due = deadline;
-        Some(deadline)
+        Calm::Wait(deadline)
     }
 }

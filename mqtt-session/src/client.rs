@@ -1,6 +1,7 @@
 //! The client: the machine with its store, as the application holds it.
 
 use crate::action::Action;
+use crate::calm::Calm;
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
@@ -110,25 +111,27 @@ impl<S: Store> Client<S> {
     ) -> Action<'a> {
         let machine = &mut self.machine;
         if machine.is_calm(now) {
-            if machine.only_tells_taken() {
-                return self.poll_taken(now, input);
-            }
             if machine.only_reads() {
-                if !machine.has_read(input.cursor()) {
-                    return match input.first_unread() {
-                        Some(0x30..=0x3f) => self.poll_publish(input),
-                        Some(0x40 | 0x50 | 0x70) => self.poll_acks(now, input),
-                        Some(0x62) => self.poll_releases(now, input),
-                        _ => self.poll_closely(now, input),
-                    };
-                } else if let Some((start, end)) = machine.next_buffered() {
-                    let bytes = self.store.split().0.transmit().get(start..end);
-                    return Action::Send(bytes.unwrap_or_default());
-                } else if let Some(deadline) = machine.calm_deadline() {
-                    return Action::Timeout(deadline);
+                if machine.has_read(input.cursor()) {
+                    match machine.calm_output() {
+                        Calm::Send(start, end) => {
+                            let bytes = self.store.split().0.transmit().get(start..end);
+                            return Action::Send(bytes.unwrap_or_default());
+                        }
+                        Calm::Wait(deadline) => return Action::Timeout(deadline),
+                        Calm::LookUp => return self.poll_waiting(now, input),
+                        Calm::Otherwise => {}
+                    }
                 } else {
-                    return self.poll_waiting(now, input);
+                    match input.first_unread() {
+                        Some(0x30..=0x3f) => return self.poll_publish(input),
+                        Some(0x40 | 0x50 | 0x70) => return self.poll_acks(now, input),
+                        Some(0x62) => return self.poll_releases(now, input),
+                        _ => {}
+                    }
                 }
+            } else if machine.only_tells_taken() {
+                return self.poll_taken(now, input);
             }
         }
         self.poll_closely(now, input)
@@ -142,9 +145,9 @@ impl<S: Store> Client<S> {
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
         self.machine.sender(self.store.split().0).ack_deadline();
-        match self.machine.calm_deadline() {
-            Some(deadline) => Action::Timeout(deadline),
-            None => self.poll_closely(now, input),
+        match self.machine.calm_output() {
+            Calm::Wait(deadline) => Action::Timeout(deadline),
+            _ => self.poll_closely(now, input),
         }
     }
 
@@ -155,7 +158,8 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
-        match self.machine.sender(self.store.split().0).next_taken() {
+        let (outbound, _) = self.store.split();
+        match self.machine.out.tell_taken(outbound.records()) {
             Some(ticket) => Action::Event(Event::published(ticket, ReasonCode::SUCCESS)),
             None => self.poll_closely(now, input),
         }
@@ -168,13 +172,29 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
+        let machine = &mut self.machine;
+        let (outbound, _) = self.store.split();
         let rx = input.parts();
-        match self.machine.read_short_acks(self.store.split().0, rx) {
-            Some(Answer::Settled(ticket, reason)) => {
-                Action::Event(Event::published(ticket, reason))
+        machine.note_life(&rx);
+        let mut any = false;
+        while machine.only_reads()
+            && let Some((packet, id)) = machine.short_ack(&rx)
+        {
+            let mut parts = outbound.parts();
+            let reason = ReasonCode::SUCCESS;
+            let Some(answer) = machine.out.answered_in_turn(&mut parts, packet, id, reason) else {
+                break;
+            };
+            any = true;
+            machine.consume_short_ack(rx.cursor);
+            if let Answer::Settled(ticket, reason) = answer {
+                return Action::Event(Event::published(ticket, reason));
             }
-            Some(_) => self.poll(now, input),
-            None => self.poll_closely(now, input),
+        }
+        if any {
+            self.poll(now, input)
+        } else {
+            self.poll_closely(now, input)
         }
     }
 
@@ -238,9 +258,11 @@ impl<S: Store> Client<S> {
     /// Say so before bytes that came in later are polled for: an answer to what has not been sent
     /// answers nothing, and is ignored.
     pub fn sent(&mut self, now: Instant, count: usize) {
-        let (machine, stores) = self.split();
-        machine.out.clock.advance(now);
-        machine.sender(stores.outbound).sent(count);
+        let out = &mut self.machine.out;
+        out.clock.advance(now);
+        if out.was_taken(count) {
+            self.machine.sender(self.store.split().0).move_on();
+        }
     }
 
     /// The transport is closed, or could not be opened. Does nothing without one.
@@ -281,7 +303,12 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, now: Instant, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        self.requests(now).publish(publish)
+        self.machine.out.clock.advance(now);
+        let (outbound, _) = self.store.split();
+        match self.machine.out.publish_straight(outbound, publish) {
+            Some(ticket) => Ok(ticket),
+            None => self.machine.sender(outbound).publish_with_care(publish),
+        }
     }
 
     /// Subscribes. The ticket is settled by exactly one

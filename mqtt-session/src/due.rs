@@ -30,11 +30,6 @@ impl Machine {
 
     fn on_due_connected(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
         let now = self.out.clock.now;
-        // What was not offered yet, the transport could not take: it is held to that from now on.
-        // A call may have queued it long after the last time that the machine was told.
-        if self.out.line.tx.has_next() && self.stall_deadline() <= now {
-            self.out.line.stalled_since = now;
-        }
         if now >= self.connection.deadline {
             self.fail(if self.out.line.standing == Standing::Stopping {
                 Cause::Stopped

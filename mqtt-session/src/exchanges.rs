@@ -151,13 +151,12 @@ impl Exchanges {
         self.ids_in_use = self.ids_in_use.wrapping_sub(1);
     }
 
-    /// Whether the transport has yet to take something that was written for it, whole.
+    /// Whether the transport has yet to take something whole that awaits an answer then.
     #[inline]
     pub(crate) const fn is_moving(&self) -> bool {
         self.flight.untaken().is_some()
             || self.released.untaken().is_some()
             || self.requests.untaken().is_some()
-            || !self.leaving.is_empty()
     }
 
     /// Whether anything on the wire awaits an answer.

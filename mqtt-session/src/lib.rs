@@ -75,6 +75,7 @@ mod settle;
 mod slots;
 mod store;
 mod stored;
+mod straight;
 mod transmit;
 mod violation;
 

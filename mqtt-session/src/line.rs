@@ -8,6 +8,9 @@ use mqtt_proto::QoS;
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
 pub(crate) const ACK_DUE_UNKNOWN: Instant = Instant::from_micros(0);
 
+/// The largest packet there can be (section 2.1.4).
+const LARGEST_PACKET: u32 = 268_435_460;
+
 /// What is known of the way to the server over the present transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Line {
@@ -19,9 +22,9 @@ pub(crate) struct Line {
     pub(crate) ack_due: Instant,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
-    /// Nothing was agreed on that a message without properties could break but its size: any QoS
-    /// is allowed, messages may be retained, and topics get no alias.
-    pub(crate) plain: bool,
+    /// The largest message that nothing has to be looked up for: none, unless any QoS is allowed,
+    /// messages may be retained, and topics get no alias.
+    pub(crate) largest_plain: u32,
     /// Outbound topic aliases: how many are set, and which is replaced next.
     aliases_set: u16,
     alias_next: u16,
@@ -29,7 +32,8 @@ pub(crate) struct Line {
     pub(crate) alias_limit: u16,
     /// When the transport last took a byte.
     pub(crate) last_sent: Instant,
-    /// Since when the transport has had something to take and took nothing.
+    /// Since when the transport has been offered something and took nothing; never, where it was
+    /// offered nothing since it last took a byte.
     pub(crate) stalled_since: Instant,
 }
 
@@ -54,12 +58,12 @@ impl Line {
             standing: Standing::Down,
             blocked: false,
             ack_due: Instant::NEVER,
-            plain: true,
+            largest_plain: LARGEST_PACKET,
             aliases_set: 0,
             alias_next: 1,
             alias_limit: 0,
             last_sent: now,
-            stalled_since: now,
+            stalled_since: Instant::NEVER,
         }
     }
 
@@ -68,8 +72,19 @@ impl Line {
     pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
         self.limits = limits;
         self.alias_limit = alias_limit;
-        self.plain =
+        let plain =
             alias_limit == 0 && limits.maximum_qos == QoS::ExactlyOnce && limits.retain_available;
+        self.largest_plain = if plain {
+            limits.maximum_packet_size.min(LARGEST_PACKET)
+        } else {
+            0
+        };
+    }
+
+    /// Bytes are offered to the transport, which is held to taking some from the first time on.
+    #[inline]
+    pub(crate) fn begin_stall(&mut self, now: Instant) {
+        self.stalled_since = self.stalled_since.min(now);
     }
 
     /// Whether application packets may leave now.

@@ -58,7 +58,7 @@ impl Machine {
                         break;
                     }
                 }
-                if let Some((packet, id)) = self.short_ack(bytes) {
+                if let Some((packet, id)) = self.short_ack(&rx) {
                     let mut sender = self.sender(&mut *outbound);
                     match sender.acknowledged(packet, id, ReasonCode::SUCCESS) {
                         Ok(Answer::Settled(ticket, reason)) => {
@@ -270,6 +270,7 @@ impl Machine {
             }
         };
         self.out.line.tx.offer(end.saturating_sub(start));
+        self.out.line.begin_stall(self.out.clock.now);
         Some((source, start, end))
     }
 

@@ -318,7 +318,6 @@ impl Sender<'_> {
         if apart || len.saturating_add(crate::transmit::RESERVE) <= transmit / 2 {
             return false;
         }
-        self.out.begin_stall();
         self.out.line.tx.commit_large(slot, len, false);
         true
     }
@@ -355,7 +354,6 @@ impl Sender<'_> {
             return false;
         };
         self.stamp_request(start, id);
-        self.out.begin_stall();
         self.out.line.tx.commit_large(slot, len, false);
         true
     }
@@ -545,7 +543,6 @@ impl Outbox {
     /// what is queued for the transport. False: it is something else, or there is no room as it
     /// is. Its place is in `flight` from here on.
     pub(crate) fn copy_plainly(&mut self, slot: u16, parts: &mut OutboundParts<'_>) -> bool {
-        let limits = &self.line.limits;
         let Some(record) = parts.records.get_mut(usize::from(slot)) else {
             return false;
         };
@@ -553,8 +550,7 @@ impl Outbox {
         let start = record.offset as usize;
         if !record.flags.is_plain()
             || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
-            || !self.line.plain
-            || len > limits.maximum_packet_size as usize
+            || len > self.line.largest_plain as usize
         {
             return false;
         }
@@ -574,7 +570,6 @@ impl Outbox {
         let seen = record.flags.has(Flags::MAYBE_SEEN);
         stored::stamp(out, record.count, record.id, seen);
         record.flags.set(Flags::SENDING);
-        self.begin_stall();
         self.line.tx.commit(len);
         record.mark = self.line.tx.queued();
         true
@@ -582,7 +577,7 @@ impl Outbox {
 
     /// Writes PUBREL straight behind what is queued, where it may leave and there is room as it
     /// is; the place in the stream behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_release(&mut self, transmit: &mut [u8], id: u16) -> Option<u32> {
         let goes = self.line.is_up()
             && !self.line.blocked
@@ -591,22 +586,12 @@ impl Outbox {
         if !goes {
             return None;
         }
-        let out = self.line.tx.spare(transmit).first_chunk_mut::<4>()?;
+        let out = self.line.tx.room_as_it_is(transmit, 4)?;
+        let out = out.first_chunk_mut::<4>()?;
         let [high, low] = id.to_be_bytes();
         *out = [PUBREL, 2, high, low];
-        self.begin_stall();
         self.line.tx.commit(4);
         Some(self.line.tx.queued())
-    }
-
-    /// From the first byte that is queued on, the transport has to take some.
-    #[inline]
-    pub(crate) fn begin_stall(&mut self) {
-        if self.line.tx.is_empty() {
-            self.line.stalled_since = self.clock.now;
-            self.clock
-                .arm(self.clock.now.plus_millis(self.config.ack_timeout));
-        }
     }
 }
 

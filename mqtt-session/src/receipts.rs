@@ -297,7 +297,6 @@ impl Receiver<'_> {
         } else {
             *place = short_ack(PUBACK, id);
         }
-        sender.out.begin_stall();
         sender.out.line.tx.commit(SHORT_ACK);
         true
     }
@@ -324,7 +323,6 @@ impl Receiver<'_> {
         };
         id_table::remove_at(received, at);
         *place = short_ack(PUBCOMP, id);
-        sender.out.begin_stall();
         sender.out.line.tx.commit(SHORT_ACK);
         true
     }

@@ -134,6 +134,12 @@ pub(crate) struct Rx<'a> {
 }
 
 impl<'a> Rx<'a> {
+    /// The first `N` unread bytes, if so many are there and looking at them can bring news.
+    #[inline]
+    pub(crate) fn front<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.news()?.first_chunk()
+    }
+
     /// The unread bytes, if looking at them can bring news.
     pub(crate) fn news(&self) -> Option<&'a [u8]> {
         if !self.cursor.brings_news() {

@@ -61,78 +61,19 @@ impl Sender<'_> {
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        if let Some(ticket) = self.publish_straight(publish) {
-            return Ok(ticket);
+        match self.out.publish_straight(self.store, publish) {
+            Some(ticket) => Ok(ticket),
+            None => self.publish_with_care(publish),
         }
-        self.enqueue(publish, publish.payload.len(), false)
-            .map(|(ticket, _)| ticket)
     }
 
-    /// The way of nearly every message: there is nothing special about it, nothing is to leave
-    /// before it, and there is room as it is. Otherwise nothing changes, and it goes the way of
-    /// all others.
-    #[inline]
-    fn publish_straight(&mut self, publish: &Publish<'_>) -> Option<Ticket> {
-        let out = &mut *self.out;
-        if publish.expiry.is_some() || !publish.properties.is_empty() {
-            return None;
-        }
-        if !(out.line.plain && out.nothing_waits()) {
-            return None;
-        }
-        let packet =
-            stored::Plain::new(publish.topic, publish.payload, publish.qos, publish.retain)?;
-        let len = packet.len();
-        if len > out.line.limits.maximum_packet_size {
-            return None;
-        }
-        let parts = self.store.parts();
-        let exchanges = &mut out.exchanges;
-        let slot = exchanges.slots.peek(parts.records)?;
-        let room = out.line.tx.room_as_it_is(parts.transmit, len as usize)?;
-        let (mut id, mut offset, mut flags) = (0, 0, Flags::SENDING);
-        let stage = match publish.qos {
-            QoS::AtMostOnce => {
-                // Not before the QoS 0 messages that wait, nor kept for replay.
-                if !exchanges.prompt.is_empty() {
-                    return None;
-                }
-                packet.write(room, 0)?;
-                Stage::AwaitSent
-            }
-            qos => {
-                let block = exchanges.arena.next(parts.arena, len as usize)?;
-                id = exchanges.assign_id_at_home(parts.ids, slot)?;
-                packet.write(block, id)?;
-                room.copy_from_slice(block);
-                offset = exchanges.arena.take(parts.arena, slot, len as usize);
-                flags.set(Flags::STORED);
-                if qos == QoS::AtLeastOnce {
-                    Stage::AwaitPubAck
-                } else {
-                    Stage::AwaitPubRec
-                }
-            }
-        };
-        let ticket = exchanges.slots.take(parts.records, slot);
-        if publish.qos == QoS::AtMostOnce {
-            exchanges.leaving.push_back(parts.records, slot);
-        } else {
-            exchanges.flight.push_back(parts.records, slot);
-        }
-        out.begin_stall();
-        out.line.tx.commit(len as usize);
-        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
-            record.ticket = ticket.0;
-            record.offset = offset;
-            record.len = len;
-            record.mark = out.line.tx.queued();
-            record.id = id;
-            record.count = packet.topic_len();
-            record.stage = stage;
-            record.flags = flags;
-        }
-        Some(ticket)
+    #[inline(never)]
+    pub(crate) fn publish_with_care(
+        &mut self,
+        publish: &Publish<'_>,
+    ) -> Result<Ticket, RequestError> {
+        self.enqueue(publish, publish.payload.len(), false)
+            .map(|(ticket, _)| ticket)
     }
 
     /// Takes any message in. With `apart`, only its header is stored and its payload of
@@ -396,9 +337,8 @@ impl Sender<'_> {
         ticket
     }
 
-    /// Queues what was written for the transport, which may begin to stall now.
+    /// Queues what was written for the transport.
     pub(crate) fn commit(&mut self, len: usize) {
-        self.out.begin_stall();
         self.out.line.tx.commit(len);
     }
 

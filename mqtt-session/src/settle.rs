@@ -33,39 +33,22 @@ pub(crate) enum Answer {
 }
 
 impl Sender<'_> {
-    /// The transport took `len` of the bytes offered.
-    pub(crate) fn sent(&mut self, len: usize) {
-        if self.out.line.tx.took(len) == 0 {
-            return;
-        }
-        let now = self.out.clock.now;
-        self.out.line.last_sent = now;
-        self.out.line.stalled_since = now;
-        if self.out.line.blocked {
-            self.out.exchanges.work.note(Work::PUMP);
-        }
-        if self.out.exchanges.is_moving() {
-            self.move_on();
-        }
-    }
-
     /// What the transport has taken whole is on the wire, and is stamped with the time.
-    fn move_on(&mut self) {
+    #[inline(never)]
+    pub(crate) fn move_on(&mut self) {
         let out = &mut *self.out;
         let exchanges = &mut out.exchanges;
         let records = self.store.records();
         let stamp = out.clock.now.stamp();
-        let mut last = None;
-        for wire in [&mut exchanges.flight, &mut exchanges.released] {
-            last = take_up(wire, records, &out.line.tx, stamp).or(last);
+        let mut last = take_up(&mut exchanges.flight, records, &out.line.tx, stamp);
+        if exchanges.released.untaken().is_some() {
+            last = take_up(&mut exchanges.released, records, &out.line.tx, stamp).or(last);
         }
-        let request = take_up(&mut exchanges.requests, records, &out.line.tx, stamp);
-        if let Some(slot) = exchanges.leaving.first()
-            && let Some(record) = records.get(usize::from(slot))
-            && out.line.tx.has_taken(record.mark)
-        {
-            exchanges.work.note(Work::TAKEN);
+        let mut request = None;
+        if exchanges.requests.untaken().is_some() {
+            request = take_up(&mut exchanges.requests, records, &out.line.tx, stamp);
         }
+        exchanges.note_taken(records, &out.line.tx);
         // What was sent earlier is due earlier.
         if last.or(request).is_some() && out.line.ack_due == Instant::NEVER {
             let due = out.clock.now.plus_millis(out.config.ack_timeout);
@@ -81,29 +64,13 @@ impl Sender<'_> {
 
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
-        let out = &mut *self.out;
-        let exchanges = &mut out.exchanges;
-        let records = self.store.records();
-        exchanges.work.done(Work::TAKEN);
-        let slot = exchanges.leaving.first()?;
-        let record = records.get(usize::from(slot))?;
-        if !out.line.tx.has_taken(record.mark) {
-            return None;
-        }
-        let ticket = Ticket(record.ticket);
-        let holds = record.flags.has(Flags::STORED) || record.flags.has(Flags::PAYLOAD_APART);
-        exchanges.leaving.pop_front(records);
-        exchanges.slots.give_back(records, slot);
-        if let Some(next) = exchanges.leaving.first()
-            && let Some(next) = records.get(usize::from(next))
-            && out.line.tx.has_taken(next.mark)
+        if let Some(slot) = self.out.exchanges.leaving.first()
+            && let Some(record) = self.record(slot)
+            && self.out.line.tx.has_taken(record.mark)
         {
-            exchanges.work.note(Work::TAKEN);
-        }
-        if holds {
             self.free_block(slot);
         }
-        Some(ticket)
+        self.out.tell_taken(self.store.records())
     }
 
     /// PUBACK, PUBREC or PUBCOMP came in.
@@ -117,73 +84,11 @@ impl Sender<'_> {
         id: u16,
         reason: ReasonCode,
     ) -> Result<Answer, Violation> {
-        if let Some(answer) = self.answered_in_turn(packet, id, reason) {
-            return Ok(answer);
+        let mut parts = self.store.parts();
+        match self.out.answered_in_turn(&mut parts, packet, id, reason) {
+            Some(answer) => Ok(answer),
+            None => self.acknowledged_out_of_turn(packet, id, reason),
         }
-        self.acknowledged_out_of_turn(packet, id, reason)
-    }
-
-    /// The way of nearly every acknowledgement: it is the one that is awaited, for a message that
-    /// is on the wire and held in one piece.
-    #[inline]
-    pub(crate) fn answered_in_turn(
-        &mut self,
-        packet: PacketType,
-        id: u16,
-        reason: ReasonCode,
-    ) -> Option<Answer> {
-        let out = &mut *self.out;
-        let OutboundParts {
-            records,
-            ids,
-            arena,
-            transmit,
-        } = self.store.parts();
-        let (at, slot) = id_table::locate(ids, id)?;
-        let record = records.get_mut(usize::from(slot))?;
-        if !record.flags.awaits_answer() {
-            return None;
-        }
-        let ticket = Ticket(record.ticket);
-        let exchanges = &mut out.exchanges;
-        let (wire, reason) = match (record.stage, packet) {
-            (Stage::AwaitPubRec, PacketType::PubRec) if !reason.is_failure() => {
-                // PUBREC has taken the message over: its bytes are freed, and PUBREL is due.
-                let offset = record.offset;
-                record.stage = Stage::AwaitPubComp;
-                record.reason = reason;
-                record.flags.past_pubrec();
-                let oldest = exchanges.flight.remove(records, slot);
-                exchanges.arena.free(arena, offset);
-                out.answered(oldest);
-                match out.write_release(transmit, id) {
-                    Some(mark) => {
-                        out.exchanges.released.push_back(records, slot);
-                        if let Some(record) = records.get_mut(usize::from(slot)) {
-                            record.mark = mark;
-                            record.flags.set(Flags::SENDING);
-                        }
-                    }
-                    None => {
-                        out.exchanges.release.push_back(records, slot);
-                        out.exchanges.work.note(Work::PUMP);
-                    }
-                }
-                return Some(Answer::Continues(ticket, reason));
-            }
-            (Stage::AwaitPubAck, PacketType::PubAck) | (Stage::AwaitPubRec, PacketType::PubRec) => {
-                exchanges.arena.free(arena, record.offset);
-                (&mut exchanges.flight, reason)
-            }
-            (Stage::AwaitPubComp, PacketType::PubComp) => (&mut exchanges.released, record.reason),
-            _ => return None,
-        };
-        let oldest = wire.remove(records, slot);
-        exchanges.free_id_at(ids, at);
-        exchanges.slots.give_back(records, slot);
-        out.answered(oldest);
-        out.window_is_wider();
-        Some(Answer::Settled(ticket, reason))
     }
 
     /// What an acknowledgement does in all other cases.
@@ -614,6 +519,111 @@ impl Place {
 }
 
 impl Outbox {
+    /// The transport took `len` of the bytes offered. Whether that may have completed anything.
+    #[inline]
+    pub(crate) fn was_taken(&mut self, len: usize) -> bool {
+        if self.line.tx.took(len) == 0 {
+            return false;
+        }
+        self.line.last_sent = self.clock.now;
+        self.line.stalled_since = Instant::NEVER;
+        let exchanges = &mut self.exchanges;
+        if self.line.blocked {
+            exchanges.work.note(Work::PUMP);
+        }
+        if exchanges.is_moving() {
+            return true;
+        }
+        if self.line.tx.is_empty() && !exchanges.leaving.is_empty() {
+            exchanges.work.note(Work::TAKEN);
+            return false;
+        }
+        !exchanges.leaving.is_empty()
+    }
+
+    /// Takes out the first QoS 0 message if the transport has taken it whole, and nothing it held
+    /// is to be freed.
+    #[inline]
+    pub(crate) fn tell_taken(&mut self, records: &mut [Record]) -> Option<Ticket> {
+        let exchanges = &mut self.exchanges;
+        let slot = exchanges.leaving.first()?;
+        let record = records.get_mut(usize::from(slot))?;
+        if record.flags.holds() || !self.line.tx.has_taken(record.mark) {
+            return None;
+        }
+        let ticket = Ticket(record.ticket);
+        exchanges.leaving.pop_front(records);
+        exchanges.slots.give_back(records, slot);
+        exchanges.work.done(Work::TAKEN);
+        if !exchanges.leaving.is_empty() {
+            exchanges.note_taken(records, &self.line.tx);
+        }
+        Some(ticket)
+    }
+
+    /// The way of nearly every acknowledgement: it is the one that is awaited, for a message that
+    /// is on the wire and held in one piece.
+    #[inline(never)]
+    pub(crate) fn answered_in_turn(
+        &mut self,
+        parts: &mut OutboundParts<'_>,
+        packet: PacketType,
+        id: u16,
+        reason: ReasonCode,
+    ) -> Option<Answer> {
+        let (at, slot) = id_table::locate(parts.ids, id)?;
+        let record = parts.records.get_mut(usize::from(slot))?;
+        let in_turn = match packet {
+            PacketType::PubAck => matches!(record.stage, Stage::AwaitPubAck),
+            PacketType::PubRec => matches!(record.stage, Stage::AwaitPubRec),
+            _ => matches!(record.stage, Stage::AwaitPubComp),
+        };
+        if !in_turn || !record.flags.awaits_answer() {
+            return None;
+        }
+        let ticket = Ticket(record.ticket);
+        let exchanges = &mut self.exchanges;
+        let (oldest, reason) = if packet == PacketType::PubComp {
+            let reason = record.reason;
+            (exchanges.released.remove(parts.records, slot), reason)
+        } else {
+            exchanges.arena.free(parts.arena, record.offset);
+            (exchanges.flight.remove(parts.records, slot), reason)
+        };
+        self.answered(oldest);
+        if packet == PacketType::PubRec && !reason.is_failure() {
+            self.release(parts, slot, reason);
+            return Some(Answer::Continues(ticket, reason));
+        }
+        self.exchanges.free_id_at(parts.ids, at);
+        self.exchanges.slots.give_back(parts.records, slot);
+        self.window_is_wider();
+        Some(Answer::Settled(ticket, reason))
+    }
+
+    /// PUBREC has taken over a message that is in no queue now: PUBREL is due, and leaves at once
+    /// where it can.
+    #[inline(always)]
+    fn release(&mut self, parts: &mut OutboundParts<'_>, slot: u16, reason: ReasonCode) {
+        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+            return;
+        };
+        record.stage = Stage::AwaitPubComp;
+        record.reason = reason;
+        record.flags.past_pubrec();
+        match self.write_release(parts.transmit, record.id) {
+            Some(mark) => {
+                record.mark = mark;
+                record.flags.set(Flags::SENDING);
+                self.exchanges.released.push_back(parts.records, slot);
+            }
+            None => {
+                self.exchanges.release.push_back(parts.records, slot);
+                self.exchanges.work.note(Work::PUMP);
+            }
+        }
+    }
+
     /// Something was answered; when it was the oldest on its wire, another one has been
     /// unanswered longest.
     #[inline]
@@ -631,6 +641,19 @@ impl Outbox {
         let waits = !(self.exchanges.queued.is_empty() && self.exchanges.resume.is_empty());
         if waits || self.line.blocked {
             self.exchanges.work.note(Work::PUMP);
+        }
+    }
+}
+
+impl Exchanges {
+    /// Notes that there is a QoS 0 message to tell, if the transport has taken it whole.
+    #[inline]
+    fn note_taken(&mut self, records: &[Record], tx: &Transmit) {
+        if let Some(slot) = self.leaving.first()
+            && let Some(record) = records.get(usize::from(slot))
+            && tx.has_taken(record.mark)
+        {
+            self.work.note(Work::TAKEN);
         }
     }
 }

@@ -68,6 +68,8 @@ impl Flags {
     pub(crate) const STORED: Self = Self(1 << 3);
     /// It is a SUBSCRIBE.
     pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
+    /// A message written from the store.
+    pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
     /// It is an UNSUBSCRIBE.
     pub(crate) const UNSUBSCRIBE: Self = Self(1 << 5);
     /// It has a filter with a wildcard.
@@ -107,6 +109,12 @@ impl Flags {
     /// The transport is gone: what belonged to it is forgotten.
     pub(crate) fn forget_transport(&mut self) {
         self.0 &= !(Self::SENDING.0 | Self::ON_WIRE.0 | Self::ALIAS_SET.0 | Self::ALIAS_ALONE.0);
+    }
+
+    /// Whether the store holds bytes for it.
+    #[inline]
+    pub(crate) const fn holds(self) -> bool {
+        self.0 & (Self::STORED.0 | Self::PAYLOAD_APART.0) != 0
     }
 
     /// Whether it is on the wire, with nothing to be freed beside the arena.
@@ -199,6 +207,29 @@ impl Slots {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.wrapping_add(1);
         ticket
+    }
+
+    /// Takes a free slot for a record that is made anew, whole, and issues a ticket for it. The
+    /// record is in no queue yet.
+    #[inline(always)]
+    pub(crate) fn take_next<'r>(
+        &mut self,
+        records: &'r mut [Record],
+    ) -> Option<(u16, &'r mut Record, Ticket)> {
+        let slot = if self.free == NIL {
+            self.fresh
+        } else {
+            self.free
+        };
+        let record = records.get_mut(usize::from(slot))?;
+        if self.free == NIL {
+            self.fresh = self.fresh.wrapping_add(1);
+        } else {
+            self.free = record.next;
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        Some((slot, record, ticket))
     }
 
     /// Gives a slot back that is in no queue.

@@ -1,7 +1,8 @@
 //! PUBLISH packets as they are stored: canonical, with the full topic, DUP clear and a
 //! placeholder for the packet identifier. What a transmission changes is applied here.
 
-use mqtt_proto::{PacketId, PacketType, PropertyId, QoS, TopicName};
+use crate::request::Publish;
+use mqtt_proto::{PacketId, PacketType, PropertyId, QoS};
 
 /// Stands in for the packet identifier until the packet is first sent.
 pub(crate) fn placeholder() -> Option<PacketId> {
@@ -16,87 +17,65 @@ pub(crate) struct Plain<'a> {
     topic: &'a [u8],
     payload: &'a [u8],
     first: u8,
-    /// The Remaining Length, and how many bytes it takes.
-    remaining: u32,
-    remaining_len: u8,
-    acknowledged: bool,
+    remaining: usize,
 }
 
 impl<'a> Plain<'a> {
-    /// `None`: it would be larger than any packet can be.
-    #[inline]
-    pub(crate) fn new(
-        topic: TopicName<'a>,
-        payload: &'a [u8],
-        qos: QoS,
-        retain: bool,
-    ) -> Option<Self> {
-        let topic = topic.as_str().as_bytes();
-        let acknowledged = qos != QoS::AtMostOnce;
-        // The topic's own length, the length of the properties, the packet identifier.
-        let beside = if acknowledged { 5 } else { 3 };
+    #[inline(always)]
+    pub(crate) fn new(publish: &Publish<'a>, qos: QoS) -> Self {
+        let topic = publish.topic.as_str().as_bytes();
+        let id = if qos == QoS::AtMostOnce { 0 } else { 2 };
+        // The lengths of the topic and of the properties take three bytes; no two slices in
+        // memory can be so long that this wraps.
         let remaining = topic
             .len()
-            .wrapping_add(beside)
-            .checked_add(payload.len())?;
-        if remaining > 0x0fff_ffff {
-            return None;
-        }
-        Some(Self {
+            .wrapping_add(id)
+            .wrapping_add(3)
+            .wrapping_add(publish.payload.len());
+        Self {
             topic,
-            payload,
-            first: (PacketType::Publish as u8) << 4 | (qos as u8) << 1 | u8::from(retain),
-            remaining: remaining as u32,
-            remaining_len: integer_len(remaining) as u8,
-            acknowledged,
-        })
+            payload: publish.payload,
+            first: (PacketType::Publish as u8) << 4 | (qos as u8) << 1 | u8::from(publish.retain),
+            remaining,
+        }
     }
 
-    /// Bytes of the whole packet.
-    #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.remaining
-            .wrapping_add(u32::from(self.remaining_len))
-            .wrapping_add(1)
+    /// Bytes of the whole packet, if they are no more than `most`, which is at most what a packet
+    /// can have.
+    #[inline(always)]
+    pub(crate) fn len_within(&self, most: u32) -> Option<u32> {
+        let len = self
+            .remaining
+            .wrapping_add(integer_len(self.remaining))
+            .wrapping_add(1);
+        (len <= most as usize).then_some(len as u32)
     }
 
     /// Bytes of the topic name.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn topic_len(&self) -> u16 {
         self.topic.len() as u16
     }
 
-    /// Writes the packet into `out`, which has exactly its length.
+    /// Writes the packet into `out`, which has exactly its length, with a packet identifier
+    /// exactly where its QoS is above 0.
     #[inline(always)]
-    pub(crate) fn write(&self, out: &mut [u8], id: u16) -> Option<()> {
-        let (first, rest) = out.split_first_mut()?;
-        *first = self.first;
-        let rest = if self.remaining_len == 1 {
-            let (only, rest) = rest.split_first_mut()?;
-            *only = self.remaining as u8;
-            rest
+    pub(crate) fn write(&self, out: &mut [u8], id: Option<u16>) -> Option<()> {
+        let mut out = Cursor(out);
+        let [high, low] = self.topic_len().to_be_bytes();
+        if self.remaining < 0x80 {
+            out.put_array([self.first, self.remaining as u8, high, low])?;
         } else {
-            let mut cursor = Cursor(rest);
-            cursor.put_integer(self.remaining as usize)?;
-            cursor.0
-        };
-        let (topic_len, rest) = rest.split_first_chunk_mut::<2>()?;
-        *topic_len = self.topic_len().to_be_bytes();
-        let (topic, rest) = rest.split_at_mut_checked(self.topic.len())?;
-        topic.copy_from_slice(self.topic);
-        let rest = if self.acknowledged {
-            let (place, rest) = rest.split_first_chunk_mut::<2>()?;
-            *place = id.to_be_bytes();
-            rest
-        } else {
-            rest
-        };
-        let (properties, payload) = rest.split_first_mut()?;
-        *properties = 0;
-        payload
-            .get_mut(..self.payload.len())?
-            .copy_from_slice(self.payload);
-        Some(())
+            out.put_array([self.first])?;
+            out.put_integer(self.remaining)?;
+            out.put_array([high, low])?;
+        }
+        out.put(self.topic)?;
+        if let Some(id) = id {
+            out.put_array(id.to_be_bytes())?;
+        }
+        out.put_array([0])?;
+        out.put(self.payload)
     }
 }
 
@@ -261,6 +240,7 @@ impl Layout {
     }
 }
 
+#[inline]
 fn integer_len(value: usize) -> usize {
     match value {
         0..=0x7f => 1,
@@ -274,6 +254,16 @@ fn integer_len(value: usize) -> usize {
 struct Cursor<'o>(&'o mut [u8]);
 
 impl Cursor<'_> {
+    #[inline(always)]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
+        let out = core::mem::take(&mut self.0);
+        let (to, rest) = out.split_first_chunk_mut::<N>()?;
+        *to = bytes;
+        self.0 = rest;
+        Some(())
+    }
+
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let out = core::mem::take(&mut self.0);
         let (to, rest) = out.split_at_mut_checked(bytes.len())?;
@@ -282,6 +272,7 @@ impl Cursor<'_> {
         Some(())
     }
 
+    #[inline(never)]
     fn put_integer(&mut self, mut value: usize) -> Option<()> {
         loop {
             let low = (value & 0x7f) as u8;

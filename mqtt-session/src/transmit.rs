@@ -7,8 +7,11 @@
 /// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
 pub(crate) const RESERVE: usize = 5;
 
+/// Nothing is offered. No buffer is so long.
+const NOT_OFFERED: u32 = u32::MAX;
+
 /// Which part of the buffer is queued, and how far the transport has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Transmit {
     start: u32,
     end: u32,
@@ -17,8 +20,8 @@ pub(crate) struct Transmit {
     /// Places in the stream of bytes, counted from the start of the transport, wrapping.
     taken: u32,
     queued: u32,
-    /// Bytes offered to the transport and not answered by `sent` yet.
-    offered: Option<u32>,
+    /// Bytes offered to the transport and not answered by `sent` yet, or [`NOT_OFFERED`].
+    offered: u32,
     large: Option<Large>,
 }
 
@@ -50,6 +53,18 @@ pub(crate) enum Next {
     Large(Large),
 }
 
+/// What became of an offer of all that is queued.
+pub(crate) enum Buffered {
+    /// There is nothing to offer.
+    Nothing,
+    /// The transport has not answered the last offer yet.
+    Pending,
+    /// This part of the buffer is offered now.
+    Offered(usize, usize),
+    /// There is a large packet, so that nothing was offered.
+    Large,
+}
+
 impl Transmit {
     pub(crate) const fn new() -> Self {
         Self {
@@ -58,7 +73,7 @@ impl Transmit {
             capacity: 0,
             taken: 0,
             queued: 0,
-            offered: None,
+            offered: NOT_OFFERED,
             large: None,
         }
     }
@@ -131,7 +146,12 @@ impl Transmit {
         buffer: &'b mut [u8],
         len: usize,
     ) -> Option<&'b mut [u8]> {
-        self.spare(buffer).get_mut(..len)
+        let start = self.end as usize;
+        let end = start.wrapping_add(len);
+        if end.wrapping_add(RESERVE) > buffer.len() {
+            return None;
+        }
+        buffer.get_mut(start..end)
     }
 
     /// All the room behind what is queued, leaving the reserve free, as it is now.
@@ -201,25 +221,25 @@ impl Transmit {
         self.queued = self.queued.wrapping_add(len);
     }
 
-    /// Whether there is something to offer.
-    #[inline]
-    pub(crate) fn has_next(&self) -> bool {
-        self.offered.is_none() && !self.is_empty()
-    }
-
-    /// Offers all of the buffer that is queued, where there is nothing else to offer.
-    #[inline]
-    pub(crate) fn offer_buffered(&mut self) -> Option<(usize, usize)> {
-        if self.start == self.end || self.offered.is_some() || self.large.is_some() {
-            return None;
+    /// Offers all of the buffer that is queued, if nothing is offered and no large packet is
+    /// among it.
+    #[inline(always)]
+    pub(crate) fn offer_buffered(&mut self) -> Buffered {
+        if self.large.is_some() {
+            Buffered::Large
+        } else if self.start == self.end {
+            Buffered::Nothing
+        } else if self.offered != NOT_OFFERED {
+            Buffered::Pending
+        } else {
+            self.offered = self.end.wrapping_sub(self.start);
+            Buffered::Offered(self.start as usize, self.end as usize)
         }
-        self.offered = Some(self.end.wrapping_sub(self.start));
-        Some((self.start as usize, self.end as usize))
     }
 
     /// What the transport should take next, unless it was offered already.
     pub(crate) fn next(&self) -> Next {
-        if self.offered.is_some() {
+        if self.offered != NOT_OFFERED {
             return Next::Nothing;
         }
         match self.large {
@@ -232,25 +252,39 @@ impl Transmit {
 
     /// Notes that `len` bytes are offered.
     pub(crate) fn offer(&mut self, len: usize) {
-        self.offered = Some(u32::try_from(len).unwrap_or(u32::MAX));
+        self.offered = u32::try_from(len).unwrap_or(NOT_OFFERED - 1);
     }
 
     /// The transport took `len` of the bytes offered; how many that can have been.
     #[inline]
     pub(crate) fn took(&mut self, len: usize) -> u32 {
-        let offered = self.offered.take().unwrap_or(0);
-        let len = u32::try_from(len).unwrap_or(u32::MAX).min(offered);
+        let offered = core::mem::replace(&mut self.offered, NOT_OFFERED);
+        if offered == NOT_OFFERED {
+            return 0;
+        }
+        let len = if len < offered as usize {
+            len as u32
+        } else {
+            offered
+        };
         self.taken = self.taken.wrapping_add(len);
         match &mut self.large {
-            Some(large) if large.at == self.start => {
-                large.sent = large.sent.saturating_add(len);
-                if large.sent >= large.len {
-                    self.large = None;
+            None => self.start = self.start.wrapping_add(len),
+            Some(large) => {
+                if large.at == self.start {
+                    large.sent = large.sent.saturating_add(len);
+                    if large.sent >= large.len {
+                        self.large = None;
+                    }
+                } else {
+                    self.start = self.start.saturating_add(len);
+                }
+                if self.large.is_some() {
+                    return len;
                 }
             }
-            _ => self.start = self.start.saturating_add(len),
         }
-        if self.start == self.end && self.large.is_none() {
+        if self.start == self.end {
             self.start = 0;
             self.end = 0;
         }
@@ -276,7 +310,7 @@ mod tests {
     #[test]
     fn a_large_packet_keeps_its_place_between_small_ones() {
         let mut buffer = [0; 32];
-        let mut tx = Transmit::default();
+        let mut tx = Transmit::new();
         assert!(queue(&mut tx, &mut buffer, b"before"));
         tx.commit_large(7, 100, false);
         assert!(queue(&mut tx, &mut buffer, b"after"));
@@ -299,7 +333,7 @@ mod tests {
     #[test]
     fn the_reserve_stays_free_until_it_is_asked_for() {
         let mut buffer = [0; 16];
-        let mut tx = Transmit::default();
+        let mut tx = Transmit::new();
         assert!(queue(&mut tx, &mut buffer, &[1; 11]));
         assert!(!queue(&mut tx, &mut buffer, &[2]));
         assert!(tx.reserved(&mut buffer, RESERVE).is_some());
@@ -308,7 +342,7 @@ mod tests {
     #[test]
     fn taking_more_than_was_offered_counts_what_was_offered() {
         let mut buffer = [0; 32];
-        let mut tx = Transmit::default();
+        let mut tx = Transmit::new();
         assert_eq!(tx.took(5), 0);
         assert!(queue(&mut tx, &mut buffer, b"abc"));
         assert_eq!(tx.took(3), 0);

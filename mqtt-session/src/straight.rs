@@ -1,0 +1,104 @@
+//! The way of nearly every message: there is nothing special about it, nothing is to leave before
+//! it, and there is room as it is. It is written for the transport by the call that publishes it.
+//! Where any of this does not hold nothing changes, and [`Sender`](crate::Sender) takes it in.
+
+use crate::event::Ticket;
+use crate::line::{Line, Standing};
+use crate::request::Publish;
+use crate::sender::Outbox;
+use crate::slots::{Flags, Record, Stage};
+use crate::store::{OutboundParts, OutboundStore};
+use crate::stored::Plain;
+use mqtt_proto::{QoS, ReasonCode};
+
+impl Outbox {
+    /// Publishes a message if it may go straight.
+    #[inline(always)]
+    pub(crate) fn publish_straight(
+        &mut self,
+        store: &mut (dyn OutboundStore + 'static),
+        publish: &Publish<'_>,
+    ) -> Option<Ticket> {
+        if publish.qos == QoS::AtMostOnce {
+            let parts = store.parts();
+            self.publish_once(parts.records, parts.transmit, publish)
+        } else {
+            self.publish_kept(&mut store.parts(), publish)
+        }
+    }
+
+    /// A QoS 0 message: written, and not kept.
+    #[inline(never)]
+    fn publish_once(
+        &mut self,
+        records: &mut [Record],
+        transmit: &mut [u8],
+        publish: &Publish<'_>,
+    ) -> Option<Ticket> {
+        let exchanges = &mut self.exchanges;
+        let alone = exchanges.prompt.is_empty() && exchanges.resume.is_empty();
+        if !self.line.takes_plainly(publish) || !alone {
+            return None;
+        }
+        let packet = Plain::new(publish, QoS::AtMostOnce);
+        let len = packet.len_within(self.line.largest_plain)?;
+        let room = self.line.tx.room_as_it_is(transmit, len as usize)?;
+        let (slot, record, ticket) = exchanges.slots.take_next(records)?;
+        self.line.tx.commit(len as usize);
+        record.ticket = ticket.0;
+        record.mark = self.line.tx.queued();
+        record.id = 0;
+        record.reason = ReasonCode::SUCCESS;
+        record.stage = Stage::AwaitSent;
+        record.flags = Flags::SENDING;
+        exchanges.leaving.push_back(records, slot);
+        packet.write(room, None);
+        Some(ticket)
+    }
+
+    /// A message of QoS 1 or 2: stored as it is written.
+    #[inline(never)]
+    fn publish_kept(
+        &mut self,
+        parts: &mut OutboundParts<'_>,
+        publish: &Publish<'_>,
+    ) -> Option<Ticket> {
+        if !self.line.takes_plainly(publish) || !self.nothing_waits() {
+            return None;
+        }
+        let packet = Plain::new(publish, publish.qos);
+        let len = packet.len_within(self.line.largest_plain)?;
+        let exchanges = &mut self.exchanges;
+        let room = self.line.tx.room_as_it_is(parts.transmit, len as usize)?;
+        let (header, block) = exchanges.arena.place(parts.arena, len as usize)?;
+        let slot = exchanges.slots.peek(parts.records)?;
+        let id = exchanges.assign_id_at_home(parts.ids, slot)?;
+        let (slot, record, ticket) = exchanges.slots.take_next(parts.records)?;
+        self.line.tx.commit(len as usize);
+        record.ticket = ticket.0;
+        record.offset = exchanges.arena.take_place(header, slot, len);
+        record.len = len;
+        record.mark = self.line.tx.queued();
+        record.id = id;
+        record.count = packet.topic_len();
+        record.reason = ReasonCode::SUCCESS;
+        record.stage = if publish.qos == QoS::AtLeastOnce {
+            Stage::AwaitPubAck
+        } else {
+            Stage::AwaitPubRec
+        };
+        record.flags = Flags::STORED_SENDING;
+        exchanges.flight.push_back(parts.records, slot);
+        packet.write(block, Some(id));
+        room.copy_from_slice(block);
+        Some(ticket)
+    }
+}
+
+impl Line {
+    /// Whether a message that is not too large may leave as it is.
+    #[inline(always)]
+    fn takes_plainly(&self, publish: &Publish<'_>) -> bool {
+        publish.expiry.is_none() && publish.properties.is_empty() && self.standing == Standing::Up
+    }
+}
