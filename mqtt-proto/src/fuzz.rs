@@ -39,6 +39,7 @@ pub fn decode(data: &[u8]) {
 pub fn check(input: &[u8], sender: Sender, maximum: u32) {
     let framed = frame(input, maximum);
     prefixes_agree(input, maximum, &framed);
+    plain_publish_agrees(input, sender, maximum, &framed);
     match framed {
         Ok(Frame::Whole(raw)) => {
             assert_eq!(raw.len(), raw.header().len() + raw.body().len());
@@ -68,6 +69,24 @@ fn prefixes_agree(input: &[u8], maximum: u32, framed: &Result<Frame<'_>, DecodeE
             (early, _) => panic!("{early:?} for {len} bytes, then {framed:?}"),
         }
     }
+}
+
+/// The straight way to a PUBLISH finds the same as the long one, and only what is plain.
+fn plain_publish_agrees(
+    input: &[u8],
+    sender: Sender,
+    maximum: u32,
+    framed: &Result<Frame<'_>, DecodeError>,
+) {
+    let plain = match framed {
+        Ok(Frame::Whole(raw)) => match raw.decode(sender) {
+            Ok(Packet::Publish(publish)) => Some((publish, raw.len())),
+            _ => None,
+        },
+        _ => None,
+    }
+    .filter(|(publish, _)| publish.topic.is_some() && publish.properties.topic_alias().is_none());
+    assert_eq!(Publish::decode_plain(input, maximum, sender), plain);
 }
 
 /// A whole packet decodes to what encodes to what decodes to the same, or to an error that makes

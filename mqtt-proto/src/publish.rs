@@ -2,7 +2,7 @@ use core::num::NonZeroUsize;
 
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
-use crate::reader::{Reader, decode};
+use crate::reader::{Context, Fault, Reader, decode};
 use crate::writer::{EncodeFault, Outline, Writer, attempt, packet_len, write_packet};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
@@ -73,21 +73,27 @@ impl<'a> Publish<'a> {
     }
 
     /// The PUBLISH at the start of the input and its length in bytes, if it is whole, is valid, has
-    /// a topic name and has no properties: the way of most messages, without a detour over
+    /// a topic name and has no topic alias: the way of most messages, without a detour over
     /// [`frame`](crate::frame). All else is `None`, and for `frame` to tell apart.
     ///
     /// ```
-    /// use mqtt_proto::Publish;
+    /// use mqtt_proto::{Publish, Sender};
     ///
     /// let input = [0x30, 6, 0, 1, b't', 0, b'2', b'1', 0xd0, 0];
-    /// let Some((publish, len)) = Publish::decode_plain(&input, 1024) else { unreachable!() };
+    /// let Some((publish, len)) = Publish::decode_plain(&input, 1024, Sender::Server) else {
+    ///     unreachable!()
+    /// };
     /// assert_eq!(publish.payload, b"21");
     /// assert_eq!(input[len..], [0xd0, 0]);
-    /// assert_eq!(Publish::decode_plain(&input[len..], 1024), None);
+    /// assert_eq!(Publish::decode_plain(&input[len..], 1024, Sender::Server), None);
     /// ```
     #[must_use]
     #[inline(always)]
-    pub fn decode_plain(input: &'a [u8], maximum_packet_size: u32) -> Option<(Self, usize)> {
+    pub fn decode_plain(
+        input: &'a [u8],
+        maximum_packet_size: u32,
+        sender: Sender,
+    ) -> Option<(Self, usize)> {
         let (&first, rest) = input.split_first()?;
         let flags = PublishFlags::of(first)?;
         let (len, len_len) = varint::read(rest).ok()??;
@@ -106,10 +112,10 @@ impl<'a> Publish<'a> {
                 (Some(PacketId::new(u16::from_be_bytes(*id))?), body)
             }
         };
-        let [0, payload @ ..] = body else {
-            return None;
+        let (properties, payload) = match body {
+            [0, payload @ ..] => (Properties::NONE_ON_WIRE, payload),
+            _ => plain_properties(body, sender)?,
         };
-        // Last, so that little is done in vain for a packet with properties.
         let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
         let publish = Self {
             dup: flags.dup(),
@@ -117,7 +123,7 @@ impl<'a> Publish<'a> {
             retain: flags.retain(),
             topic: Some(TopicName::checked(topic)),
             packet_id,
-            properties: Properties::NONE_ON_WIRE,
+            properties,
             payload,
         };
         Some((publish, packet_len))
@@ -301,6 +307,19 @@ impl<'a> Publish<'a> {
     fn topic_str(&self) -> &'a str {
         self.topic.map_or("", |topic| topic.as_str())
     }
+}
+
+/// The properties in front of a payload, unless there is a topic alias among them.
+#[inline(never)]
+fn plain_properties(body: &[u8], sender: Sender) -> Option<(Properties<'_>, &[u8])> {
+    let mut fault = Fault::NONE;
+    let context = Context {
+        packet_type: PacketType::Publish,
+        sender,
+    };
+    let mut reader = Reader::new(body, 0, context, &mut fault);
+    let (properties, present) = read_properties(&mut reader)?;
+    (!has(present, PropertyId::TopicAlias)).then_some((properties, reader.rest()))
 }
 
 /// How many bytes of the body have to be there before it can be decoded as far as the payload, or

@@ -43,6 +43,8 @@ impl Place {
 }
 
 impl Fault {
+    pub(crate) const NONE: Self = Self(None);
+
     #[cold]
     #[inline(never)]
     fn record(&mut self, place: Place, kind: DecodeErrorKind) {
@@ -73,7 +75,7 @@ pub(crate) fn decode<'a, T>(
     sender: Sender,
     read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
 ) -> Result<T, DecodeError> {
-    let mut fault = Fault(None);
+    let mut fault = Fault::NONE;
     let context = Context {
         packet_type: header.packet_type(),
         sender,

@@ -1,6 +1,7 @@
 //! The way of most polls: a live connection on which nothing is to be done but to take the
 //! answers to messages, to send and to wait. Whatever else there is, [`Machine::poll`] sees to.
 
+use crate::connection::Phase;
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Standing};
@@ -64,7 +65,8 @@ impl Machine {
         };
         let id = u16::from_be_bytes([high, low]);
         let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
-        (length == 2 && id != 0 && fits && self.reads_plainly(packet)).then_some((packet, id))
+        let reads = self.phase == Phase::Connected && self.intake.partial.is_none();
+        (length == 2 && id != 0 && fits && reads).then_some((packet, id))
     }
 
     /// What [`Machine::short_ack`] showed is done with.

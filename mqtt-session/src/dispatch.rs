@@ -11,8 +11,8 @@ use crate::machine::{Machine, Stores};
 use crate::settle::Answer;
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, Auth, ConnAck, PacketId, PacketType, Properties, Property, Publish, QoS, RawPacket,
-    ReasonCode, Sender as From,
+    Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
+    Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -22,7 +22,8 @@ pub(crate) enum Told<'p> {
     /// Nothing: there is no whole packet, or no room for its answer.
     Wait,
     Event(Event<'p>),
-    Part(Publish<'p>, Option<AckToken>, Part),
+    /// A message, or a part of one.
+    Message(Publish<'p>, Option<AckToken>, Part),
 }
 
 /// Which part of a payload a delivery has.
@@ -30,14 +31,6 @@ pub(crate) enum Told<'p> {
 pub(crate) struct Part {
     pub(crate) offset: usize,
     pub(crate) total: usize,
-}
-
-/// What became of a whole PUBLISH.
-pub(crate) enum Taken {
-    /// It is delivered, with a token where the application acknowledges.
-    Fresh(Option<AckToken>),
-    /// It was delivered before.
-    Seen,
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
@@ -50,9 +43,13 @@ impl Machine {
     pub(crate) fn dispatch<'p>(
         &mut self,
         raw: RawPacket<'p>,
-        stores: &mut Stores<'_>,
+        stores: Stores<'_>,
     ) -> Result<Told<'p>, Violation> {
         match raw.packet_type() {
+            PacketType::Publish => self.read_publish(raw, stores),
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                self.read_ack(raw, stores)
+            }
             PacketType::SubAck => {
                 let ack = raw.suback(From::Server)?;
                 self.check_problem_information(PacketType::SubAck, &ack.properties)?;
@@ -82,13 +79,7 @@ impl Machine {
                 self.connection.ping_due = Instant::NEVER;
                 Ok(Told::Nothing)
             }
-            PacketType::ConnAck => {
-                let stores = Stores {
-                    outbound: &mut *stores.outbound,
-                    inbound: &mut *stores.inbound,
-                };
-                self.on_connack(raw.connack(From::Server)?, stores)
-            }
+            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores),
             PacketType::Auth => self.on_auth(raw.auth(From::Server)?),
             PacketType::Disconnect => {
                 let disconnect = raw.disconnect(From::Server)?;
@@ -99,23 +90,71 @@ impl Machine {
         }
     }
 
-    /// A whole PUBLISH with a packet identifier: what is owed for it is noted.
-    #[inline(never)]
-    pub(crate) fn take_receipt(
+    /// A whole PUBLISH.
+    fn read_publish<'p>(
         &mut self,
-        qos: QoS,
-        id: PacketId,
+        raw: RawPacket<'p>,
         mut stores: Stores<'_>,
-    ) -> Result<Taken, Violation> {
-        self.make_room_for_receipt(&mut stores);
-        let acknowledge = self.out.config.acknowledge;
-        let (mut sender, mut receiver) = self.halves(stores);
-        let known = receiver.admit_id(qos, id.value())?;
-        let token = receiver.accept(qos, id.value(), known, acknowledge, &mut sender)?;
-        Ok(if known.seen {
-            Taken::Seen
-        } else {
-            Taken::Fresh(token)
+    ) -> Result<Told<'p>, Violation> {
+        let publish = raw.publish(From::Server)?;
+        let (_, mut receiver) = self.halves(Stores {
+            outbound: &mut *stores.outbound,
+            inbound: &mut *stores.inbound,
+        });
+        receiver.admit_alias(&publish)?;
+        let token = match publish.packet_id {
+            None => None,
+            Some(id) => {
+                self.make_room_for_receipt(&mut stores);
+                let acknowledge = self.out.config.acknowledge;
+                let (mut sender, mut receiver) = self.halves(stores);
+                let known = receiver.admit_id(publish.qos, id.value())?;
+                let token =
+                    receiver.accept(publish.qos, id.value(), known, acknowledge, &mut sender)?;
+                if known.seen {
+                    return Ok(Told::Nothing);
+                }
+                token
+            }
+        };
+        let part = Part {
+            offset: 0,
+            total: publish.payload.len(),
+        };
+        Ok(Told::Message(publish, token, part))
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
+    fn read_ack<'p>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_>,
+    ) -> Result<Told<'p>, Violation> {
+        let ack = raw.ack(From::Server)?;
+        let properties = ack.properties;
+        Ok(match self.take_ack(raw.packet_type(), &ack, stores)? {
+            Answer::NoRoom => Told::Wait,
+            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
+                ticket,
+                outcome: Ok(reason),
+                properties,
+            }),
+            Answer::Continues(ticket, reason) if !properties.is_empty() => {
+                Told::Event(Event::Received {
+                    ticket,
+                    reason,
+                    properties,
+                })
+            }
+            Answer::Quiet if raw.packet_type() == PacketType::PubRel && !properties.is_empty() => {
+                Told::Event(Event::Released {
+                    reason: ack.reason,
+                    properties,
+                })
+            }
+            Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
+                Told::Nothing
+            }
         })
     }
 

@@ -106,7 +106,7 @@ impl Machine {
             offset: partial.offset as usize,
             total: partial.total as usize,
         };
-        Ok(Told::Part(publish, token, part))
+        Ok(Told::Message(publish, token, part))
     }
 
     fn accept_last_part(

@@ -11,7 +11,7 @@ use crate::machine::{Machine, Stores};
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
 use crate::store::{InboundStore, OutboundStore};
-use mqtt_proto::{PacketId, Publish, QoS, TopicName};
+use mqtt_proto::{PacketId, Publish, QoS, Sender as From, TopicName};
 
 const PUBREL: u8 = 0x62;
 
@@ -29,7 +29,7 @@ impl Machine {
         // A packet that comes in parts has its own way.
         if self.intake.partial.is_none()
             && let Some((publish, len)) =
-                Publish::decode_plain(rx.unread(), self.intake.maximum_packet_size)
+                Publish::decode_plain(rx.unread(), self.intake.maximum_packet_size, From::Server)
             && let Some(topic) = publish.topic
             && self.accept_plainly(publish.qos, publish.packet_id, outbound, inbound)
         {

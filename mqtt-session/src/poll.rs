@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::calm::SHORT_ACK;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Part, Taken, Told};
+use crate::dispatch::{Part, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
@@ -17,10 +17,7 @@ use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::Next;
 use crate::violation::Violation;
-use mqtt_proto::{
-    DecodeError, Frame, PacketType, Properties, Publish, RawPacket, ReasonCode, Sender as From,
-    TopicName, frame,
-};
+use mqtt_proto::{Frame, Properties, Publish, ReasonCode, Sender as From, TopicName, frame};
 
 impl Machine {
     #[inline(never)]
@@ -47,8 +44,7 @@ impl Machine {
         }
         if self.phase.reads() {
             self.note_life(&rx);
-            // Every packet that tells the application something returns from here. A PUBLISH is
-            // decoded here too, so that it is not handed from one function to the next.
+            // Every packet that tells the application something returns from here.
             while let Some(bytes) = rx.news() {
                 // What a packet let go leaves before what the next one is answered with, also
                 // when both came in one piece.
@@ -78,81 +74,22 @@ impl Machine {
                         Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {}
                     }
                 }
-                let raw = match frame(bytes, self.intake.maximum_packet_size) {
-                    Ok(Frame::Whole(raw)) if self.reads_plainly(raw.packet_type()) => raw,
-                    other => {
-                        let stores = Stores {
-                            outbound: &mut *outbound,
-                            inbound: &mut *inbound,
-                        };
-                        match self.read_with_care(other, bytes, stores, &mut rx) {
-                            Ok(Told::Wait) => break,
-                            Ok(Told::Nothing) => continue,
-                            Ok(Told::Event(event)) => {
-                                self.connection.unread = rx.cursor.len();
-                                return Action::Event(event);
-                            }
-                            Ok(Told::Part(publish, token, part)) => {
-                                self.connection.unread = rx.cursor.len();
-                                return self.deliver(outbound, inbound, publish, token, Some(part));
-                            }
-                            Err(violation) => {
-                                return Action::Event(self.violate(violation, outbound));
-                            }
-                        }
-                    }
+                let stores = Stores {
+                    outbound: &mut *outbound,
+                    inbound: &mut *inbound,
                 };
-                if raw.packet_type() == PacketType::Publish {
-                    let publish = match raw.publish(From::Server) {
-                        Ok(publish) => publish,
-                        Err(error) => return Action::Event(self.violate(error.into(), outbound)),
-                    };
-                    if !publish.properties.is_empty() {
-                        // A copy, so that the packet itself need not be in memory.
-                        let copy = publish;
-                        let stores = Stores {
-                            outbound: &mut *outbound,
-                            inbound: &mut *inbound,
-                        };
-                        let (_, mut receiver) = self.halves(stores);
-                        if let Err(violation) = receiver.admit_alias(&copy) {
-                            return Action::Event(self.violate(violation, outbound));
-                        }
-                    }
-                    let mut token = Some(None);
-                    if let Some(id) = publish.packet_id {
-                        let stores = Stores {
-                            outbound: &mut *outbound,
-                            inbound: &mut *inbound,
-                        };
-                        token = match self.take_receipt(publish.qos, id, stores) {
-                            Ok(Taken::Fresh(token)) => Some(token),
-                            Ok(Taken::Seen) => None,
-                            Err(violation) => {
-                                return Action::Event(self.violate(violation, outbound));
-                            }
-                        };
-                    }
-                    rx.cursor.consume(raw.len());
-                    if let Some(token) = token {
+                match self.read(bytes, stores, &mut rx) {
+                    Ok(Told::Wait) => break,
+                    Ok(Told::Nothing) => {}
+                    Ok(Told::Event(event)) => {
                         self.connection.unread = rx.cursor.len();
-                        return self.deliver(outbound, inbound, publish, token, None);
+                        return Action::Event(event);
                     }
-                } else {
-                    let stores = Stores {
-                        outbound: &mut *outbound,
-                        inbound: &mut *inbound,
-                    };
-                    match self.read_ack(raw, stores) {
-                        Ok(Told::Wait) => break,
-                        Ok(Told::Event(event)) => {
-                            rx.cursor.consume(raw.len());
-                            self.connection.unread = rx.cursor.len();
-                            return Action::Event(event);
-                        }
-                        Ok(_) => rx.cursor.consume(raw.len()),
-                        Err(violation) => return Action::Event(self.violate(violation, outbound)),
+                    Ok(Told::Message(publish, token, part)) => {
+                        self.connection.unread = rx.cursor.len();
+                        return self.deliver(outbound, inbound, publish, token, part);
                     }
+                    Err(violation) => return Action::Event(self.violate(violation, outbound)),
                 }
             }
             self.connection.unread = rx.cursor.len();
@@ -186,55 +123,6 @@ impl Machine {
         };
         self.out.clock.due = deadline;
         Action::Timeout(deadline)
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
-    #[inline(never)]
-    fn read_ack<'p>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_>,
-    ) -> Result<Told<'p>, Violation> {
-        let ack = raw.ack(From::Server)?;
-        let properties = ack.properties;
-        Ok(match self.take_ack(raw.packet_type(), &ack, stores)? {
-            Answer::NoRoom => Told::Wait,
-            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
-                ticket,
-                outcome: Ok(reason),
-                properties,
-            }),
-            Answer::Continues(ticket, reason) if !properties.is_empty() => {
-                Told::Event(Event::Received {
-                    ticket,
-                    reason,
-                    properties,
-                })
-            }
-            Answer::Quiet if raw.packet_type() == PacketType::PubRel && !properties.is_empty() => {
-                Told::Event(Event::Released {
-                    reason: ack.reason,
-                    properties,
-                })
-            }
-            Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
-                Told::Nothing
-            }
-        })
-    }
-
-    /// Whether a packet takes the short way: those that come with every message.
-    pub(crate) fn reads_plainly(&self, packet: PacketType) -> bool {
-        self.phase == Phase::Connected
-            && self.intake.partial.is_none()
-            && matches!(
-                packet,
-                PacketType::Publish
-                    | PacketType::PubAck
-                    | PacketType::PubRec
-                    | PacketType::PubRel
-                    | PacketType::PubComp
-            )
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
@@ -299,19 +187,18 @@ impl Machine {
         receiver.has_room_for_release()
     }
 
-    /// All that does not take the short way: what is wrong, what is not whole, what is rare.
-    #[cold]
-    fn read_with_care<'p>(
+    /// The packet at the front of the input, which is taken off there unless it has to wait.
+    #[inline(never)]
+    fn read<'p>(
         &mut self,
-        framed: Result<Frame<'p>, DecodeError>,
         bytes: &'p [u8],
-        mut stores: Stores<'_>,
+        stores: Stores<'_>,
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         if let Some(partial) = self.intake.partial {
             return self.read_part(partial, bytes, stores, rx);
         }
-        let raw = match framed? {
+        let raw = match frame(bytes, self.intake.maximum_packet_size)? {
             Frame::Whole(raw) => raw,
             Frame::Partial { need } => {
                 let total = bytes.len().saturating_add(need);
@@ -327,8 +214,11 @@ impl Machine {
             raw.decode(From::Server)?;
             return Err(Violation::Unexpected(raw.packet_type()));
         }
-        rx.cursor.consume(raw.len());
-        self.dispatch(raw, &mut stores)
+        let told = self.dispatch(raw, stores)?;
+        if !matches!(told, Told::Wait) {
+            rx.cursor.consume(raw.len());
+        }
+        Ok(told)
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
@@ -344,14 +234,13 @@ impl Machine {
         }
     }
 
-    #[inline(always)]
     fn deliver<'a>(
         &'a mut self,
         outbound: &'a mut (dyn OutboundStore + 'static),
         inbound: &'a mut (dyn InboundStore + 'static),
         publish: Publish<'a>,
         token: Option<AckToken>,
-        part: Option<Part>,
+        part: Part,
     ) -> Action<'a> {
         let topic = match publish.topic {
             Some(topic) => topic,
@@ -371,10 +260,7 @@ impl Machine {
                 }
             }
         };
-        let Part { offset, total } = part.unwrap_or(Part {
-            offset: 0,
-            total: publish.payload.len(),
-        });
+        let Part { offset, total } = part;
         Action::Deliver(Delivery {
             message: Message {
                 topic,
