@@ -138,23 +138,10 @@ pub(crate) struct PublishFlags(u8);
 impl PublishFlags {
     /// Those in the first byte of a packet, if that is a legal one of a PUBLISH.
     #[inline]
-    pub(crate) const fn of(first: u8) -> Option<Self> {
-        const LEGAL: u16 = {
-            let mut legal = 0;
-            let mut flags = 0;
-            while flags < 16 {
-                if are_legal(flags) {
-                    legal |= 1 << flags;
-                }
-                flags += 1;
-            }
-            legal
-        };
-        let flags = first & 0x0f;
-        if first >> 4 == PacketType::Publish as u8 && LEGAL >> flags & 1 != 0 {
-            Some(Self(flags))
-        } else {
-            None
+    pub(crate) fn of(first: u8) -> Option<Self> {
+        match packet_type(first) {
+            Some(PacketType::Publish) => Some(Self(first & 0x0f)),
+            _ => None,
         }
     }
 

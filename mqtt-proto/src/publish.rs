@@ -112,9 +112,10 @@ impl<'a> Publish<'a> {
                 (Some(PacketId::new(u16::from_be_bytes(*id))?), body)
             }
         };
-        let (properties, payload) = match body {
-            [0, payload @ ..] => (Properties::NONE_ON_WIRE, payload),
-            _ => plain_properties(body, sender)?,
+        let mut properties = Properties::NONE_ON_WIRE;
+        let payload = match body {
+            [0, payload @ ..] => payload,
+            _ => read_plain_properties(body, sender, &mut properties)?,
         };
         let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
         let publish = Self {
@@ -309,17 +310,23 @@ impl<'a> Publish<'a> {
     }
 }
 
-/// The properties in front of a payload, unless there is a topic alias among them.
+/// Reads the properties in front of a payload, unless there is a topic alias among them; the
+/// payload.
 #[inline(never)]
-fn plain_properties(body: &[u8], sender: Sender) -> Option<(Properties<'_>, &[u8])> {
+fn read_plain_properties<'a>(
+    body: &'a [u8],
+    sender: Sender,
+    properties: &mut Properties<'a>,
+) -> Option<&'a [u8]> {
     let mut fault = Fault::NONE;
     let context = Context {
         packet_type: PacketType::Publish,
         sender,
     };
     let mut reader = Reader::new(body, 0, context, &mut fault);
-    let (properties, present) = read_properties(&mut reader)?;
-    (!has(present, PropertyId::TopicAlias)).then_some((properties, reader.rest()))
+    let present;
+    (*properties, present) = read_properties(&mut reader)?;
+    (!has(present, PropertyId::TopicAlias)).then_some(reader.rest())
 }
 
 /// How many bytes of the body have to be there before it can be decoded as far as the payload, or
