@@ -56,17 +56,25 @@ impl Machine {
     /// identifier.
     #[inline]
     pub(crate) fn short_ack(&self, rx: &Rx<'_>) -> Option<(PacketType, u16)> {
-        let &[first, length, high, low] = rx.front::<SHORT_ACK>()?;
-        let packet = match first {
-            0x40 => PacketType::PubAck,
-            0x50 => PacketType::PubRec,
-            0x70 => PacketType::PubComp,
+        let packet = match rx.front::<1>()? {
+            [0x40] => PacketType::PubAck,
+            [0x50] => PacketType::PubRec,
+            [0x70] => PacketType::PubComp,
             _ => return None,
         };
+        Some((packet, self.short_ack_of(packet, rx)?))
+    }
+
+    /// The packet identifier of what lies at the front of the input, if it is this answer in those
+    /// four bytes.
+    #[inline(always)]
+    pub(crate) fn short_ack_of(&self, packet: PacketType, rx: &Rx<'_>) -> Option<u16> {
+        let &[first, length, high, low] = rx.front::<SHORT_ACK>()?;
         let id = u16::from_be_bytes([high, low]);
         let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
+        let short = first == (packet as u8) << 4 && length == 2 && id != 0 && fits;
         let reads = self.phase == Phase::Connected && self.intake.partial.is_none();
-        (length == 2 && id != 0 && fits && reads).then_some((packet, id))
+        (short && reads).then_some(id)
     }
 
     /// What [`Machine::short_ack`] showed is done with.

@@ -14,9 +14,8 @@ use crate::request::{
 };
 use crate::rx_buffer::RxBuffer;
 use crate::sender::Sender;
-use crate::settle::Answer;
 use crate::store::Store;
-use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
+use mqtt_proto::{PacketType, Property, ReasonCode, Subscription, TopicFilter};
 
 /// An MQTT 5.0 client that does no I/O.
 ///
@@ -125,7 +124,9 @@ impl<S: Store> Client<S> {
                 } else {
                     match input.first_unread() {
                         Some(0x30..=0x3f) => return self.poll_publish(input),
-                        Some(0x40 | 0x50 | 0x70) => return self.poll_acks(now, input),
+                        Some(0x40) => return self.poll_puback(now, input),
+                        Some(0x50) => return self.poll_pubrecs(now, input),
+                        Some(0x70) => return self.poll_pubcomp(now, input),
                         Some(0x62) => return self.poll_releases(now, input),
                         _ => {}
                     }
@@ -144,7 +145,8 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
-        self.machine.sender(self.store.split().0).ack_deadline();
+        let records = self.store.split().0.records();
+        self.machine.out.look_up_ack_due(records);
         match self.machine.calm_output() {
             Calm::Wait(deadline) => Action::Timeout(deadline),
             _ => self.poll_closely(now, input),
@@ -165,37 +167,78 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// Acknowledgements have come in.
     #[inline(never)]
-    fn poll_acks<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+    fn poll_puback<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        self.poll_settling(PacketType::PubAck, now, input)
+    }
+
+    #[inline(never)]
+    fn poll_pubcomp<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        self.poll_settling(PacketType::PubComp, now, input)
+    }
+
+    /// An acknowledgement has come in that settles a message.
+    #[inline(always)]
+    fn poll_settling<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
+        &'a mut self,
+        packet: PacketType,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+    ) -> Action<'a> {
+        let machine = &mut self.machine;
+        let rx = input.parts();
+        machine.note_life(&rx);
+        if let Some(id) = machine.short_ack_of(packet, &rx) {
+            let (outbound, _) = self.store.split();
+            let settled = machine.out.settle_in_turn(outbound.parts(), packet, id);
+            if let Some((ticket, reason)) = settled {
+                machine.consume_short_ack(rx.cursor);
+                return Action::Event(Event::published(ticket, reason));
+            }
+        }
+        self.poll_closely(now, input)
+    }
+
+    /// The server has taken messages over: PUBREL goes out for each.
+    #[inline(never)]
+    fn poll_pubrecs<'a, B: AsRef<[u8]> + AsMut<[u8]>>(
         &'a mut self,
         now: Instant,
         input: &'a mut RxBuffer<B>,
     ) -> Action<'a> {
         let machine = &mut self.machine;
-        let (outbound, _) = self.store.split();
         let rx = input.parts();
         machine.note_life(&rx);
         let mut any = false;
         while machine.only_reads()
-            && let Some((packet, id)) = machine.short_ack(&rx)
+            && let Some(id) = machine.short_ack_of(PacketType::PubRec, &rx)
         {
-            let mut parts = outbound.parts();
-            let reason = ReasonCode::SUCCESS;
-            let Some(answer) = machine.out.answered_in_turn(&mut parts, packet, id, reason) else {
+            let (outbound, _) = self.store.split();
+            if !machine.out.release_in_turn(outbound.parts(), id) {
                 break;
-            };
-            any = true;
-            machine.consume_short_ack(rx.cursor);
-            if let Answer::Settled(ticket, reason) = answer {
-                return Action::Event(Event::published(ticket, reason));
             }
+            machine.consume_short_ack(rx.cursor);
+            any = true;
         }
-        if any {
-            self.poll(now, input)
-        } else {
-            self.poll_closely(now, input)
+        if !any {
+            return self.poll_closely(now, input);
         }
+        if machine.only_reads()
+            && machine.has_read(input.cursor())
+            && let Some((start, end)) = machine.next_buffered()
+        {
+            let bytes = self.store.split().0.transmit().get(start..end);
+            return Action::Send(bytes.unwrap_or_default());
+        }
+        self.poll(now, input)
     }
 
     /// A message has come in.
@@ -261,7 +304,12 @@ impl<S: Store> Client<S> {
         let out = &mut self.machine.out;
         out.clock.advance(now);
         if out.was_taken(count) {
-            self.machine.sender(self.store.split().0).move_on();
+            let (outbound, _) = self.store.split();
+            if let Some(slot) = out.move_on(outbound.records()) {
+                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. A large one, sent from
+                // where it is stored, is taken by itself.
+                self.machine.sender(outbound).free_block(slot);
+            }
         }
     }
 

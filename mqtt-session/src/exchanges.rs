@@ -88,7 +88,7 @@ impl Exchanges {
             requests: Wire::EMPTY,
             ended: Queue::EMPTY,
             reserved: Queue::EMPTY,
-            arena: Arena { end: 0, live: 0 },
+            arena: Arena::new(),
             last_id: 0,
             ids_in_use: 0,
             next_expiry: Instant::NEVER,
@@ -97,14 +97,14 @@ impl Exchanges {
 
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
     /// `None` when all are in use.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn assign_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         self.assign_id_at_home(ids, slot)
             .or_else(|| self.search_id(ids, slot))
     }
 
     /// The next identifier, if its place in the table is free, which is nearly always so.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn assign_id_at_home(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         let id = self.last_id.checked_add(1).unwrap_or(1);
         if !id_table::insert_at_home(ids, id, slot) {

@@ -192,7 +192,6 @@ impl Machine {
             return Err(ConnectError::TransmitBuffer { needed });
         }
         let mut line = Line::new(self.out.clock.now);
-        line.tx.set_capacity(stores.outbound.transmit().len());
         let out = line.tx.room(stores.outbound.transmit(), len);
         let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
         let written = packet

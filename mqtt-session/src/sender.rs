@@ -267,11 +267,11 @@ impl Sender<'_> {
             .ok_or(RequestError::TooMany)
     }
 
-    /// Makes room for a block of `len` bytes at the end of the arena.
+    /// Makes room for a block of `len` bytes in the arena.
     fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
         let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
-        if arena.fits(parts.arena, len) {
+        if arena.fits(parts.arena, len) || arena.turn(parts.arena, len) {
             return Ok(());
         }
         // Closing gaps pays when it frees at least half; otherwise growing is cheaper.
@@ -281,22 +281,37 @@ impl Sender<'_> {
             return Ok(());
         }
         let needed = len.saturating_add(crate::arena::BLOCK_HEADER);
-        if self.store.grow_arena(arena.end as usize, needed) {
+        if self.grow_arena(needed) {
             return Ok(());
         }
         if needed > self.store.arena_limit() {
             return Err(RequestError::LargerThanStore);
         }
         // Packed, a smaller growth may do where the one above did not.
-        if arena.live().saturating_add(needed) > self.store.arena_limit() || !arena.pays_to_pack() {
+        let arena = &mut self.out.exchanges.arena;
+        let fits = arena.live().saturating_add(needed) <= self.store.arena_limit();
+        if !fits || !arena.pays_to_pack(self.store.arena()) {
             return Err(RequestError::NoRoom);
         }
         let parts = self.store.parts();
         arena.pack(parts.arena, parts.records);
-        if arena.fits(parts.arena, len) || self.store.grow_arena(arena.end as usize, needed) {
+        if arena.fits(parts.arena, len) || self.grow_arena(needed) {
             return Ok(());
         }
         Err(RequestError::NoRoom)
+    }
+
+    /// Makes the arena longer, so that `needed` bytes can be taken in one piece.
+    fn grow_arena(&mut self, needed: usize) -> bool {
+        let arena = &mut self.out.exchanges.arena;
+        if !self.store.grow_arena(arena.growing_end(), needed) {
+            return false;
+        }
+        if arena.is_turned() {
+            let parts = self.store.parts();
+            arena.pack(parts.arena, parts.records);
+        }
+        true
     }
 
     /// Whether a QoS 0 message can be written for the transport at once: nothing that should
@@ -311,15 +326,14 @@ impl Sender<'_> {
     /// Whether the transmit buffer has room for `len` bytes, after growing where the store can.
     #[inline]
     pub(crate) fn has_room(&mut self, len: usize) -> bool {
-        self.out.line.tx.fits(len) || self.make_room(len)
+        let capacity = self.store.transmit().len();
+        self.out.line.tx.fits(capacity, len) || self.make_room(len)
     }
 
     #[cold]
     fn make_room(&mut self, len: usize) -> bool {
-        if self.store.grow_transmit(self.out.line.tx.wanted(len)) {
-            self.out.line.tx.set_capacity(self.store.transmit().len());
-        }
-        self.out.line.tx.fits(len)
+        let tx = &self.out.line.tx;
+        self.store.grow_transmit(tx.wanted(len)) && tx.fits(self.store.transmit().len(), len)
     }
 
     /// A QoS 0 message of `len` bytes was written for the transport.

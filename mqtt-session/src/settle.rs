@@ -33,35 +33,6 @@ pub(crate) enum Answer {
 }
 
 impl Sender<'_> {
-    /// What the transport has taken whole is on the wire, and is stamped with the time.
-    #[inline(never)]
-    pub(crate) fn move_on(&mut self) {
-        let out = &mut *self.out;
-        let exchanges = &mut out.exchanges;
-        let records = self.store.records();
-        let stamp = out.clock.now.stamp();
-        let mut last = take_up(&mut exchanges.flight, records, &out.line.tx, stamp);
-        if exchanges.released.untaken().is_some() {
-            last = take_up(&mut exchanges.released, records, &out.line.tx, stamp).or(last);
-        }
-        let mut request = None;
-        if exchanges.requests.untaken().is_some() {
-            request = take_up(&mut exchanges.requests, records, &out.line.tx, stamp);
-        }
-        exchanges.note_taken(records, &out.line.tx);
-        // What was sent earlier is due earlier.
-        if last.or(request).is_some() && out.line.ack_due == Instant::NEVER {
-            let due = out.clock.now.plus_millis(out.config.ack_timeout);
-            out.line.ack_due = due;
-            out.clock.arm(due);
-        }
-        // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. A large one, sent from where it is
-        // stored, is taken by itself.
-        if let Some(slot) = request {
-            self.free_block(slot);
-        }
-    }
-
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
         if let Some(slot) = self.out.exchanges.leaving.first()
@@ -79,21 +50,6 @@ impl Sender<'_> {
     /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
     #[inline(never)]
     pub(crate) fn acknowledged(
-        &mut self,
-        packet: PacketType,
-        id: u16,
-        reason: ReasonCode,
-    ) -> Result<Answer, Violation> {
-        let mut parts = self.store.parts();
-        match self.out.answered_in_turn(&mut parts, packet, id, reason) {
-            Some(answer) => Ok(answer),
-            None => self.acknowledged_out_of_turn(packet, id, reason),
-        }
-    }
-
-    /// What an acknowledgement does in all other cases.
-    #[inline(never)]
-    fn acknowledged_out_of_turn(
         &mut self,
         packet: PacketType,
         id: u16,
@@ -477,23 +433,10 @@ impl Sender<'_> {
 
     /// When the longest unanswered packet should have been answered.
     pub(crate) fn ack_deadline(&mut self) -> Instant {
-        if self.out.line.ack_due != ACK_DUE_UNKNOWN {
-            return self.out.line.ack_due;
+        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
+            self.out.look_up_ack_due(self.store.records());
         }
-        let now = self.out.clock.now;
-        let limit = self.out.config.ack_timeout;
-        let exchanges = &self.out.exchanges;
-        let records = self.store.records();
-        let mut deadline = Instant::NEVER;
-        for wire in [&exchanges.flight, &exchanges.released, &exchanges.requests] {
-            if let Some(slot) = wire.oldest()
-                && let Some(record) = records.get(usize::from(slot))
-            {
-                deadline = deadline.min(record.sent_at().deadline(limit, now));
-            }
-        }
-        self.out.line.ack_due = deadline;
-        deadline
+        self.out.line.ack_due
     }
 }
 
@@ -541,6 +484,34 @@ impl Outbox {
         !exchanges.leaving.is_empty()
     }
 
+    /// What the transport has taken whole is on the wire, and is stamped with the time. A request
+    /// that is not kept any longer.
+    #[inline(never)]
+    pub(crate) fn move_on(&mut self, records: &mut [Record]) -> Option<u16> {
+        let exchanges = &mut self.exchanges;
+        let tx = &self.line.tx;
+        let now = self.clock.now;
+        let stamp = now.stamp();
+        let mut last = take_up(&mut exchanges.flight, records, tx, stamp);
+        if exchanges.released.untaken().is_some() {
+            last = take_up(&mut exchanges.released, records, tx, stamp).or(last);
+        }
+        let mut request = None;
+        if exchanges.requests.untaken().is_some() {
+            request = take_up(&mut exchanges.requests, records, tx, stamp);
+        }
+        if !exchanges.leaving.is_empty() {
+            exchanges.note_taken(records, tx);
+        }
+        // What was sent earlier is due earlier.
+        if self.line.ack_due == Instant::NEVER && last.or(request).is_some() {
+            let due = now.plus_millis(self.config.ack_timeout);
+            self.line.ack_due = due;
+            self.clock.arm(due);
+        }
+        request
+    }
+
     /// Takes out the first QoS 0 message if the transport has taken it whole, and nothing it held
     /// is to be freed.
     #[inline]
@@ -561,44 +532,60 @@ impl Outbox {
         Some(ticket)
     }
 
-    /// The way of nearly every acknowledgement: it is the one that is awaited, for a message that
-    /// is on the wire and held in one piece.
-    #[inline(never)]
-    pub(crate) fn answered_in_turn(
+    /// The way of nearly every PUBACK and PUBCOMP: it is the one that is awaited, for a message
+    /// that is on the wire and held in one piece, and says no more than that all is well. What is
+    /// settled with which reason. In all other cases nothing changes, and
+    /// [`Sender::acknowledged`] sees to it.
+    #[inline(always)]
+    pub(crate) fn settle_in_turn(
         &mut self,
-        parts: &mut OutboundParts<'_>,
+        parts: OutboundParts<'_>,
         packet: PacketType,
         id: u16,
-        reason: ReasonCode,
-    ) -> Option<Answer> {
+    ) -> Option<(Ticket, ReasonCode)> {
         let (at, slot) = id_table::locate(parts.ids, id)?;
         let record = parts.records.get_mut(usize::from(slot))?;
-        let in_turn = match packet {
-            PacketType::PubAck => matches!(record.stage, Stage::AwaitPubAck),
-            PacketType::PubRec => matches!(record.stage, Stage::AwaitPubRec),
-            _ => matches!(record.stage, Stage::AwaitPubComp),
-        };
-        if !in_turn || !record.flags.awaits_answer() {
+        let exchanges = &mut self.exchanges;
+        if !record.flags.awaits_answer() {
             return None;
         }
         let ticket = Ticket(record.ticket);
-        let exchanges = &mut self.exchanges;
-        let (oldest, reason) = if packet == PacketType::PubComp {
-            let reason = record.reason;
-            (exchanges.released.remove(parts.records, slot), reason)
-        } else {
-            exchanges.arena.free(parts.arena, record.offset);
-            (exchanges.flight.remove(parts.records, slot), reason)
+        let reason = record.reason;
+        let oldest = match (packet, record.stage) {
+            (PacketType::PubAck, Stage::AwaitPubAck) => {
+                exchanges.arena.free(parts.arena, record.offset);
+                exchanges.flight.remove(parts.records, slot)
+            }
+            (PacketType::PubComp, Stage::AwaitPubComp) => {
+                exchanges.released.remove(parts.records, slot)
+            }
+            _ => return None,
         };
+        exchanges.free_id_at(parts.ids, at);
+        exchanges.slots.give_back(parts.records, slot);
         self.answered(oldest);
-        if packet == PacketType::PubRec && !reason.is_failure() {
-            self.release(parts, slot, reason);
-            return Some(Answer::Continues(ticket, reason));
-        }
-        self.exchanges.free_id_at(parts.ids, at);
-        self.exchanges.slots.give_back(parts.records, slot);
         self.window_is_wider();
-        Some(Answer::Settled(ticket, reason))
+        Some((ticket, reason))
+    }
+
+    /// The same for PUBREC; false where it goes another way.
+    #[inline(always)]
+    pub(crate) fn release_in_turn(&mut self, mut parts: OutboundParts<'_>, id: u16) -> bool {
+        let Some((_, slot)) = id_table::locate(parts.ids, id) else {
+            return false;
+        };
+        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+            return false;
+        };
+        if record.stage != Stage::AwaitPubRec || !record.flags.awaits_answer() {
+            return false;
+        }
+        let exchanges = &mut self.exchanges;
+        exchanges.arena.free(parts.arena, record.offset);
+        let oldest = exchanges.flight.remove(parts.records, slot);
+        self.answered(oldest);
+        self.release(&mut parts, slot, ReasonCode::SUCCESS);
+        true
     }
 
     /// PUBREC has taken over a message that is in no queue now: PUBREL is due, and leaves at once
@@ -633,6 +620,23 @@ impl Outbox {
         } else if oldest {
             self.line.ack_due = ACK_DUE_UNKNOWN;
         }
+    }
+
+    /// Looks up when the longest unanswered packet should have been answered.
+    #[inline]
+    pub(crate) fn look_up_ack_due(&mut self, records: &[Record]) {
+        let now = self.clock.now;
+        let limit = self.config.ack_timeout;
+        let exchanges = &self.exchanges;
+        let mut due = Instant::NEVER;
+        for wire in [&exchanges.flight, &exchanges.released, &exchanges.requests] {
+            if let Some(slot) = wire.oldest()
+                && let Some(record) = records.get(usize::from(slot))
+            {
+                due = due.min(record.sent_at().deadline(limit, now));
+            }
+        }
+        self.line.ack_due = due;
     }
 
     /// The window is wider by one, and an identifier is free.

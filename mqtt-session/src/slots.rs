@@ -209,19 +209,20 @@ impl Slots {
         ticket
     }
 
-    /// Takes a free slot for a record that is made anew, whole, and issues a ticket for it. The
-    /// record is in no queue yet.
+    /// The next free slot, still free. There may be no record for it.
     #[inline(always)]
-    pub(crate) fn take_next<'r>(
-        &mut self,
-        records: &'r mut [Record],
-    ) -> Option<(u16, &'r mut Record, Ticket)> {
-        let slot = if self.free == NIL {
+    pub(crate) const fn next(&self) -> u16 {
+        if self.free == NIL {
             self.fresh
         } else {
             self.free
-        };
-        let record = records.get_mut(usize::from(slot))?;
+        }
+    }
+
+    /// Takes the slot that [`Slots::next`] named for a record that is made anew, whole, and issues
+    /// a ticket for it. The record is in no queue yet.
+    #[inline(always)]
+    pub(crate) fn take_next(&mut self, record: &Record) -> Ticket {
         if self.free == NIL {
             self.fresh = self.fresh.wrapping_add(1);
         } else {
@@ -229,7 +230,7 @@ impl Slots {
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.wrapping_add(1);
-        Some((slot, record, ticket))
+        ticket
     }
 
     /// Gives a slot back that is in no queue.

@@ -43,7 +43,9 @@ impl Outbox {
         let packet = Plain::new(publish, QoS::AtMostOnce);
         let len = packet.len_within(self.line.largest_plain)?;
         let room = self.line.tx.room_as_it_is(transmit, len as usize)?;
-        let (slot, record, ticket) = exchanges.slots.take_next(records)?;
+        let slot = exchanges.slots.next();
+        let record = records.get_mut(usize::from(slot))?;
+        let ticket = exchanges.slots.take_next(record);
         self.line.tx.commit(len as usize);
         record.ticket = ticket.0;
         record.mark = self.line.tx.queued();
@@ -71,9 +73,10 @@ impl Outbox {
         let exchanges = &mut self.exchanges;
         let room = self.line.tx.room_as_it_is(parts.transmit, len as usize)?;
         let (header, block) = exchanges.arena.place(parts.arena, len as usize)?;
-        let slot = exchanges.slots.peek(parts.records)?;
+        let slot = exchanges.slots.next();
+        let record = parts.records.get_mut(usize::from(slot))?;
         let id = exchanges.assign_id_at_home(parts.ids, slot)?;
-        let (slot, record, ticket) = exchanges.slots.take_next(parts.records)?;
+        let ticket = exchanges.slots.take_next(record);
         self.line.tx.commit(len as usize);
         record.ticket = ticket.0;
         record.offset = exchanges.arena.take_place(header, slot, len);

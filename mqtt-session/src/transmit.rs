@@ -15,8 +15,6 @@ const NOT_OFFERED: u32 = u32::MAX;
 pub(crate) struct Transmit {
     start: u32,
     end: u32,
-    /// Length of the buffer.
-    capacity: u32,
     /// Places in the stream of bytes, counted from the start of the transport, wrapping.
     taken: u32,
     queued: u32,
@@ -70,7 +68,6 @@ impl Transmit {
         Self {
             start: 0,
             end: 0,
-            capacity: 0,
             taken: 0,
             queued: 0,
             offered: NOT_OFFERED,
@@ -119,16 +116,11 @@ impl Transmit {
             .saturating_add(RESERVE)
     }
 
-    /// The buffer has this length now.
-    pub(crate) fn set_capacity(&mut self, len: usize) {
-        self.capacity = u32::try_from(len).unwrap_or(u32::MAX);
-    }
-
-    /// Whether [`Transmit::room`] has room for `len` bytes.
+    /// Whether [`Transmit::room`] has room for `len` bytes in a buffer of `capacity`.
     #[inline]
-    pub(crate) fn fits(&self, len: usize) -> bool {
+    pub(crate) fn fits(&self, capacity: usize, len: usize) -> bool {
         let wanted = len.saturating_add(RESERVE);
-        let behind = self.capacity.saturating_sub(self.end) as usize;
+        let behind = capacity.saturating_sub(self.end as usize);
         behind >= wanted || self.pays(behind, wanted)
     }
 
