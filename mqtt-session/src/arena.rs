@@ -57,13 +57,15 @@ impl Arena {
     }
 
     /// Whether `len` bytes can be taken behind the newest block as it is.
+    #[inline]
     pub(crate) fn fits(&self, bytes: &[u8], len: usize) -> bool {
-        let free = self.limit(bytes).saturating_sub(self.end as usize);
-        len.saturating_add(BLOCK_HEADER) <= free
+        let end = (self.end as usize).saturating_add(len);
+        end.saturating_add(BLOCK_HEADER) <= self.limit(bytes)
     }
 
     /// Begins at the front again, if `len` bytes can be taken there. What is free at the end is
     /// given up until the next turn, so enough has to be free at the front.
+    #[cold]
     pub(crate) fn turn(&mut self, bytes: &[u8], len: usize) -> bool {
         let turns = self.turn == 0
             && len.saturating_add(BLOCK_HEADER) <= self.first as usize

@@ -144,7 +144,7 @@ pub(crate) fn remove_at(entries: &mut [IdEntry], at: usize) {
     for _ in 1..entries.len() {
         let next = following(entries, hole);
         match entries.get(next) {
-            Some(&entry) if entry.id != 0 && distance(entries, next, entry.id) > 0 => {
+            Some(&entry) if entry.id != 0 && home(entries, entry.id) != next => {
                 if let Some(free) = entries.get_mut(hole) {
                     *free = entry;
                 }

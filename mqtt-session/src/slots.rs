@@ -403,7 +403,8 @@ impl Wire {
         self.untaken = next.unwrap_or(NIL);
     }
 
-    /// Takes a record out that the transport has taken; whether it was the oldest.
+    /// Takes a record out that the transport has taken, or any when the transport is gone and
+    /// [`Wire::cut`] follows; whether it was the oldest.
     #[inline]
     pub(crate) fn remove(&mut self, records: &mut [Record], slot: u16) -> bool {
         let oldest = self.queue.head == slot;
@@ -464,5 +465,28 @@ mod tests {
         back.append(&mut records, &mut front);
         assert_eq!(order(&back, &records), [3, 1, 0, 2]);
         assert!(front.is_empty());
+    }
+
+    #[test]
+    fn a_wire_knows_what_was_taken_last_and_what_longest_ago() {
+        let mut records = [Record::EMPTY; 4];
+        let mut wire = Wire::EMPTY;
+        assert_eq!((wire.oldest(), wire.untaken()), (None, None));
+        for slot in [2, 0, 3] {
+            wire.push_back(&mut records, slot);
+        }
+        assert_eq!((wire.oldest(), wire.untaken()), (None, Some(2)));
+        wire.advance(Queue::after(&records, 2));
+        wire.advance(Queue::after(&records, 0));
+        assert_eq!((wire.oldest(), wire.untaken()), (Some(2), Some(3)));
+        assert!(!wire.remove(&mut records, 0));
+        assert!(wire.remove(&mut records, 2));
+        assert_eq!((wire.oldest(), wire.untaken()), (None, Some(3)));
+        wire.push_back(&mut records, 1);
+        wire.advance(Queue::after(&records, 3));
+        wire.advance(Queue::after(&records, 1));
+        assert_eq!((wire.oldest(), wire.untaken()), (Some(3), None));
+        assert_eq!(order(&wire.cut(), &records), [3, 1]);
+        assert_eq!(wire, Wire::EMPTY);
     }
 }

@@ -72,7 +72,15 @@ impl Outbox {
         let len = packet.len_within(self.line.largest_plain)?;
         let exchanges = &mut self.exchanges;
         let room = self.line.tx.room_as_it_is(parts.transmit, len as usize)?;
-        let (header, block) = exchanges.arena.place(parts.arena, len as usize)?;
+        let Some((header, block)) = exchanges.arena.place(parts.arena, len as usize) else {
+            // Once it begins at its front again, it has room.
+            let turned = exchanges.arena.turn(parts.arena, len as usize);
+            return if turned {
+                self.publish_kept(parts, publish)
+            } else {
+                None
+            };
+        };
         let slot = exchanges.slots.next();
         let record = parts.records.get_mut(usize::from(slot))?;
         let id = exchanges.assign_id_at_home(parts.ids, slot)?;
