@@ -1,8 +1,8 @@
 //! Instructions of a whole exchange: the application's call, what is sent, what comes back.
 //!
-//! `cargo bench -p mqtt-session --features bytes --bench instructions`. The limit and the aim are
-//! where it shall come to. What it has come to is in `reached.txt`: with `-- --check` a count above
-//! that is a failure, and `-- --record` writes it anew after something has become faster.
+//! `cargo bench -p mqtt-session --features bytes --bench instructions`. What it has come to is in
+//! `reached.txt`: with `-- --check` a count above that, or above its limit, is a failure, and
+//! `-- --record` writes it anew after something has become faster.
 //!
 //! Counted is all that runs inside the client's calls that a message needs: `publish`, every
 //! `poll`, `sent`, and the input buffer's `spare` and `filled`. Not counted is what the caller does
@@ -182,18 +182,15 @@ fn main() -> ExitCode {
     let goals = tables.iter().flat_map(|(_, rows)| rows.iter());
     let missed = goals
         .zip(&counts)
-        .filter(|(row, (_, count))| *count > row.limit);
-    println!(
-        "\n{} of {} cases are above their limit",
-        missed.count(),
-        counts.len()
-    );
+        .filter(|(row, (_, count))| *count > row.limit)
+        .count();
+    println!("\n{missed} of {} cases are above their limit", counts.len());
     if count::has_argument("--record") {
         reached::record(&counts);
         return ExitCode::SUCCESS;
     }
     let lost = reached::lost(&counts);
-    if count::has_argument("--check") && lost + grown > 0 {
+    if count::has_argument("--check") && missed + lost + grown > 0 {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

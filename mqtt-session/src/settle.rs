@@ -83,7 +83,7 @@ impl Sender<'_> {
                 if record.flags.has(Flags::ON_WIRE) {
                     let records = self.store.records();
                     let oldest = self.out.exchanges.released.remove(records, slot);
-                    self.out.answered(oldest);
+                    self.out.answered(oldest, records);
                     if let Some(record) = records.get_mut(usize::from(slot)) {
                         record.flags.clear(Flags::ON_WIRE);
                     }
@@ -184,7 +184,7 @@ impl Sender<'_> {
                 false
             }
         };
-        self.out.answered(oldest);
+        self.out.answered(oldest, records);
     }
 
     /// The next thing that ended without a packet from the server.
@@ -563,7 +563,7 @@ impl Outbox {
         };
         exchanges.free_id_at(parts.ids, at);
         exchanges.slots.give_back(parts.records, slot);
-        self.answered(oldest);
+        self.answered(oldest, parts.records);
         self.window_is_wider();
         Some((ticket, reason))
     }
@@ -583,7 +583,7 @@ impl Outbox {
         let exchanges = &mut self.exchanges;
         exchanges.arena.free(parts.arena, record.offset);
         let oldest = exchanges.flight.remove(parts.records, slot);
-        self.answered(oldest);
+        self.answered(oldest, parts.records);
         self.release(&mut parts, slot, ReasonCode::SUCCESS);
         true
     }
@@ -614,12 +614,25 @@ impl Outbox {
     /// Something was answered; when it was the oldest on its wire, another one has been
     /// unanswered longest.
     #[inline]
-    fn answered(&mut self, oldest: bool) {
-        if !self.exchanges.awaits_answer() {
-            self.line.ack_due = Instant::NEVER;
-        } else if oldest {
-            self.line.ack_due = ACK_DUE_UNKNOWN;
-        }
+    fn answered(&mut self, oldest: bool, records: &[Record]) {
+        let exchanges = &self.exchanges;
+        let others = exchanges.released.oldest().or(exchanges.requests.oldest());
+        let next = match (exchanges.flight.oldest(), others) {
+            (None, None) => {
+                self.line.ack_due = Instant::NEVER;
+                return;
+            }
+            _ if !oldest => return,
+            // Nearly always there is no choice.
+            (Some(slot), None) => records.get(usize::from(slot)),
+            _ => None,
+        };
+        self.line.ack_due = match next {
+            Some(next) => next
+                .sent_at()
+                .deadline(self.config.ack_timeout, self.clock.now),
+            None => ACK_DUE_UNKNOWN,
+        };
     }
 
     /// Looks up when the longest unanswered packet should have been answered.
