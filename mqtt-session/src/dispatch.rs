@@ -94,7 +94,7 @@ impl Machine {
     fn read_publish<'p>(
         &mut self,
         raw: RawPacket<'p>,
-        mut stores: Stores<'_>,
+        stores: Stores<'_>,
     ) -> Result<Told<'p>, Violation> {
         let publish = raw.publish(From::Server)?;
         let (_, mut receiver) = self.halves(Stores {
@@ -105,9 +105,9 @@ impl Machine {
         let token = match publish.packet_id {
             None => None,
             Some(id) => {
-                self.make_room_for_receipt(&mut stores);
                 let acknowledge = self.out.config.acknowledge;
                 let (mut sender, mut receiver) = self.halves(stores);
+                receiver.make_room_for_receipt(&mut sender);
                 let known = receiver.admit_id(publish.qos, id.value())?;
                 let token =
                     receiver.accept(publish.qos, id.value(), known, acknowledge, &mut sender)?;
@@ -164,15 +164,15 @@ impl Machine {
         &mut self,
         packet: PacketType,
         ack: &Ack<'_>,
-        mut stores: Stores<'_>,
+        stores: Stores<'_>,
     ) -> Result<Answer, Violation> {
         self.check_problem_information(packet, &ack.properties)?;
         let id = ack.packet_id.value();
         if packet == PacketType::PubRel {
-            if !self.has_room_for_release(&mut stores) {
+            let (mut sender, mut receiver) = self.halves(stores);
+            if !receiver.make_room_for_release(&mut sender) {
                 return Ok(Answer::NoRoom);
             }
-            let (mut sender, mut receiver) = self.halves(stores);
             receiver.released(id, &mut sender)?;
             return Ok(Answer::Quiet);
         }
@@ -184,10 +184,10 @@ impl Machine {
                 self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
             }
             Answer::Unknown => {
-                if !self.has_room_for_release(&mut stores) {
+                let (mut sender, mut receiver) = self.halves(stores);
+                if !receiver.make_room_for_release(&mut sender) {
                     return Ok(Answer::NoRoom);
                 }
-                let (mut sender, mut receiver) = self.halves(stores);
                 receiver.unknown_pubrec(id, &mut sender);
             }
             _ => {}

@@ -48,6 +48,8 @@ extern crate alloc;
 mod action;
 mod arena;
 mod backoff;
+#[cfg(feature = "broker")]
+pub mod broker;
 mod calm;
 mod client;
 mod config;
@@ -62,6 +64,7 @@ mod instant;
 mod limits;
 mod line;
 mod machine;
+mod offer;
 mod owed;
 mod parts;
 mod plain;

@@ -5,8 +5,8 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connection::{Connection, Phase, fingerprint};
 use crate::event::{Cause, Event};
-use crate::exchanges::{Exchanges, Work};
-use crate::instant::{Clock, Instant};
+use crate::exchanges::Work;
+use crate::instant::Instant;
 use crate::line::{Line, Standing};
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
@@ -76,12 +76,7 @@ impl Machine {
     pub(crate) const fn new(config: Config) -> Self {
         Self {
             phase: Phase::Rest,
-            out: Outbox {
-                clock: Clock::new(),
-                exchanges: Exchanges::new(),
-                line: Line::new(Instant::from_micros(0)),
-                config,
-            },
+            out: Outbox::new(From::Client, config),
             receipts: Receipts::new(),
             identity: Identity {
                 client: None,

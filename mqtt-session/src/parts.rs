@@ -65,7 +65,7 @@ impl Machine {
         &mut self,
         partial: Partial,
         bytes: &'p [u8],
-        mut stores: Stores<'_>,
+        stores: Stores<'_>,
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         let (pinned, gap) = rx.cursor.pinned();
@@ -87,7 +87,6 @@ impl Machine {
         let last = part_len == left;
         let mut token = None;
         if last {
-            self.make_room_for_receipt(&mut stores);
             token = self.accept_last_part(&publish, partial.duplicate, stores)?;
         }
         rx.cursor.pass(part_len);
@@ -121,6 +120,7 @@ impl Machine {
         debug_assert_ne!(publish.qos, QoS::AtMostOnce);
         let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
+        receiver.make_room_for_receipt(&mut sender);
         let known = receiver.known(duplicate, id);
         receiver.accept(publish.qos, id, known, acknowledge, &mut sender)
     }

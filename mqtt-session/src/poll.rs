@@ -15,7 +15,6 @@ use crate::sender::Sender;
 use crate::settle::Answer;
 use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
-use crate::transmit::Next;
 use crate::violation::Violation;
 use mqtt_proto::{Frame, Properties, Publish, ReasonCode, Sender as From, TopicName, frame};
 
@@ -104,14 +103,9 @@ impl Machine {
             return Action::Event(event);
         }
         if self.phase.writes()
-            && let Some((part, start, end)) = self.next_bytes(outbound)
+            && let Some(offered) = self.sender(outbound).offer()
         {
-            let whole = match part {
-                Source::Transmit => outbound.transmit(),
-                Source::Arena => outbound.arena(),
-                Source::Payload(slot) => outbound.payload(slot),
-            };
-            return Action::Send(whole.get(start..end).unwrap_or_default());
+            return Action::Send(offered.bytes(outbound));
         }
         let deadline = if self.phase == Phase::Connected {
             self.live_deadline(outbound)
@@ -137,54 +131,6 @@ impl Machine {
         };
         self.phase = next;
         Some(action)
-    }
-
-    /// Which bytes are to be offered to the transport next, if it is not offered any now.
-    fn next_bytes(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-    ) -> Option<(Source, usize, usize)> {
-        let (source, start, end) = match self.out.line.tx.next() {
-            Next::Nothing => return None,
-            Next::Buffered(start, end) => (Source::Transmit, start, end),
-            Next::Large(large) => {
-                let (start, end) = self.sender(outbound).large_range(&large);
-                let source = if large.apart {
-                    Source::Payload(large.slot)
-                } else {
-                    Source::Arena
-                };
-                (source, start, end)
-            }
-        };
-        self.out.line.tx.offer(end.saturating_sub(start));
-        self.out.line.begin_stall(self.out.clock.now);
-        Some((source, start, end))
-    }
-
-    /// Makes room for one more PUBACK or PUBREC. When there is none a server has gone beyond
-    /// Receive Maximum, so nothing waits for it: `admit` and `accept` say what is wrong.
-    pub(crate) fn make_room_for_receipt(&mut self, stores: &mut Stores<'_>) {
-        let (mut sender, mut receiver) = self.halves(Stores {
-            outbound: &mut *stores.outbound,
-            inbound: &mut *stores.inbound,
-        });
-        if !receiver.has_room_for_receipt() {
-            receiver.pump(&mut sender);
-        }
-    }
-
-    /// Whether PUBCOMP, or PUBREL for what is unknown, can be owed: room first, then the packet.
-    pub(crate) fn has_room_for_release(&mut self, stores: &mut Stores<'_>) -> bool {
-        let (mut sender, mut receiver) = self.halves(Stores {
-            outbound: &mut *stores.outbound,
-            inbound: &mut *stores.inbound,
-        });
-        if receiver.has_room_for_release() {
-            return true;
-        }
-        receiver.pump(&mut sender);
-        receiver.has_room_for_release()
     }
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
@@ -371,11 +317,4 @@ impl Machine {
             },
         })
     }
-}
-
-/// Where bytes that are offered lie.
-enum Source {
-    Transmit,
-    Arena,
-    Payload(u16),
 }

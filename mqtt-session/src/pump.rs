@@ -9,7 +9,7 @@ use crate::slots::{Flags, Queue, Record, Stage};
 use crate::store::OutboundParts;
 use crate::stored::{self, Layout};
 use crate::transmit::Large;
-use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode, Sender as From};
+use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode};
 
 /// The first byte of PUBREL, with the flags it must have (MQTT-3.6.1-1).
 const PUBREL: u8 = (PacketType::PubRel as u8) << 4 | 0b10;
@@ -113,7 +113,7 @@ impl Sender<'_> {
             reason,
             properties: Properties::EMPTY,
         };
-        match ack.encode(kind, From::Client, out) {
+        match ack.encode(kind, self.out.side, out) {
             Ok(written) => self.commit(written),
             // The kinds and reasons used here can all be encoded.
             Err(_) => debug_assert!(false, "an acknowledgement that cannot be encoded"),

@@ -188,14 +188,32 @@ impl Receiver<'_> {
 
     /// Whether one more PUBACK or PUBREC can be owed; makes the tables longer where the store
     /// can.
-    pub(crate) fn has_room_for_receipt(&mut self) -> bool {
+    fn has_room_for_receipt(&mut self) -> bool {
         !self.intake.acks.is_full(self.store.parts().acks) || self.grow()
     }
 
     /// Whether one more PUBCOMP, or PUBREL for what is unknown, can be owed; makes the tables
     /// longer where the store can.
-    pub(crate) fn has_room_for_release(&mut self) -> bool {
+    fn has_room_for_release(&mut self) -> bool {
         !self.intake.releases.is_full(self.store.parts().releases) || self.grow()
+    }
+
+    /// Makes room for one more PUBACK or PUBREC. When there is none a peer has gone beyond
+    /// Receive Maximum, so nothing waits for it: [`Receiver::admit`] and [`Receiver::accept`] say
+    /// what is wrong.
+    pub(crate) fn make_room_for_receipt(&mut self, sender: &mut Sender<'_>) {
+        if !self.has_room_for_receipt() {
+            self.pump(sender);
+        }
+    }
+
+    /// Whether PUBCOMP, or PUBREL for what is unknown, can be owed: room first, then the packet.
+    pub(crate) fn make_room_for_release(&mut self, sender: &mut Sender<'_>) -> bool {
+        if self.has_room_for_release() {
+            return true;
+        }
+        self.pump(sender);
+        self.has_room_for_release()
     }
 
     fn grow(&mut self) -> bool {
@@ -325,6 +343,29 @@ impl Receiver<'_> {
         *place = short_ack(PUBCOMP, id);
         sender.out.line.tx.commit(SHORT_ACK);
         true
+    }
+
+    /// As [`Receiver::accept`], acknowledging with this reason: what is 0x80 or above refuses the
+    /// message.
+    #[cfg(feature = "broker")]
+    pub(crate) fn accept_with(
+        &mut self,
+        qos: QoS,
+        id: u16,
+        known: Known,
+        reason: ReasonCode,
+        sender: &mut Sender<'_>,
+    ) -> Result<(), Violation> {
+        if reason == ReasonCode::SUCCESS {
+            self.accept(qos, id, known, Acknowledge::Automatically, sender)?;
+            return Ok(());
+        }
+        let token = self.accept(qos, id, known, Acknowledge::Manually, sender)?;
+        if let Some(token) = token {
+            // It was issued a moment ago, and whoever calls has chosen among the codes allowed.
+            let _ = self.acknowledge(token, reason, &[], sender);
+        }
+        Ok(())
     }
 
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown.
@@ -462,9 +503,9 @@ impl Receiver<'_> {
             OwedKind::PubRecAwaited => (OwedKind::PubRec, PacketType::PubRec),
             _ => return Err(AcknowledgeError::Stale),
         };
-        if reason != ReasonCode::SUCCESS
-            && !(reason.is_failure() && reason.is_allowed(packet, From::Client))
-        {
+        // A client never says that nobody subscribes.
+        let side = sender.out.side;
+        if !reason.is_allowed(packet, side) || reason_of_server(reason) && side == From::Client {
             return Err(AcknowledgeError::Reason(reason));
         }
         let owed = Owed {
@@ -509,7 +550,7 @@ impl Receiver<'_> {
         let out = sender.out.line.tx.room(sender.store.transmit(), len);
         let out = out.ok_or(AcknowledgeError::PropertiesCannotWait)?;
         let written = ack
-            .encode(packet, From::Client, out)
+            .encode(packet, sender.out.side, out)
             .map_err(AcknowledgeError::Invalid)?;
         sender.commit(written);
         self.intake.acks.pop(self.store.parts().acks);
@@ -549,4 +590,9 @@ impl Receiver<'_> {
     pub(crate) fn session_lost(&mut self) {
         id_table::clear(self.store.received());
     }
+}
+
+/// Whether only a server says so, of what it has accepted.
+fn reason_of_server(reason: ReasonCode) -> bool {
+    reason == ReasonCode::NO_MATCHING_SUBSCRIBERS
 }

@@ -4,7 +4,7 @@
 use crate::config::{Config, Offline};
 use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
-use crate::instant::Clock;
+use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
 use crate::request::{Publish, RequestError};
 use crate::slots::{Flags, Stage};
@@ -37,6 +37,20 @@ pub(crate) struct Outbox {
     /// Of the connection: made afresh for each.
     pub(crate) line: Line,
     pub(crate) config: Config,
+    /// Which end of the connection this is: it decides what may be sent.
+    pub(crate) side: From,
+}
+
+impl Outbox {
+    pub(crate) const fn new(side: From, config: Config) -> Self {
+        Self {
+            clock: Clock::new(),
+            exchanges: Exchanges::new(),
+            line: Line::new(Instant::from_micros(0)),
+            config,
+            side,
+        }
+    }
 }
 
 impl core::fmt::Debug for Sender<'_> {
@@ -111,7 +125,7 @@ impl Sender<'_> {
         let lives = publish.expiry != Some(0);
         if publish.qos == QoS::AtMostOnce && !apart && lives && self.goes_straight() {
             // Encoded once, straight to where it leaves from; what does not fit there is stored.
-            match packet.encode(From::Client, self.out.line.tx.spare(self.store.transmit())) {
+            match packet.encode(self.out.side, self.out.line.tx.spare(self.store.transmit())) {
                 Ok(len) => {
                     self.check_len(len)?;
                     return Ok((self.write_through(len, slot), slot));
@@ -199,11 +213,12 @@ impl Sender<'_> {
         apart: bool,
         prefix: usize,
     ) -> Result<usize, RequestError> {
+        let side = self.out.side;
         let encode = |out: &mut [u8]| {
             if apart {
-                packet.encode_header(From::Client, payload_len, out)
+                packet.encode_header(side, payload_len, out)
             } else {
-                packet.encode(From::Client, out)
+                packet.encode(side, out)
             }
         };
         let needed = match encode(self.out.exchanges.arena.rest(self.store.arena(), prefix)) {

@@ -247,6 +247,12 @@ impl Transmit {
         self.offered = u32::try_from(len).unwrap_or(NOT_OFFERED - 1);
     }
 
+    /// Takes back what was offered and not answered; whether anything was.
+    #[cfg(feature = "broker")]
+    pub(crate) fn withdraw(&mut self) -> bool {
+        core::mem::replace(&mut self.offered, NOT_OFFERED) != NOT_OFFERED
+    }
+
     /// The transport took `len` of the bytes offered; how many that can have been.
     #[inline]
     pub(crate) fn took(&mut self, len: usize) -> u32 {

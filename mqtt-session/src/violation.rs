@@ -44,6 +44,12 @@ pub enum Violation {
     ReasonCodeCount(PacketType),
     /// Reason String or User Property though Request Problem Information was 0.
     ProblemInformation(PacketType),
+    /// A QoS above the server's maximum.
+    QoSNotSupported,
+    /// A retained message for a server that keeps none.
+    RetainNotSupported,
+    /// A Session Expiry Interval in DISCONNECT though CONNECT had none above 0.
+    SessionExpiry,
 }
 
 impl Violation {
@@ -56,8 +62,16 @@ impl Violation {
             Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAlias(_) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::TopicAliasTooLong | Self::ClientIdentifierTooLong => ReasonCode::QUOTA_EXCEEDED,
+            Self::QoSNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
+            Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
+    }
+
+    /// Whether it is about such a packet by itself.
+    #[cfg(feature = "broker")]
+    pub(crate) fn is_of(&self, packet: PacketType) -> bool {
+        matches!(self, Self::Packet(error) if error.packet_type() == Some(packet))
     }
 
     /// The statement of the standard that was broken, or the section that rules it.
@@ -65,6 +79,7 @@ impl Violation {
     pub fn statement(&self) -> &'static str {
         match self {
             Self::Packet(error) => error.statement(),
+            Self::Unexpected(PacketType::Connect) => "MQTT-3.1.0-2",
             Self::Unexpected(PacketType::ConnAck) => "MQTT-3.2.0-2",
             Self::Unexpected(PacketType::Disconnect) => "MQTT-3.14.0-1",
             Self::Unexpected(PacketType::Auth) => "MQTT-4.12.0-6",
@@ -85,6 +100,9 @@ impl Violation {
             Self::ReasonCodeCount(PacketType::UnsubAck) => "MQTT-3.10.4-6",
             Self::ReasonCodeCount(_) => "MQTT-3.8.4-6",
             Self::ProblemInformation(_) => "MQTT-3.1.2-29",
+            Self::QoSNotSupported => "MQTT-3.2.2-11",
+            Self::RetainNotSupported => "MQTT-3.2.2-14",
+            Self::SessionExpiry => "section 3.14.2.2.2",
         }
     }
 }
@@ -141,6 +159,13 @@ impl fmt::Display for Violation {
                     f,
                     "{packet} carries problem information that was not requested"
                 )
+            }
+            Self::QoSNotSupported => f.write_str("the QoS is above the server's maximum"),
+            Self::RetainNotSupported => {
+                f.write_str("retained, though the server keeps no messages")
+            }
+            Self::SessionExpiry => {
+                f.write_str("session expiry interval though CONNECT had none above 0")
             }
         }?;
         write!(

@@ -3,6 +3,7 @@
 
 pub mod csv;
 pub mod cut;
+pub mod hall;
 pub mod mosquitto;
 pub mod process;
 pub mod server;

@@ -1,0 +1,124 @@
+//! Who may do what: the questions a broker asks the program it runs in.
+
+use super::event::ConnectionId;
+use alloc::vec::Vec;
+use mqtt_proto::{QoS, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
+
+/// What CONNECT says of who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login<'a> {
+    /// The connection it came on.
+    pub connection: ConnectionId,
+    /// The client identifier; empty where the broker is to assign one.
+    pub client_id: &'a str,
+    /// The user name.
+    pub user_name: Option<&'a str>,
+    /// The password.
+    pub password: Option<&'a [u8]>,
+}
+
+/// A client whose connection was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its client identifier, also where the broker assigned it.
+    pub client_id: &'a str,
+    /// The user name it gave.
+    pub user_name: Option<&'a str>,
+}
+
+/// How a step of enhanced authentication ends (section 4.12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthStep {
+    /// The client is to answer this (AUTH 0x18).
+    Continue(Vec<u8>),
+    /// It is who it says, with Authentication Data for it, if any.
+    Accept(Option<Vec<u8>>),
+    /// It is refused with this code: 0x80 or above, such as Not authorized.
+    Refuse(ReasonCode),
+}
+
+/// The broker's questions. Each has an answer by default: everyone may do everything, and there
+/// is no enhanced authentication.
+///
+/// Answers are given at once: what has to be asked for elsewhere is known beforehand or refused.
+///
+/// ```
+/// use mqtt_session::broker::{Access, Login};
+/// use mqtt_session::ReasonCode;
+///
+/// struct Passwords;
+///
+/// impl Access for Passwords {
+///     fn login(&mut self, login: &Login<'_>) -> Result<(), ReasonCode> {
+///         match (login.user_name, login.password) {
+///             (Some("gateway"), Some(b"secret")) => Ok(()),
+///             _ => Err(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
+///         }
+///     }
+/// }
+/// ```
+pub trait Access {
+    /// Whether a client may connect.
+    ///
+    /// # Errors
+    /// The reason code of the refusing CONNACK; one that CONNACK cannot carry becomes Not
+    /// authorized.
+    fn login(&mut self, login: &Login<'_>) -> Result<(), ReasonCode> {
+        let _ = login;
+        Ok(())
+    }
+
+    /// Whether a client may publish to a topic. Asked for its will as well, as it connects.
+    ///
+    /// # Errors
+    /// The reason code of PUBACK or PUBREC; at QoS 0 the message is dropped without a word.
+    fn publish(
+        &mut self,
+        who: &Identity<'_>,
+        topic: TopicName<'_>,
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), ReasonCode> {
+        let _ = (who, topic, qos, retain);
+        Ok(())
+    }
+
+    /// Whether a client may subscribe to a filter, and at which QoS at most.
+    ///
+    /// # Errors
+    /// The reason code in SUBACK.
+    fn subscribe(
+        &mut self,
+        who: &Identity<'_>,
+        filter: TopicFilter<'_>,
+        options: SubscriptionOptions,
+    ) -> Result<QoS, ReasonCode> {
+        let _ = (who, filter);
+        Ok(options.qos)
+    }
+
+    /// A step of enhanced authentication: the data of CONNECT or of AUTH for a method. It comes
+    /// before [`Access::login`], and again when a live connection re-authenticates.
+    fn authenticate(
+        &mut self,
+        connection: ConnectionId,
+        method: &str,
+        data: Option<&[u8]>,
+    ) -> AuthStep {
+        let _ = (connection, method, data);
+        AuthStep::Refuse(ReasonCode::BAD_AUTHENTICATION_METHOD)
+    }
+
+    /// A connection is over: nothing more is asked for it.
+    fn ended(&mut self, connection: ConnectionId) {
+        let _ = connection;
+    }
+}
+
+/// Everyone may do everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AllowAll;
+
+impl Access for AllowAll {}

@@ -1,0 +1,430 @@
+//! The MQTT 5.0 server as a pure state machine: the second role of this crate.
+//!
+//! It routes between clients over any number of connections. As for the client, bytes and
+//! timestamps go in; what to send, what to close and when to come back comes out. The halves of
+//! every session, with QoS 1 and 2, quotas, topic aliases and limits, are the client's own.
+//!
+//! It is for development, tests, gateways and small sites: everything is kept in memory.
+//!
+//! ```
+//! use mqtt_session::broker::{Broker, BrokerAction, BrokerConfig, ConnectionId};
+//! use mqtt_session::Instant;
+//!
+//! let mut broker = Broker::new(BrokerConfig::default());
+//! let (now, connection) = (Instant::from_secs(0), ConnectionId(7));
+//! broker.opened(now, connection);
+//! broker.received(now, connection, b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02me");
+//! # broker.poll(now);
+//! let BrokerAction::Send { connection: to, bytes } = broker.poll(now) else { panic!("CONNACK") };
+//! assert_eq!((to, bytes[0]), (connection, 0x20));
+//! let count = bytes.len();
+//! broker.sent(now, connection, count);
+//! assert!(matches!(broker.poll(now), BrokerAction::Timeout(_)));
+//! ```
+
+mod access;
+mod config;
+mod connection;
+mod event;
+mod handshake;
+mod lifecycle;
+mod message;
+mod packets;
+mod retained;
+mod route;
+mod session;
+mod subscribers;
+mod takeover;
+mod timers;
+mod tree;
+
+pub use access::{Access, AllowAll, AuthStep, Identity, Login};
+pub use config::{BrokerConfig, Overflow};
+pub use event::{BrokerAction, BrokerEvent, ConnectionId, EndCause};
+
+use crate::instant::Instant;
+use crate::offer::Offered;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use connection::{Connection, Phase};
+use lifecycle::Farewell;
+use message::Message;
+use mqtt_proto::ReasonCode;
+use retained::Retained;
+use session::Session;
+use subscribers::{SessionKey, Subscribers};
+use timers::Timers;
+use tree::TopicTree;
+
+/// Unread bytes of one connection beyond which the caller should not read on.
+const READ_AHEAD: usize = 64 << 10;
+
+/// An MQTT 5.0 server that does no I/O.
+///
+/// The loop around it is the same for every runtime; `A` answers who may do what:
+///
+/// 1. A connection comes: [`Broker::opened`].
+/// 2. Bytes come: [`Broker::received`], as long as [`Broker::reads`] says so.
+/// 3. Act on [`Broker::poll`] until it returns [`BrokerAction::Timeout`]; then wait for bytes of
+///    any connection, for room where `sent` said that not all was taken, or for that moment.
+/// 4. A transport is gone: [`Broker::closed`].
+///
+/// No bytes from the network and no order of calls panics, and what one connection can make the
+/// broker keep is bounded by [`BrokerConfig`].
+#[derive(Clone, Debug)]
+pub struct Broker<A = AllowAll> {
+    config: BrokerConfig,
+    access: A,
+    now: Instant,
+    connections: BTreeMap<ConnectionId, Connection>,
+    sessions: Vec<Option<Box<Session>>>,
+    /// Numbers of sessions that are free.
+    vacant: Vec<SessionKey>,
+    by_client: BTreeMap<Box<str>, SessionKey>,
+    filters: TopicTree<Subscribers>,
+    retained: Retained,
+    timers: Timers,
+    /// Connections that may have something to send.
+    ready: VecDeque<ConnectionId>,
+    /// Connections to be closed.
+    closing: VecDeque<ConnectionId>,
+    events: VecDeque<BrokerEvent>,
+    /// Connections whose queues were full, and whose clients are to be told.
+    overfull: Vec<ConnectionId>,
+    /// Client identifiers assigned so far.
+    assigned: u64,
+}
+
+/// How much a broker holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrokerLoad {
+    /// Open connections, accepted or not.
+    pub connections: usize,
+    /// Sessions, connected or kept.
+    pub sessions: usize,
+    /// Subscriptions of all sessions.
+    pub subscriptions: usize,
+    /// QoS 1 and QoS 2 messages for clients that are not settled.
+    pub unsettled: usize,
+    /// Retained messages.
+    pub retained: usize,
+}
+
+impl Broker<AllowAll> {
+    /// A broker that lets everyone do everything.
+    #[must_use]
+    pub fn new(config: BrokerConfig) -> Self {
+        Self::with_access(config, AllowAll)
+    }
+}
+
+impl<A: Access> Broker<A> {
+    /// A broker that asks `access` who may do what. Settings outside their range are taken as the
+    /// nearest inside.
+    #[must_use]
+    pub fn with_access(config: BrokerConfig, access: A) -> Self {
+        Self {
+            config: config.checked(),
+            access,
+            now: Instant::from_micros(0),
+            connections: BTreeMap::new(),
+            sessions: Vec::new(),
+            vacant: Vec::new(),
+            by_client: BTreeMap::new(),
+            filters: TopicTree::new(),
+            retained: Retained::new(),
+            timers: Timers::new(),
+            ready: VecDeque::new(),
+            closing: VecDeque::new(),
+            events: VecDeque::new(),
+            overfull: Vec::new(),
+            assigned: 0,
+        }
+    }
+
+    /// What answers who may do what.
+    pub fn access(&mut self) -> &mut A {
+        &mut self.access
+    }
+
+    /// Time that runs backwards is no time.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// A transport was accepted. Its CONNECT has to come within
+    /// [`connect_timeout`](BrokerConfig::connect_timeout). Does nothing when the number is in
+    /// use.
+    pub fn opened(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        if self.connections.contains_key(&connection) {
+            return;
+        }
+        let deadline = self.after(self.config.connect_timeout);
+        let opened = Connection::new(self.now, deadline);
+        self.connections.insert(connection, opened);
+        self.arm_connection(connection, deadline);
+    }
+
+    /// The transport is closed: without DISCONNECT, so the will is due (MQTT-3.1.2-8). Does
+    /// nothing where the broker has closed it.
+    pub fn closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.end(connection, EndCause::TransportClosed, Farewell::Gone);
+    }
+
+    /// Bytes came in. All of them are taken; whole packets are processed at once, as long as
+    /// there is room for the answers.
+    pub fn received(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        self.advance(now);
+        let Some(found) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        if found.phase == Phase::Flush || bytes.is_empty() {
+            return;
+        }
+        found.last_received = self.now;
+        let mut input = core::mem::take(&mut found.input);
+        if input.is_empty() {
+            // Nearly always whole packets come; only what is left of them is copied.
+            let used = self.read(connection, bytes);
+            input.extend_from_slice(bytes.get(used..).unwrap_or_default());
+        } else {
+            input.extend_from_slice(bytes);
+            if input.len() >= found.wanted && !found.waits {
+                let used = self.read(connection, &input);
+                input.drain(..used.min(input.len()));
+            }
+        }
+        self.keep_input(connection, input);
+    }
+
+    /// Puts back what was not read, giving up memory that a large packet needed.
+    fn keep_input(&mut self, connection: ConnectionId, mut input: Vec<u8>) {
+        if let Some(found) = self.connections.get_mut(&connection)
+            && found.phase != Phase::Flush
+        {
+            if input.len() < READ_AHEAD && input.capacity() > 2 * READ_AHEAD {
+                input.shrink_to(READ_AHEAD);
+            }
+            found.input = input;
+        }
+    }
+
+    /// Whether bytes of a connection should be read. False while its output is blocked and much
+    /// waits for that, and when it is about to be closed: then look again after [`Broker::sent`].
+    #[must_use]
+    pub fn reads(&self, connection: ConnectionId) -> bool {
+        self.connections.get(&connection).is_some_and(|found| {
+            found.phase != Phase::Flush && !(found.waits && found.input.len() >= READ_AHEAD)
+        })
+    }
+
+    /// The transport took `count` of the bytes of [`BrokerAction::Send`]. 0 has what is left
+    /// offered again: say it when there is room again.
+    pub fn sent(&mut self, now: Instant, connection: ConnectionId, count: usize) {
+        self.advance(now);
+        let now = self.now;
+        let Some(found) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        let session = found.session();
+        if found.has_said_all() {
+            if let Some(session) = session.and_then(|key| session_mut(&mut self.sessions, key)) {
+                session.sent(count, now);
+            }
+        } else {
+            found.sent(count);
+        }
+        self.make_ready(connection);
+    }
+
+    /// Publishes a message of the program's own, as if a client had: it is routed, and retained
+    /// if it says so.
+    ///
+    /// # Errors
+    /// [`ReasonCode::QUOTA_EXCEEDED`] when it cannot be retained; it is routed nevertheless.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        publish: &crate::Publish<'_>,
+    ) -> Result<(), ReasonCode> {
+        self.advance(now);
+        let message = Message {
+            topic: publish.topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            expiry: publish.expiry,
+            properties: publish.properties.to_vec(),
+        };
+        let kept = self.retain(&message);
+        self.route(None, &message);
+        kept
+    }
+
+    /// Disconnects one client, with a reason code that a server's DISCONNECT may carry. Nothing
+    /// happens on connections that are not accepted, or with another code.
+    pub fn disconnect(&mut self, now: Instant, connection: ConnectionId, reason: ReasonCode) {
+        self.advance(now);
+        let allowed = reason.is_allowed(
+            mqtt_proto::PacketType::Disconnect,
+            mqtt_proto::Sender::Server,
+        );
+        let accepted = self
+            .connections
+            .get(&connection)
+            .and_then(Connection::session);
+        if allowed && accepted.is_some() {
+            self.end(connection, EndCause::Ordered(reason), Farewell::Say(reason));
+        }
+    }
+
+    /// Ends every connection: accepted ones with DISCONNECT 0x8B, Server shutting down. Sessions
+    /// stay. Poll until [`BrokerLoad::connections`] is 0.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.advance(now);
+        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        let reason = ReasonCode::SERVER_SHUTTING_DOWN;
+        for connection in all {
+            self.end(connection, EndCause::Ordered(reason), Farewell::Say(reason));
+        }
+    }
+
+    /// How much there is. The cost grows with the number of sessions.
+    #[must_use]
+    pub fn load(&self) -> BrokerLoad {
+        let sessions = || self.sessions.iter().flatten();
+        BrokerLoad {
+            connections: self.connections.len(),
+            sessions: sessions().count(),
+            subscriptions: sessions()
+                .map(|session| session.subscriptions.len())
+                .fold(0, usize::saturating_add),
+            unsettled: sessions()
+                .map(|session| session.unsettled())
+                .fold(0, usize::saturating_add),
+            retained: self.retained.len(),
+        }
+    }
+
+    /// What to do next; see [`BrokerAction`]. `Timeout` comes when there is nothing else to do.
+    ///
+    /// It never fails and never panics. In this order it does what is due at `now`, tells what
+    /// has happened, closes what is to be closed, offers each connection what is to be sent, and
+    /// returns the one earliest deadline.
+    pub fn poll(&mut self, now: Instant) -> BrokerAction<'_> {
+        self.advance(now);
+        self.on_due();
+        let mut offered = None;
+        loop {
+            while let Some(connection) = self.overfull.pop() {
+                let farewell = Farewell::Say(ReasonCode::QUOTA_EXCEEDED);
+                self.end(connection, EndCause::QueueFull, farewell);
+            }
+            if let Some(event) = self.events.pop_front() {
+                return BrokerAction::Event(event);
+            }
+            if let Some(connection) = self.closing.pop_front() {
+                return BrokerAction::Close { connection };
+            }
+            let Some(connection) = self.ready.pop_front() else {
+                break;
+            };
+            offered = self.serve(connection).map(|offer| (connection, offer));
+            if offered.is_some() {
+                break;
+            }
+        }
+        match offered {
+            Some((connection, offer)) => BrokerAction::Send {
+                connection,
+                bytes: self.bytes(connection, &offer),
+            },
+            None => BrokerAction::Timeout(self.timers.next()),
+        }
+    }
+
+    /// Reads what waits in a connection's input, writes what may leave, and offers it.
+    fn serve(&mut self, connection: ConnectionId) -> Option<Offer> {
+        let found = self.connections.get_mut(&connection)?;
+        found.ready = false;
+        if found.waits {
+            found.waits = false;
+            let mut input = core::mem::take(&mut found.input);
+            let used = self.read(connection, &input);
+            input.drain(..used.min(input.len()));
+            self.keep_input(connection, input);
+        }
+        let now = self.now;
+        let found = self.connections.get_mut(&connection)?;
+        if found.offer() {
+            return Some(Offer::Tail);
+        }
+        if !found.has_said_all() {
+            return None;
+        }
+        if found.phase == Phase::Flush {
+            self.connections.remove(&connection);
+            self.closing.push_back(connection);
+            return None;
+        }
+        let key = found.session()?;
+        let session = session_mut(&mut self.sessions, key)?;
+        session.pump(now);
+        let offered = session.sender(now).offer()?;
+        let deadline = session.stalled_since().map(|since| {
+            let limit = self.config.send_timeout;
+            since.after(limit)
+        });
+        self.tell_dropped(key);
+        if let Some(deadline) = deadline {
+            self.arm_connection(connection, deadline);
+        }
+        Some(Offer::Session(key, offered))
+    }
+
+    /// The bytes that were just offered.
+    fn bytes(&mut self, connection: ConnectionId, offer: &Offer) -> &[u8] {
+        match offer {
+            Offer::Tail => self
+                .connections
+                .get(&connection)
+                .map(Connection::offered)
+                .unwrap_or_default(),
+            Offer::Session(key, offered) => session_mut(&mut self.sessions, *key)
+                .map(|session| session.offered(offered))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Has a connection looked at by the next polls.
+    fn make_ready(&mut self, connection: ConnectionId) {
+        if let Some(found) = self.connections.get_mut(&connection)
+            && !found.ready
+        {
+            found.ready = true;
+            self.ready.push_back(connection);
+        }
+    }
+
+    fn after(&self, span: core::time::Duration) -> Instant {
+        self.now.after(span)
+    }
+
+    fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
+        session_mut(&mut self.sessions, key)
+    }
+}
+
+/// Where bytes that are offered lie.
+enum Offer {
+    Tail,
+    Session(SessionKey, Offered),
+}
+
+/// Apart from the broker's other parts, which are borrowed beside it.
+fn session_mut(sessions: &mut [Option<Box<Session>>], key: SessionKey) -> Option<&mut Session> {
+    sessions.get_mut(key as usize)?.as_deref_mut()
+}

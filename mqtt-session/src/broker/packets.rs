@@ -1,0 +1,522 @@
+//! What a packet from a client does.
+
+use super::access::{AuthStep, Identity};
+use super::connection::Phase;
+use super::event::ConnectionId;
+use super::handshake::auth_packet;
+use super::lifecycle::Farewell;
+use super::message::Message;
+use super::subscribers::{Granted, SessionKey};
+use super::{Access, Broker, EndCause};
+use crate::settle::Answer;
+use crate::violation::Violation;
+use alloc::string::String;
+use alloc::vec::Vec;
+use mqtt_proto::{
+    Frame, Packet, PacketType, Properties, Property, Publish, QoS, RawPacket, ReasonCode,
+    ReasonCodes, RetainHandling, Sender as From, SubAck, Subscribe, Subscription, TopicName,
+    UnsubAck, Unsubscribe, frame,
+};
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It is done with.
+    Done,
+    /// There is no room for its answer: nothing has changed, and it comes again.
+    Wait,
+}
+
+impl<A: Access> Broker<A> {
+    /// Processes whole packets from the front of `bytes`; how many bytes are done with.
+    pub(crate) fn read(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        loop {
+            let (at_most, connects) = (
+                self.config.maximum_packet_size,
+                self.config.maximum_connect_size,
+            );
+            let Some(found) = self.connection(connection) else {
+                return bytes.len();
+            };
+            let maximum = match found.phase {
+                Phase::Flush => return bytes.len(),
+                Phase::AwaitConnect => connects,
+                Phase::Authenticate | Phase::Connected(_) => at_most,
+            };
+            found.wanted = 0;
+            if rest.is_empty() {
+                break;
+            }
+            let step = match frame(rest, maximum) {
+                Ok(Frame::Whole(raw)) => {
+                    let packet = rest.get(..raw.len()).unwrap_or_default();
+                    self.take(connection, raw, packet)
+                        .map(|step| (step, raw.len()))
+                }
+                Ok(Frame::Partial { need }) => {
+                    found.wanted = rest.len().saturating_add(need);
+                    break;
+                }
+                Err(error) => Err(error.into()),
+            };
+            match step {
+                Ok((Step::Done, len)) => rest = rest.get(len..).unwrap_or_default(),
+                Ok((Step::Wait, _)) => {
+                    if let Some(found) = self.connection(connection) {
+                        found.waits = true;
+                    }
+                    break;
+                }
+                Err(violation) => {
+                    self.violate(connection, violation);
+                    return bytes.len();
+                }
+            }
+        }
+        bytes.len().saturating_sub(rest.len())
+    }
+
+    /// A client broke the protocol: it is told so, and its connection ends (MQTT-4.13.1-1).
+    fn violate(&mut self, connection: ConnectionId, violation: Violation) {
+        let Some(found) = self.connection(connection) else {
+            return;
+        };
+        let cause = EndCause::Violation(violation);
+        let reason = violation.reason();
+        let farewell = match found.phase {
+            Phase::Connected(_) if reason.is_allowed(PacketType::Disconnect, From::Server) => {
+                Farewell::Say(reason)
+            }
+            Phase::Connected(_) => Farewell::Say(ReasonCode::PROTOCOL_ERROR),
+            // What is not even a CONNECT is no MQTT client; it gets no answer.
+            Phase::AwaitConnect if !violation.is_of(PacketType::Connect) => Farewell::Silence,
+            _ => {
+                self.say_refusal(connection, reason);
+                Farewell::Flush
+            }
+        };
+        self.end(connection, cause, farewell);
+    }
+
+    /// Takes one whole packet, whose bytes are `bytes`.
+    fn take(
+        &mut self,
+        connection: ConnectionId,
+        raw: RawPacket<'_>,
+        bytes: &[u8],
+    ) -> Result<Step, Violation> {
+        let Some(found) = self.connection(connection) else {
+            return Ok(Step::Done);
+        };
+        let phase = found.phase;
+        if !phase.takes(raw.packet_type()) {
+            // What is wrong by itself is told as that, and not as coming at a wrong moment.
+            raw.decode(From::Client)?;
+            return Err(Violation::Unexpected(raw.packet_type()));
+        }
+        let Phase::Connected(key) = phase else {
+            match raw.packet_type() {
+                PacketType::Connect => self.on_connect(connection, raw, bytes)?,
+                PacketType::Auth => self.on_early_auth(connection, raw)?,
+                _ => {
+                    let reason = raw.disconnect(From::Client)?.reason;
+                    self.end(
+                        connection,
+                        EndCause::ClientDisconnect(reason),
+                        Farewell::Silence,
+                    );
+                }
+            }
+            return Ok(Step::Done);
+        };
+        match raw.packet_type() {
+            PacketType::Publish => self.on_publish(connection, key, &raw.publish(From::Client)?),
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                self.on_ack(connection, key, raw)
+            }
+            PacketType::Subscribe => {
+                self.on_subscribe(connection, key, &raw.subscribe(From::Client)?)
+            }
+            PacketType::Unsubscribe => {
+                self.on_unsubscribe(connection, key, &raw.unsubscribe(From::Client)?)
+            }
+            PacketType::PingReq => {
+                raw.decode(From::Client)?;
+                self.answer(connection, key, 2, |out| {
+                    Packet::PingResp.encode(From::Server, out).is_ok()
+                })
+            }
+            PacketType::Disconnect => self.on_disconnect(connection, key, raw),
+            PacketType::Auth => self.on_auth(connection, key, raw),
+            packet => Err(Violation::Unexpected(packet)),
+        }
+    }
+
+    /// Writes an answer of `len` bytes, where there is room for it.
+    fn answer(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        len: usize,
+        encode: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Result<Step, Violation> {
+        let now = self.now;
+        let written = match self.session(key) {
+            // Larger than the client takes: it cannot be told (MQTT-3.1.2-24).
+            Some(session) if len > session.maximum_packet_size() => true,
+            Some(session) => session.write(len, now, encode),
+            None => true,
+        };
+        self.make_ready(connection);
+        Ok(if written { Step::Done } else { Step::Wait })
+    }
+
+    fn on_publish(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        publish: &Publish<'_>,
+    ) -> Result<Step, Violation> {
+        if publish.qos > self.config.maximum_qos {
+            return Err(Violation::QoSNotSupported);
+        }
+        if publish.retain && !self.config.retain_available {
+            return Err(Violation::RetainNotSupported);
+        }
+        let now = self.now;
+        let Some(session) = self.session(key) else {
+            return Ok(Step::Done);
+        };
+        let (mut sender, mut receiver) = session.halves(now);
+        receiver.make_room_for_receipt(&mut sender);
+        let known = receiver.admit(publish)?;
+        let mut reason = ReasonCode::SUCCESS;
+        if !known.seen {
+            // An alias was admitted, so it stands for a topic.
+            let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
+                (None, Some(alias)) => session.alias(alias).map(Into::into),
+                _ => None,
+            };
+            let topic = publish.topic.or_else(|| {
+                aliased
+                    .as_deref()
+                    .and_then(|topic| TopicName::new(topic).ok())
+            });
+            if let Some(topic) = topic {
+                reason = self.publish_from(connection, key, publish, topic);
+            }
+        }
+        let Some(id) = publish.packet_id else {
+            return Ok(Step::Done);
+        };
+        if let Some(session) = self.session(key) {
+            let (mut sender, mut receiver) = session.halves(now);
+            receiver.accept_with(publish.qos, id.value(), known, reason, &mut sender)?;
+        }
+        self.make_ready(connection);
+        Ok(Step::Done)
+    }
+
+    /// Routes a client's message, if it may publish it; the code for its acknowledgement.
+    fn publish_from(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        publish: &Publish<'_>,
+        topic: TopicName<'_>,
+    ) -> ReasonCode {
+        let Some(session) = super::session_mut(&mut self.sessions, key) else {
+            return ReasonCode::SUCCESS;
+        };
+        let who = Identity {
+            connection,
+            client_id: &session.client_id,
+            user_name: session.user_name.as_deref(),
+        };
+        let allowed = self
+            .access
+            .publish(&who, topic, publish.qos, publish.retain);
+        let message = Message::of_publish(publish, topic);
+        let kept = allowed.and_then(|()| self.retain(&message));
+        match kept {
+            Ok(()) if self.route(Some(key), &message) == 0 => ReasonCode::NO_MATCHING_SUBSCRIBERS,
+            Ok(()) => ReasonCode::SUCCESS,
+            Err(reason) if may_refuse(reason, PacketType::PubRec) => reason,
+            Err(_) => ReasonCode::NOT_AUTHORIZED,
+        }
+    }
+
+    fn on_ack(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        raw: RawPacket<'_>,
+    ) -> Result<Step, Violation> {
+        let now = self.now;
+        let packet = raw.packet_type();
+        let ack = raw.ack(From::Client)?;
+        let id = ack.packet_id.value();
+        let Some(session) = self.session(key) else {
+            return Ok(Step::Done);
+        };
+        let (mut sender, mut receiver) = session.halves(now);
+        if packet == PacketType::PubRel {
+            if !receiver.make_room_for_release(&mut sender) {
+                return Ok(Step::Wait);
+            }
+            receiver.released(id, &mut sender)?;
+        } else {
+            match sender.acknowledged(packet, id, ack.reason)? {
+                Answer::Settled(ticket, _) => session.settled(ticket),
+                Answer::NoRoom => return Ok(Step::Wait),
+                Answer::Unknown => {
+                    if !receiver.make_room_for_release(&mut sender) {
+                        return Ok(Step::Wait);
+                    }
+                    receiver.unknown_pubrec(id, &mut sender);
+                }
+                Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited => {}
+            }
+        }
+        self.make_ready(connection);
+        Ok(Step::Done)
+    }
+
+    fn on_subscribe(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        subscribe: &Subscribe<'_>,
+    ) -> Result<Step, Violation> {
+        let now = self.now;
+        let blank = alloc::vec![ReasonCode::GRANTED_QOS_0; subscribe.subscriptions.len()];
+        let Ok(len) = suback(subscribe, &blank).encoded_len() else {
+            return Err(Violation::LargerThanBuffer);
+        };
+        // Room first: the subscriptions and their answer are one.
+        if self
+            .session(key)
+            .is_some_and(|session| !session.has_room(len, now))
+        {
+            return Ok(Step::Wait);
+        }
+        let id = subscribe
+            .properties
+            .iter()
+            .find_map(|property| match property {
+                Property::SubscriptionIdentifier(id) => Some(id),
+                _ => None,
+            });
+        let mut reasons = Vec::with_capacity(blank.len());
+        let mut retained = Vec::new();
+        for subscription in subscribe.subscriptions {
+            match self.subscribe(connection, key, subscription, id) {
+                Ok((granted, is_new)) => {
+                    let handling = subscription.options.retain_handling;
+                    let sends = handling == RetainHandling::SendAtSubscribe
+                        || (handling == RetainHandling::SendIfNew && is_new);
+                    if sends && !subscription.filter.is_shared() {
+                        retained.push((subscription.filter, granted));
+                    }
+                    reasons.push(granted_reason(granted.qos));
+                }
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        let packet = suback(subscribe, &reasons);
+        let step = self.answer(connection, key, len, |out| {
+            packet.encode(From::Server, out).is_ok()
+        })?;
+        for (filter, granted) in retained {
+            self.send_retained(key, filter, granted);
+        }
+        Ok(step)
+    }
+
+    /// Subscribes to one filter; what was granted, and whether it is a new subscription.
+    fn subscribe(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        subscription: Subscription<'_>,
+        id: Option<u32>,
+    ) -> Result<(Granted, bool), ReasonCode> {
+        let Subscription { filter, options } = subscription;
+        let Some(session) = super::session_mut(&mut self.sessions, key) else {
+            return Err(ReasonCode::UNSPECIFIED_ERROR);
+        };
+        let held = session.subscriptions.contains(filter.as_str());
+        if !held && session.subscriptions.len() >= self.config.subscriptions
+            || filter.as_str().split('/').count() > self.config.maximum_levels
+        {
+            return Err(ReasonCode::QUOTA_EXCEEDED);
+        }
+        let who = Identity {
+            connection,
+            client_id: &session.client_id,
+            user_name: session.user_name.as_deref(),
+        };
+        let allowed = self.access.subscribe(&who, filter, options);
+        let most = allowed.map_err(|reason| {
+            if may_refuse(reason, PacketType::SubAck) {
+                reason
+            } else {
+                ReasonCode::NOT_AUTHORIZED
+            }
+        })?;
+        let granted = Granted {
+            qos: options.qos.min(most).min(self.config.maximum_qos),
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            id,
+        };
+        let is_new = self.insert_subscription(key, filter, granted);
+        Ok((granted, is_new))
+    }
+
+    fn on_unsubscribe(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        unsubscribe: &Unsubscribe<'_>,
+    ) -> Result<Step, Violation> {
+        let now = self.now;
+        let mut reasons = alloc::vec![ReasonCode::SUCCESS; unsubscribe.filters.len()];
+        let Ok(len) = unsuback(unsubscribe, &reasons).encoded_len() else {
+            return Err(Violation::LargerThanBuffer);
+        };
+        if self
+            .session(key)
+            .is_some_and(|session| !session.has_room(len, now))
+        {
+            return Ok(Step::Wait);
+        }
+        for (filter, reason) in unsubscribe.filters.iter().zip(&mut reasons) {
+            let held = self
+                .session(key)
+                .is_some_and(|session| session.subscriptions.remove(filter.as_str()));
+            if held {
+                self.remove_subscription(key, filter);
+            } else {
+                *reason = ReasonCode::NO_SUBSCRIPTION_EXISTED;
+            }
+        }
+        let packet = unsuback(unsubscribe, &reasons);
+        self.answer(connection, key, len, |out| {
+            packet.encode(From::Server, out).is_ok()
+        })
+    }
+
+    fn on_disconnect(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        raw: RawPacket<'_>,
+    ) -> Result<Step, Violation> {
+        let disconnect = raw.disconnect(From::Client)?;
+        let most = self.config.maximum_session_expiry;
+        if let Some(expiry) = disconnect.properties.session_expiry_interval() {
+            let may = self
+                .connection(connection)
+                .is_some_and(|found| found.may_expire_later);
+            if expiry > 0 && !may {
+                return Err(Violation::SessionExpiry);
+            }
+            if let Some(session) = self.session(key) {
+                session.expiry = expiry.min(most);
+            }
+        }
+        let cause = EndCause::ClientDisconnect(disconnect.reason);
+        self.end(connection, cause, Farewell::Silence);
+        Ok(Step::Done)
+    }
+
+    /// A live connection authenticates again (section 4.12.1).
+    fn on_auth(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        raw: RawPacket<'_>,
+    ) -> Result<Step, Violation> {
+        let auth = raw.auth(From::Client)?;
+        let method = auth.properties.authentication_method();
+        let agreed = self
+            .connection(connection)
+            .and_then(|found| found.method.clone());
+        let Some((agreed, method)) = agreed.zip(method) else {
+            return Err(Violation::Unexpected(PacketType::Auth));
+        };
+        if *agreed != *method {
+            return Err(Violation::AuthenticationMethod);
+        }
+        // The answer's length is known only afterwards: it gets all the room there is.
+        let idle = self
+            .session(key)
+            .is_none_or(|session| session.stalled_since().is_none());
+        if !idle {
+            return Ok(Step::Wait);
+        }
+        let data = auth.properties.authentication_data();
+        let answer = match self.access.authenticate(connection, method, data) {
+            AuthStep::Continue(data) => {
+                auth_packet(ReasonCode::CONTINUE_AUTHENTICATION, method, Some(&data))
+            }
+            AuthStep::Accept(data) => auth_packet(ReasonCode::SUCCESS, method, data.as_deref()),
+            AuthStep::Refuse(reason) => {
+                let told = if may_refuse(reason, PacketType::Disconnect) {
+                    reason
+                } else {
+                    ReasonCode::NOT_AUTHORIZED
+                };
+                let cause = EndCause::NotAuthenticated(told);
+                self.end(connection, cause, Farewell::Say(told));
+                return Ok(Step::Done);
+            }
+        };
+        let fits = |step| step == Step::Done;
+        let answered = answer.is_some_and(|packet| {
+            let copy = |out: &mut [u8]| {
+                out.copy_from_slice(&packet);
+                true
+            };
+            self.answer(connection, key, packet.len(), copy)
+                .is_ok_and(fits)
+        });
+        if !answered {
+            let reason = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
+            let cause = EndCause::NotAuthenticated(reason);
+            self.end(connection, cause, Farewell::Say(reason));
+        }
+        Ok(Step::Done)
+    }
+}
+
+/// Whether a server may refuse with this code in such a packet.
+fn may_refuse(reason: ReasonCode, packet: PacketType) -> bool {
+    reason.is_failure() && reason.is_allowed(packet, From::Server)
+}
+
+fn suback<'a>(subscribe: &Subscribe<'_>, reasons: &'a [ReasonCode]) -> SubAck<'a> {
+    SubAck {
+        packet_id: subscribe.packet_id,
+        properties: Properties::EMPTY,
+        reasons: ReasonCodes::new(reasons),
+    }
+}
+
+fn unsuback<'a>(unsubscribe: &Unsubscribe<'_>, reasons: &'a [ReasonCode]) -> UnsubAck<'a> {
+    UnsubAck {
+        packet_id: unsubscribe.packet_id,
+        properties: Properties::EMPTY,
+        reasons: ReasonCodes::new(reasons),
+    }
+}
+
+fn granted_reason(qos: QoS) -> ReasonCode {
+    match qos {
+        QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
+        QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
+        QoS::ExactlyOnce => ReasonCode::GRANTED_QOS_2,
+    }
+}

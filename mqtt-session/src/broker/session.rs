@@ -1,0 +1,342 @@
+//! A client's session: the halves that the client's own machine is made of as well, its
+//! subscriptions, and its will.
+
+use super::message::{Kept, Message, seconds_left, whole};
+use super::{BrokerConfig, Overflow};
+use crate::broker::event::ConnectionId;
+use crate::config::{Config, Offline};
+use crate::event::Ticket;
+use crate::exchanges::Work;
+use crate::instant::Instant;
+use crate::limits::Limits;
+use crate::line::{Line, Standing};
+use crate::offer::Offered;
+use crate::receipts::{Intake, Receipts, Receiver};
+use crate::request::{Publish, RequestError};
+use crate::sender::{Outbox, Sender};
+use crate::store::{Heap, HeapLimits, Store};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use mqtt_proto::{QoS, Sender as From};
+
+/// Session Expiry Interval of a session that never ends.
+pub(crate) const FOR_EVER: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) client_id: Box<str>,
+    pub(crate) user_name: Option<Box<str>>,
+    pub(crate) connection: Option<ConnectionId>,
+    /// The sending half, with the sending half of the present connection.
+    out: Outbox,
+    /// The receiving half, with the receiving half of the present connection.
+    receipts: Receipts,
+    intake: Intake,
+    store: Heap,
+    /// The filters subscribed to, as they were given.
+    pub(crate) subscriptions: BTreeSet<Box<str>>,
+    /// Session Expiry Interval in seconds.
+    pub(crate) expiry: u32,
+    /// When it ends; never, while it has a connection.
+    pub(crate) ends: Instant,
+    pub(crate) will: Option<StoredWill>,
+    /// Messages of shared subscriptions that are not settled, by their tickets.
+    shared: BTreeMap<u64, Arc<str>>,
+    /// Messages dropped that the program has not been told of.
+    pub(crate) dropped: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct StoredWill {
+    pub(crate) message: Kept,
+    /// Will Delay Interval in seconds.
+    pub(crate) delay: u32,
+    /// When it is published; never, while the connection lasts.
+    pub(crate) due: Instant,
+}
+
+/// What became of a message for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is on its way, or waits.
+    Taken,
+    /// It is dropped, as the standard or the settings want it.
+    Passed,
+    /// It is dropped because too much waits.
+    Dropped,
+}
+
+impl Session {
+    pub(crate) fn new(client_id: &str, config: &BrokerConfig) -> Self {
+        let offline = if config.queue_qos0 {
+            Offline::Queue
+        } else {
+            Offline::Refuse
+        };
+        Self {
+            client_id: client_id.into(),
+            user_name: None,
+            connection: None,
+            out: Outbox::new(From::Server, Config::new().qos0_offline(offline)),
+            receipts: Receipts::new(),
+            intake: Intake::new(),
+            store: Heap::new(HeapLimits {
+                exchanges: config.queue_messages,
+                bytes: config.queue_bytes,
+                transmit: config.transmit,
+                receive_maximum: config.receive_maximum,
+            }),
+            subscriptions: BTreeSet::new(),
+            expiry: 0,
+            ends: Instant::NEVER,
+            will: None,
+            shared: BTreeMap::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Both halves at once.
+    pub(crate) fn halves(&mut self, now: Instant) -> (Sender<'_>, Receiver<'_>) {
+        self.out.clock.advance(now);
+        let (outbound, inbound) = self.store.split();
+        (
+            Sender {
+                out: &mut self.out,
+                store: outbound,
+            },
+            Receiver {
+                receipts: &mut self.receipts,
+                intake: &mut self.intake,
+                store: inbound,
+            },
+        )
+    }
+
+    pub(crate) fn sender(&mut self, now: Instant) -> Sender<'_> {
+        self.halves(now).0
+    }
+
+    /// The bytes that were just offered.
+    pub(crate) fn offered(&mut self, offered: &Offered) -> &[u8] {
+        let (outbound, _) = self.store.split();
+        offered.bytes(outbound)
+    }
+
+    pub(crate) fn maximum_packet_size(&self) -> usize {
+        self.out.line.limits.maximum_packet_size as usize
+    }
+
+    /// The topic that an alias of this connection stands for.
+    pub(crate) fn alias(&mut self, alias: u16) -> Option<&str> {
+        let (_, inbound) = self.store.split();
+        let topic = core::str::from_utf8(inbound.alias(alias)).ok()?;
+        (!topic.is_empty()).then_some(topic)
+    }
+
+    /// A connection begins: CONNACK goes first, then what waits.
+    pub(crate) fn attach(
+        &mut self,
+        connection: ConnectionId,
+        limits: Limits,
+        intake: Intake,
+        aliases: u16,
+        now: Instant,
+    ) {
+        self.connection = Some(connection);
+        self.ends = Instant::NEVER;
+        self.intake = intake;
+        let (outbound, inbound) = self.store.split();
+        inbound.clear_aliases();
+        let mut line = Line::new(now);
+        let aliases = aliases
+            .min(limits.topic_alias_maximum)
+            .min(outbound.alias_capacity());
+        line.agree(limits, aliases);
+        line.standing = Standing::Up;
+        self.out.line = line;
+        self.out.exchanges.work.note(Work::PUMP);
+    }
+
+    /// The connection is over: what outlives it is put into order.
+    pub(crate) fn detach(&mut self, now: Instant) {
+        self.connection = None;
+        let (mut sender, mut receiver) = self.halves(now);
+        sender.cut(true);
+        receiver.cut();
+        self.settle(now);
+    }
+
+    /// Writes a packet that may not be split from what it answers; false when there is no room.
+    pub(crate) fn write(
+        &mut self,
+        len: usize,
+        now: Instant,
+        encode: impl FnOnce(&mut [u8]) -> bool,
+    ) -> bool {
+        let mut sender = self.sender(now);
+        if !sender.has_room(len) {
+            return false;
+        }
+        let Some(out) = sender.out.line.tx.room(sender.store.transmit(), len) else {
+            return false;
+        };
+        if encode(out) {
+            sender.commit(len);
+        }
+        true
+    }
+
+    /// Whether a packet of this many bytes can be written now.
+    pub(crate) fn has_room(&mut self, len: usize, now: Instant) -> bool {
+        let mut sender = self.sender(now);
+        let fits = sender.has_room(len);
+        if !fits {
+            sender.out.line.blocked = true;
+        }
+        fits
+    }
+
+    /// Writes what may leave.
+    pub(crate) fn pump(&mut self, now: Instant) {
+        if !self.out.exchanges.work.is_none() {
+            self.out.exchanges.work.done(Work::PUMP);
+            self.out.line.blocked = false;
+            let (mut sender, mut receiver) = self.halves(now);
+            receiver.pump(&mut sender);
+            sender.pump();
+            self.settle(now);
+        }
+    }
+
+    /// What ended by itself needs no answer here.
+    fn settle(&mut self, now: Instant) {
+        self.out.exchanges.work.done(Work::TELL);
+        loop {
+            let mut sender = self.sender(now);
+            let ticket = match sender.next_ended() {
+                Some((ticket, _, _)) => ticket,
+                None => match sender.next_taken() {
+                    Some(ticket) => ticket,
+                    None => break,
+                },
+            };
+            self.shared.remove(&ticket.number());
+        }
+    }
+
+    /// The client acknowledged this message, or refused it (MQTT-4.8.2-6).
+    pub(crate) fn settled(&mut self, ticket: Ticket) {
+        self.shared.remove(&ticket.number());
+    }
+
+    /// The transport took some of the bytes offered.
+    pub(crate) fn sent(&mut self, count: usize, now: Instant) {
+        let sender = self.sender(now);
+        if sender.out.was_taken(count) {
+            // Nothing here is sent that is not kept for replay.
+            sender.out.move_on(sender.store.records());
+        }
+        self.settle(now);
+    }
+
+    /// A message for this client.
+    pub(crate) fn take(
+        &mut self,
+        message: &Publish<'_>,
+        group: Option<Arc<str>>,
+        overflow: Overflow,
+        now: Instant,
+    ) -> Outcome {
+        loop {
+            match self.sender(now).publish(message) {
+                Ok(ticket) => {
+                    if let Some(group) = group.filter(|_| message.qos != QoS::AtMostOnce) {
+                        self.shared.insert(ticket.number(), group);
+                    }
+                    return Outcome::Taken;
+                }
+                Err(RequestError::TooMany | RequestError::NoRoom) => {
+                    let oldest = overflow == Overflow::DropOldest
+                        && message.qos != QoS::AtMostOnce
+                        && self.drop_oldest(now);
+                    self.dropped = self.dropped.saturating_add(1);
+                    if !oldest {
+                        return Outcome::Dropped;
+                    }
+                }
+                // Too large for the client: as if it had been sent (MQTT-3.1.2-25).
+                Err(_) => return Outcome::Passed,
+            }
+        }
+    }
+
+    /// Drops the message that has waited longest; false when none waits.
+    fn drop_oldest(&mut self, now: Instant) -> bool {
+        let mut sender = self.sender(now);
+        let Some(ticket) = sender.oldest_unsent() else {
+            return false;
+        };
+        let dropped = sender.abandon(ticket);
+        self.settle(now);
+        dropped
+    }
+
+    /// When something is due without a connection or besides it.
+    pub(crate) fn deadline(&self) -> Instant {
+        let will = self.will.as_ref().map_or(Instant::NEVER, |will| will.due);
+        self.ends.min(will).min(self.out.exchanges.next_expiry)
+    }
+
+    /// Drops what has expired.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        if self.out.exchanges.next_expiry <= now {
+            self.sender(now).expire();
+            self.settle(now);
+        }
+    }
+
+    /// Since when the transport has taken nothing of what waits for it; `None` while nothing
+    /// does.
+    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+        (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since)
+    }
+
+    /// How many messages wait, or are unacknowledged.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.out.exchanges.unsettled()
+    }
+
+    /// The session is over: messages of shared subscriptions that another member may get, with
+    /// their filters. A QoS 2 message that was sent is not among them (MQTT-4.8.2-5).
+    pub(crate) fn orphans(&mut self, now: Instant, mut visit: impl FnMut(&str, &Message<'_>)) {
+        let shared = core::mem::take(&mut self.shared);
+        if shared.is_empty() {
+            return;
+        }
+        let mut orphans: Vec<(u64, Vec<u8>, Option<Instant>)> = Vec::new();
+        self.sender(now)
+            .for_each_waiting(|ticket, packet, expires| {
+                if shared.contains_key(&ticket.number()) {
+                    orphans.push((ticket.number(), packet.into(), expires));
+                }
+            });
+        for (ticket, packet, expires) in orphans {
+            let publish = whole(&packet).and_then(|raw| raw.publish(From::Server).ok());
+            let Some((publish, filter)) = publish.zip(shared.get(&ticket)) else {
+                continue;
+            };
+            let Some(topic) = publish.topic else { continue };
+            let mut message = Message::of_publish(&publish, topic);
+            message.expiry = match expires {
+                Some(expires) => match seconds_left(expires, now) {
+                    Some(left) => Some(left),
+                    None => continue,
+                },
+                None => None,
+            };
+            visit(filter, &message);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a broker needs of a client's sending half besides what the client itself does: to move
+//! bytes to where they leave without the session, and to look at what waits.
+
+use crate::Instant;
+use crate::event::Ticket;
+use crate::pump::packet_range;
+use crate::sender::Sender;
+use crate::slots::{Flags, Queue, Stage};
+use alloc::vec::Vec;
+
+impl Sender<'_> {
+    /// Takes out what is queued for the transport and was not taken yet; it counts as sent from
+    /// here on. Whether its front was offered, and `sent` has yet to answer that.
+    pub(crate) fn take_unsent(&mut self, into: &mut Vec<u8>) -> bool {
+        let offered = self.out.line.tx.withdraw();
+        while let Some(offer) = self.offer() {
+            let bytes = offer.bytes(self.store);
+            into.extend_from_slice(bytes);
+            let len = bytes.len();
+            self.out.line.tx.took(len);
+        }
+        offered
+    }
+
+    /// The message that has waited longest and was never sent.
+    pub(crate) fn oldest_unsent(&mut self) -> Option<Ticket> {
+        let slot = self.out.exchanges.queued.first()?;
+        self.record(slot).map(|record| Ticket(record.ticket))
+    }
+
+    /// Visits every message without a connection that may still be given to someone else: QoS 1
+    /// without PUBACK, and QoS 2 that was never sent. Its packet, and when it expires.
+    pub(crate) fn for_each_waiting(
+        &mut self,
+        mut visit: impl FnMut(Ticket, &[u8], Option<Instant>),
+    ) {
+        for queue in [self.out.exchanges.resume, self.out.exchanges.queued] {
+            let mut at = queue.first();
+            while let Some(slot) = at {
+                at = Queue::after(self.store.records(), slot);
+                let Some(record) = self.record(slot) else {
+                    return;
+                };
+                let seen = record.flags.has(Flags::MAYBE_SEEN);
+                let free = match record.stage {
+                    Stage::AwaitPubAck => true,
+                    Stage::AwaitPubRec => !seen,
+                    _ => false,
+                };
+                if free {
+                    let expires = self.expires(&record);
+                    let (start, end) = packet_range(&record);
+                    let packet = self.store.arena().get(start..end).unwrap_or_default();
+                    visit(Ticket(record.ticket), packet, expires);
+                }
+            }
+        }
+    }
+}
