@@ -1,7 +1,7 @@
 //! How a peer breaks the protocol, what it is told, and which statement says so.
 
 use core::fmt;
-use mqtt_proto::{DecodeError, PacketType, ReasonCode};
+use mqtt_proto::{DecodeError, PacketType, ReasonCode, Sender};
 
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,12 +74,38 @@ impl Violation {
         matches!(self, Self::Packet(error) if error.packet_type() == Some(packet))
     }
 
-    /// The statement of the standard that was broken, or the section that rules it.
+    /// The statement of the standard that a server broke with it, or the section that rules it.
     #[must_use]
     pub fn statement(&self) -> &'static str {
+        self.statement_for(Sender::Server)
+    }
+
+    /// The statement of the standard that the sender broke with it, or the section that rules it.
+    ///
+    /// ```
+    /// use mqtt_proto::Sender;
+    /// use mqtt_session::Violation;
+    ///
+    /// let violation = Violation::ReceiveMaximum;
+    /// assert_eq!(violation.statement_for(Sender::Client), "MQTT-3.3.4-7");
+    /// assert_eq!(violation.statement_for(Sender::Server), "MQTT-3.3.4-9");
+    /// ```
+    #[must_use]
+    pub fn statement_for(&self, sender: Sender) -> &'static str {
+        match (self, sender) {
+            (Self::ReceiveMaximum, Sender::Client) => "MQTT-3.3.4-7",
+            (Self::TopicAlias(0), Sender::Client) => "MQTT-3.3.2-8",
+            (Self::TopicAlias(_), Sender::Client) => "MQTT-3.3.2-9",
+            (Self::Unexpected(PacketType::Auth), Sender::Client) => "MQTT-4.12.0-7",
+            (Self::Unexpected(PacketType::Connect), _) => "MQTT-3.1.0-2",
+            (Self::Unexpected(_), Sender::Client) => "MQTT-3.1.0-1",
+            (violation, _) => violation.statement_of_server(),
+        }
+    }
+
+    fn statement_of_server(&self) -> &'static str {
         match self {
             Self::Packet(error) => error.statement(),
-            Self::Unexpected(PacketType::Connect) => "MQTT-3.1.0-2",
             Self::Unexpected(PacketType::ConnAck) => "MQTT-3.2.0-2",
             Self::Unexpected(PacketType::Disconnect) => "MQTT-3.14.0-1",
             Self::Unexpected(PacketType::Auth) => "MQTT-4.12.0-6",
@@ -115,8 +141,15 @@ impl From<DecodeError> for Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(Sender::Server, f)
+    }
+}
+
+impl Violation {
+    /// What the sender did wrong, which statement says so, and what it is answered.
+    pub(crate) fn describe(&self, sender: Sender, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Packet(error) => return error.fmt(f),
+            Self::Packet(error) => return fmt::Display::fmt(error, f),
             Self::Unexpected(packet) => write!(f, "{packet} may not come now"),
             Self::LargerThanBuffer => f.write_str("packet does not fit the input buffer"),
             Self::SessionPresentAfterCleanStart => {
@@ -171,7 +204,7 @@ impl fmt::Display for Violation {
         write!(
             f,
             " ({}, answer {:#04x})",
-            self.statement(),
+            self.statement_for(sender),
             self.reason().value()
         )
     }

@@ -4,7 +4,7 @@ use crate::instant::Instant;
 use crate::violation::Violation;
 use alloc::boxed::Box;
 use core::fmt;
-use mqtt_proto::ReasonCode;
+use mqtt_proto::{ReasonCode, Sender};
 
 /// A connection, by a number of the caller's choice. A number is free again when
 /// [`BrokerAction::Close`] has named it, or the caller has said that the connection is closed.
@@ -104,7 +104,10 @@ impl fmt::Display for EndCause {
             Self::TransportClosed => f.write_str("the transport was closed"),
             Self::ClientDisconnect(reason) => write!(f, "the client disconnected: {reason}"),
             Self::Refused(reason) => write!(f, "the client was refused: {reason}"),
-            Self::Violation(violation) => write!(f, "the client broke the protocol: {violation}"),
+            Self::Violation(violation) => {
+                f.write_str("the client broke the protocol: ")?;
+                violation.describe(Sender::Client, f)
+            }
             Self::ConnectTimeout => f.write_str("the client did not connect in time"),
             Self::KeepAlive => f.write_str("the client was silent for too long"),
             Self::SendTimeout => f.write_str("the client took no byte for too long"),
