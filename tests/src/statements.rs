@@ -48,6 +48,11 @@ impl Statement {
     pub fn binds_client(&self) -> bool {
         matches!(self.role.as_str(), "client" | "both")
     }
+
+    /// Whether it binds a server.
+    pub fn binds_server(&self) -> bool {
+        matches!(self.role.as_str(), "server" | "both")
+    }
 }
 
 /// One row of `spec/pitfalls.csv`.
@@ -130,16 +135,16 @@ impl Catalogue {
     }
 }
 
-/// A statement that no test can cover yet.
+/// A statement that no test can cover yet, or that none can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotYet {
     /// The statement.
     pub id: &'static str,
-    /// What has to be built first.
+    /// What has to be built first, or why nothing would show it.
     pub reason: &'static str,
 }
 
-/// The tests' claims held against the catalogue.
+/// The claims for the client, or those for the broker, held against the catalogue.
 #[derive(Debug, Clone)]
 pub struct Audit {
     /// What there is to cover.
@@ -147,7 +152,7 @@ pub struct Audit {
     /// What the tests claim to cover.
     pub citations: Vec<Citation>,
     /// What is excused, and why.
-    pub not_yet: &'static [NotYet],
+    pub not_yet: Vec<NotYet>,
 }
 
 impl Audit {
@@ -156,6 +161,22 @@ impl Audit {
         self.citations
             .iter()
             .filter(|citation| !self.catalogue.contains(&citation.point))
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Citations of statements that `bound` does not pick, one line each.
+    pub fn misplaced(&self, bound: impl Fn(&Statement) -> bool) -> Vec<String> {
+        let binds_others = |point: &Point| {
+            let Point::Statement(id) = point else {
+                return false;
+            };
+            let mut statements = self.catalogue.statements.iter();
+            statements.any(|s| s.id == *id && !bound(s))
+        };
+        self.citations
+            .iter()
+            .filter(|citation| binds_others(&citation.point))
             .map(ToString::to_string)
             .collect()
     }
@@ -243,9 +264,36 @@ impl Audit {
             pitfalls.to_string()
         );
         let _ = write!(out, "\n{:<24}{:>10}", "tests that cite", tests.len());
-        for excuse in self.not_yet {
+        for excuse in &self.not_yet {
             let _ = write!(out, "\nnot yet {}: {}", excuse.id, excuse.reason);
         }
+        out
+    }
+
+    /// Covered of those that `required` picks, by layer, with the number of tests and of excuses.
+    pub fn counts(&self, what: &str, required: impl Fn(&Statement) -> bool) -> String {
+        let covered = self.covered();
+        let mut layers = Vec::<(&str, Count)>::new();
+        let mut sum = Count::default();
+        for statement in self.catalogue.statements.iter().filter(|s| required(s)) {
+            let hit = covered.contains(&Point::Statement(statement.id.clone()));
+            sum.add(hit);
+            match layers.iter_mut().find(|(name, _)| *name == statement.layer) {
+                Some((_, count)) => count.add(hit),
+                None => {
+                    let mut count = Count::default();
+                    count.add(hit);
+                    layers.push((&statement.layer, count));
+                }
+            }
+        }
+        let tests: BTreeSet<_> = self.citations.iter().map(|c| (&c.file, &c.test)).collect();
+        let mut out = format!("{what:<24}{:>10}", sum.to_string());
+        for (layer, count) in layers {
+            let _ = write!(out, "\n{layer:<24}{:>10}", count.to_string());
+        }
+        let _ = write!(out, "\n{:<24}{:>10}", "tests that cite", tests.len());
+        let _ = write!(out, "\n{:<24}{:>10}", "excused", self.not_yet.len());
         out
     }
 

@@ -1,12 +1,12 @@
 //! The standard, statement by statement: every one that binds a client is covered by a test
-//! that says so.
+//! that says so, and every one that binds a server by a test of the broker.
 //!
 //! `cargo test -p mqtt-tests --test statements -- --nocapture` prints the counts.
 
 use std::path::Path;
 
-use mqtt_tests::statements::citations::Found;
-use mqtt_tests::statements::{Audit, Catalogue, NotYet};
+use mqtt_tests::statements::citations::{Citation, Found};
+use mqtt_tests::statements::{Audit, Catalogue, NotYet, Statement};
 
 /// Statements that bind a client and wait for a part that is not built.
 const NOT_YET: &[NotYet] = &[
@@ -23,6 +23,220 @@ const NOT_YET: &[NotYet] = &[
         reason: "there is no WebSocket transport",
     },
 ];
+
+/// Statements that bind a server and that no test of the broker could show.
+const BROKER_EXCUSED: &[NotYet] = &[];
+
+/// Statements that bind a server and whose tests of the broker are not written.
+const BROKER_UNWRITTEN: &[NotYet] = &[
+    unwritten("MQTT-1.5.4-1"),
+    unwritten("MQTT-1.5.4-2"),
+    unwritten("MQTT-1.5.4-3"),
+    unwritten("MQTT-1.5.5-1"),
+    unwritten("MQTT-1.5.7-1"),
+    unwritten("MQTT-2.1.3-1"),
+    unwritten("MQTT-2.2.1-2"),
+    unwritten("MQTT-2.2.1-4"),
+    unwritten("MQTT-2.2.1-5"),
+    unwritten("MQTT-2.2.1-6"),
+    unwritten("MQTT-2.2.2-1"),
+    unwritten("MQTT-3.1.0-2"),
+    unwritten("MQTT-3.1.2-1"),
+    unwritten("MQTT-3.1.2-2"),
+    unwritten("MQTT-3.1.2-3"),
+    unwritten("MQTT-3.1.2-4"),
+    unwritten("MQTT-3.1.2-5"),
+    unwritten("MQTT-3.1.2-6"),
+    unwritten("MQTT-3.1.2-7"),
+    unwritten("MQTT-3.1.2-8"),
+    unwritten("MQTT-3.1.2-10"),
+    unwritten("MQTT-3.1.2-14"),
+    unwritten("MQTT-3.1.2-15"),
+    unwritten("MQTT-3.1.2-22"),
+    unwritten("MQTT-3.1.2-23"),
+    unwritten("MQTT-3.1.2-24"),
+    unwritten("MQTT-3.1.2-25"),
+    unwritten("MQTT-3.1.2-26"),
+    unwritten("MQTT-3.1.2-27"),
+    unwritten("MQTT-3.1.2-28"),
+    unwritten("MQTT-3.1.2-29"),
+    unwritten("MQTT-3.1.3-2"),
+    unwritten("MQTT-3.1.3-5"),
+    unwritten("MQTT-3.1.3-6"),
+    unwritten("MQTT-3.1.3-7"),
+    unwritten("MQTT-3.1.3-8"),
+    unwritten("MQTT-3.1.3-9"),
+    unwritten("MQTT-3.1.3-10"),
+    unwritten("MQTT-3.1.4-1"),
+    unwritten("MQTT-3.1.4-2"),
+    unwritten("MQTT-3.1.4-3"),
+    unwritten("MQTT-3.1.4-4"),
+    unwritten("MQTT-3.1.4-5"),
+    unwritten("MQTT-3.1.4-6"),
+    unwritten("MQTT-3.2.0-1"),
+    unwritten("MQTT-3.2.0-2"),
+    unwritten("MQTT-3.2.2-1"),
+    unwritten("MQTT-3.2.2-2"),
+    unwritten("MQTT-3.2.2-3"),
+    unwritten("MQTT-3.2.2-6"),
+    unwritten("MQTT-3.2.2-7"),
+    unwritten("MQTT-3.2.2-8"),
+    unwritten("MQTT-3.2.2-9"),
+    unwritten("MQTT-3.2.2-10"),
+    unwritten("MQTT-3.2.2-12"),
+    unwritten("MQTT-3.2.2-13"),
+    unwritten("MQTT-3.2.2-16"),
+    unwritten("MQTT-3.2.2-19"),
+    unwritten("MQTT-3.2.2-20"),
+    unwritten("MQTT-3.2.2-22"),
+    unwritten("MQTT-3.3.1-1"),
+    unwritten("MQTT-3.3.1-2"),
+    unwritten("MQTT-3.3.1-3"),
+    unwritten("MQTT-3.3.1-4"),
+    unwritten("MQTT-3.3.1-5"),
+    unwritten("MQTT-3.3.1-6"),
+    unwritten("MQTT-3.3.1-7"),
+    unwritten("MQTT-3.3.1-8"),
+    unwritten("MQTT-3.3.1-9"),
+    unwritten("MQTT-3.3.1-10"),
+    unwritten("MQTT-3.3.1-11"),
+    unwritten("MQTT-3.3.1-12"),
+    unwritten("MQTT-3.3.1-13"),
+    unwritten("MQTT-3.3.2-1"),
+    unwritten("MQTT-3.3.2-2"),
+    unwritten("MQTT-3.3.2-3"),
+    unwritten("MQTT-3.3.2-4"),
+    unwritten("MQTT-3.3.2-5"),
+    unwritten("MQTT-3.3.2-6"),
+    unwritten("MQTT-3.3.2-7"),
+    unwritten("MQTT-3.3.2-8"),
+    unwritten("MQTT-3.3.2-11"),
+    unwritten("MQTT-3.3.2-12"),
+    unwritten("MQTT-3.3.2-13"),
+    unwritten("MQTT-3.3.2-14"),
+    unwritten("MQTT-3.3.2-15"),
+    unwritten("MQTT-3.3.2-16"),
+    unwritten("MQTT-3.3.2-17"),
+    unwritten("MQTT-3.3.2-18"),
+    unwritten("MQTT-3.3.2-19"),
+    unwritten("MQTT-3.3.2-20"),
+    unwritten("MQTT-3.3.4-1"),
+    unwritten("MQTT-3.3.4-2"),
+    unwritten("MQTT-3.3.4-3"),
+    unwritten("MQTT-3.3.4-4"),
+    unwritten("MQTT-3.3.4-5"),
+    unwritten("MQTT-3.3.4-9"),
+    unwritten("MQTT-3.3.4-10"),
+    unwritten("MQTT-3.4.2-1"),
+    unwritten("MQTT-3.4.2-2"),
+    unwritten("MQTT-3.4.2-3"),
+    unwritten("MQTT-3.5.2-1"),
+    unwritten("MQTT-3.5.2-2"),
+    unwritten("MQTT-3.5.2-3"),
+    unwritten("MQTT-3.6.1-1"),
+    unwritten("MQTT-3.6.2-1"),
+    unwritten("MQTT-3.6.2-2"),
+    unwritten("MQTT-3.6.2-3"),
+    unwritten("MQTT-3.7.2-1"),
+    unwritten("MQTT-3.7.2-2"),
+    unwritten("MQTT-3.7.2-3"),
+    unwritten("MQTT-3.8.3-3"),
+    unwritten("MQTT-3.8.3-5"),
+    unwritten("MQTT-3.8.4-1"),
+    unwritten("MQTT-3.8.4-2"),
+    unwritten("MQTT-3.8.4-3"),
+    unwritten("MQTT-3.8.4-4"),
+    unwritten("MQTT-3.8.4-5"),
+    unwritten("MQTT-3.8.4-6"),
+    unwritten("MQTT-3.8.4-7"),
+    unwritten("MQTT-3.8.4-8"),
+    unwritten("MQTT-3.9.2-1"),
+    unwritten("MQTT-3.9.2-2"),
+    unwritten("MQTT-3.9.3-1"),
+    unwritten("MQTT-3.9.3-2"),
+    unwritten("MQTT-3.10.4-1"),
+    unwritten("MQTT-3.10.4-2"),
+    unwritten("MQTT-3.10.4-3"),
+    unwritten("MQTT-3.10.4-4"),
+    unwritten("MQTT-3.10.4-5"),
+    unwritten("MQTT-3.10.4-6"),
+    unwritten("MQTT-3.11.2-1"),
+    unwritten("MQTT-3.11.2-2"),
+    unwritten("MQTT-3.11.3-1"),
+    unwritten("MQTT-3.11.3-2"),
+    unwritten("MQTT-3.12.4-1"),
+    unwritten("MQTT-3.14.0-1"),
+    unwritten("MQTT-3.14.1-1"),
+    unwritten("MQTT-3.14.2-1"),
+    unwritten("MQTT-3.14.2-2"),
+    unwritten("MQTT-3.14.2-3"),
+    unwritten("MQTT-3.14.2-4"),
+    unwritten("MQTT-3.14.4-1"),
+    unwritten("MQTT-3.14.4-2"),
+    unwritten("MQTT-3.14.4-3"),
+    unwritten("MQTT-3.15.1-1"),
+    unwritten("MQTT-3.15.2-1"),
+    unwritten("MQTT-3.15.2-2"),
+    unwritten("MQTT-3.15.2-3"),
+    unwritten("MQTT-4.1.0-1"),
+    unwritten("MQTT-4.1.0-2"),
+    unwritten("MQTT-4.2-1"),
+    unwritten("MQTT-4.3.1-1"),
+    unwritten("MQTT-4.3.2-1"),
+    unwritten("MQTT-4.3.2-2"),
+    unwritten("MQTT-4.3.2-3"),
+    unwritten("MQTT-4.3.2-4"),
+    unwritten("MQTT-4.3.2-5"),
+    unwritten("MQTT-4.3.3-1"),
+    unwritten("MQTT-4.3.3-2"),
+    unwritten("MQTT-4.3.3-3"),
+    unwritten("MQTT-4.3.3-4"),
+    unwritten("MQTT-4.3.3-5"),
+    unwritten("MQTT-4.3.3-6"),
+    unwritten("MQTT-4.3.3-7"),
+    unwritten("MQTT-4.3.3-8"),
+    unwritten("MQTT-4.3.3-9"),
+    unwritten("MQTT-4.3.3-10"),
+    unwritten("MQTT-4.3.3-11"),
+    unwritten("MQTT-4.3.3-12"),
+    unwritten("MQTT-4.3.3-13"),
+    unwritten("MQTT-4.4.0-1"),
+    unwritten("MQTT-4.4.0-2"),
+    unwritten("MQTT-4.5.0-1"),
+    unwritten("MQTT-4.6.0-5"),
+    unwritten("MQTT-4.6.0-6"),
+    unwritten("MQTT-4.7.0-1"),
+    unwritten("MQTT-4.7.1-1"),
+    unwritten("MQTT-4.7.1-2"),
+    unwritten("MQTT-4.7.2-1"),
+    unwritten("MQTT-4.7.3-1"),
+    unwritten("MQTT-4.7.3-2"),
+    unwritten("MQTT-4.7.3-3"),
+    unwritten("MQTT-4.7.3-4"),
+    unwritten("MQTT-4.8.2-3"),
+    unwritten("MQTT-4.8.2-4"),
+    unwritten("MQTT-4.8.2-5"),
+    unwritten("MQTT-4.8.2-6"),
+    unwritten("MQTT-4.9.0-1"),
+    unwritten("MQTT-4.9.0-2"),
+    unwritten("MQTT-4.9.0-3"),
+    unwritten("MQTT-4.12.0-1"),
+    unwritten("MQTT-4.12.0-2"),
+    unwritten("MQTT-4.12.0-4"),
+    unwritten("MQTT-4.12.0-5"),
+    unwritten("MQTT-4.12.0-6"),
+    unwritten("MQTT-4.12.1-2"),
+    unwritten("MQTT-4.13.1-1"),
+    unwritten("MQTT-4.13.2-1"),
+    unwritten("MQTT-6.0.0-1"),
+    unwritten("MQTT-6.0.0-2"),
+    unwritten("MQTT-6.0.0-4"),
+];
+
+const fn unwritten(id: &'static str) -> NotYet {
+    let reason = "its test is not written";
+    NotYet { id, reason }
+}
 
 /// Where tests stand that may claim to cover something.
 const FOLDERS: &[&str] = &["mqtt-proto", "mqtt-session", "adapters", "tests"];
@@ -43,7 +257,15 @@ fn audit() -> Audit {
     Audit {
         catalogue: catalogue(),
         citations: found().citations,
-        not_yet: NOT_YET,
+        not_yet: NOT_YET.to_vec(),
+    }
+}
+
+fn audit_of_broker() -> Audit {
+    Audit {
+        catalogue: catalogue(),
+        citations: found().of_broker,
+        not_yet: [BROKER_EXCUSED, BROKER_UNWRITTEN].concat(),
     }
 }
 
@@ -67,6 +289,8 @@ fn the_catalogue_is_whole() {
     assert_eq!(rows("codec"), (83, 53));
     assert_eq!(rows("session"), (128, 76));
     assert_eq!(rows("adapter"), (6, 5));
+    let of_server = statements.iter().filter(|s| s.binds_server());
+    assert_eq!(of_server.count(), 202);
     assert_eq!(pitfalls.len(), 87);
 }
 
@@ -77,7 +301,8 @@ fn every_claim_stands_above_a_test() {
 
 #[test]
 fn every_cited_point_exists() {
-    must_be_empty("citations of what is not in spec/", &audit().unknown());
+    let unknown = [audit().unknown(), audit_of_broker().unknown()].concat();
+    must_be_empty("citations of what is not in spec/", &unknown);
 }
 
 #[test]
@@ -104,8 +329,22 @@ fn every_pitfall_of_a_client_is_covered() {
 }
 
 #[test]
+fn every_statement_of_a_server_is_covered_or_excused() {
+    let missing = audit_of_broker().uncovered_statements(Statement::binds_server);
+    must_be_empty("statements without a test of the broker", &missing);
+}
+
+#[test]
+fn no_test_of_the_broker_cites_what_binds_only_clients() {
+    let misplaced = audit_of_broker().misplaced(Statement::binds_server);
+    must_be_empty("citations of what binds only clients", &misplaced);
+}
+
+#[test]
 fn every_excuse_is_still_needed() {
     must_be_empty("excuses to strike", &audit().idle_excuses());
+    let of_broker = audit_of_broker().idle_excuses();
+    must_be_empty("excuses of the broker to strike", &of_broker);
 }
 
 #[test]
@@ -113,6 +352,9 @@ fn the_counts_are_printed() {
     let table = audit().table();
     println!("\n{table}\n");
     assert!(table.contains("all statements") && table.contains("/251"));
+    let counts = audit_of_broker().counts("statements of a broker", Statement::binds_server);
+    println!("{counts}\n");
+    assert!(counts.contains("/202"));
 }
 
 /// The checks themselves, on a catalogue of three rows and files of a few lines. (The sample
@@ -142,13 +384,13 @@ mod checker {
         found.problems.remove(0)
     }
 
-    fn audit(source: &str, not_yet: &'static [NotYet]) -> Audit {
+    fn audit(source: &str, not_yet: &[NotYet]) -> Audit {
         let found = scan(source);
         assert_eq!(found.problems, Vec::<String>::new());
         Audit {
             catalogue: Catalogue::read(STATEMENTS, PITFALLS).unwrap(),
-            citations: found.citations,
-            not_yet,
+            citations: [found.citations, found.of_broker].concat(),
+            not_yet: not_yet.to_vec(),
         }
     }
 
@@ -178,6 +420,36 @@ mod checker {
     }
 
     #[test]
+    fn claims_for_the_broker_stand_apart() {
+        let found = scan(
+            "// covers: MQTT-1.5.4-1\n// broker: MQTT-1.5.4-1, MQTT-4.2-1\n#[test]\nfn a() {}",
+        );
+        assert_eq!(found.problems, Vec::<String>::new());
+        let ids = |citations: &[Citation]| -> Vec<String> {
+            citations.iter().map(|c| c.point.to_string()).collect()
+        };
+        assert_eq!(ids(&found.citations), ["MQTT-1.5.4-1"]);
+        assert_eq!(ids(&found.of_broker), ["MQTT-1.5.4-1", "MQTT-4.2-1"]);
+        let pitfall = problem("// broker: pitfall 1\n#[test]\nfn a() {}");
+        assert_eq!(pitfall, "sample.rs:1: pitfalls are a client's");
+    }
+
+    #[test]
+    fn a_claim_for_the_broker_of_what_binds_only_clients_is_found() {
+        const ROWS: &str = "id,section,role,layer,paraphrase,client_test\n\
+            MQTT-1.5.4-1,1.5.4,both,codec,p,t\nMQTT-3.1.0-1,3.1,client,session,p,t\n";
+        let claims = "// broker: MQTT-1.5.4-1, MQTT-3.1.0-1\n#[test]\nfn a() {}";
+        let audit = Audit {
+            catalogue: Catalogue::read(ROWS, PITFALLS).unwrap(),
+            ..audit(claims, &[])
+        };
+        assert_eq!(
+            audit.misplaced(Statement::binds_server),
+            ["sample.rs:1: a cites MQTT-3.1.0-1"]
+        );
+    }
+
+    #[test]
     fn a_stray_claim_is_a_problem() {
         let stray = "sample.rs:1: does not stand directly above a test function";
         assert_eq!(problem("// covers: pitfall 1\nfn helper() {}"), stray);
@@ -200,6 +472,8 @@ mod checker {
             "/// covers: pitfall 1",
             "// Covers: pitfall 1",
             "//covers: pitfall 1",
+            "/// broker: MQTT-4.2-1",
+            "// Broker: MQTT-4.2-1",
         ] {
             assert!(problem(&format!("{comment}\n{test}")).contains("must begin with"));
         }

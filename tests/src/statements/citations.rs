@@ -1,9 +1,10 @@
 //! What the tests claim to cover.
 //!
-//! A claim is a line comment, `// covers: MQTT-1.5.4-1, pitfall 18`, directly above a test's
-//! attributes. Several may follow each other; doc comments, other comments and attributes
-//! may stand between them and the function. A claim anywhere else is an error rather than
-//! ignored: it would look like coverage and be none.
+//! A claim is a line comment, `// covers: MQTT-1.5.4-1, pitfall 18` for the client or
+//! `// broker: MQTT-3.1.2-22` for the broker, directly above a test's attributes. Several may
+//! follow each other; doc comments, other comments and attributes may stand between them and the
+//! function. A claim anywhere else is an error rather than ignored: it would look like coverage
+//! and be none.
 
 use core::fmt;
 use std::fs;
@@ -37,8 +38,10 @@ impl fmt::Display for Citation {
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Well-formed claims above tests.
+    /// Well-formed claims above tests, for the client.
     pub citations: Vec<Citation>,
+    /// Well-formed claims above tests, for the broker.
+    pub of_broker: Vec<Citation>,
     /// Comments that look like a claim and are none, one line each.
     pub problems: Vec<String>,
 }
@@ -77,13 +80,16 @@ impl Found {
                 .and_then(|points| Ok((points, test_below(&lines, line)?)));
             match claimed {
                 Ok((points, test)) => {
-                    self.citations
-                        .extend(points.into_iter().map(|point| Citation {
-                            point,
-                            test: test.clone(),
-                            file: file.to_owned(),
-                            line,
-                        }));
+                    let citations = match claim.mark {
+                        Mark::Covers => &mut self.citations,
+                        Mark::Broker => &mut self.of_broker,
+                    };
+                    citations.extend(points.into_iter().map(|point| Citation {
+                        point,
+                        test: test.clone(),
+                        file: file.to_owned(),
+                        line,
+                    }));
                 }
                 Err(why) => self
                     .problems
@@ -109,28 +115,64 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// For whom a comment claims something.
+#[derive(Clone, Copy)]
+enum Mark {
+    Covers,
+    Broker,
+}
+
+impl Mark {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Covers => "// covers: ",
+            Self::Broker => "// broker: ",
+        }
+    }
+
+    /// The mark without its slashes and spaces.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Covers => "covers:",
+            Self::Broker => "broker:",
+        }
+    }
+}
+
 /// A comment that claims to cover something.
 struct Claim<'a> {
+    mark: Mark,
     comment: &'a str,
 }
 
 impl<'a> Claim<'a> {
-    const MARK: &'static str = "// covers: ";
-
     /// Whatever a reader would take for a claim, so that a misspelt one is not passed over.
     fn in_comment(line: &'a str) -> Option<Self> {
         let text = line.strip_prefix("//")?.trim_start_matches(['/', '!', ' ']);
-        let word = text.get(..7)?;
-        word.eq_ignore_ascii_case("covers:")
-            .then_some(Self { comment: line })
+        let begins = |mark: &Mark| {
+            let word = text.get(..mark.word().len());
+            word.is_some_and(|word| word.eq_ignore_ascii_case(mark.word()))
+        };
+        let mark = [Mark::Covers, Mark::Broker].into_iter().find(begins)?;
+        Some(Self {
+            mark,
+            comment: line,
+        })
     }
 
     fn points(&self) -> Result<Vec<Point>, String> {
+        let mark = self.mark.text();
         let list = self
             .comment
-            .strip_prefix(Self::MARK)
-            .ok_or_else(|| format!("must begin with `{}`", Self::MARK))?;
-        list.split(',').map(|item| point(item.trim())).collect()
+            .strip_prefix(mark)
+            .ok_or_else(|| format!("must begin with `{mark}`"))?;
+        let points = list.split(',').map(|item| point(item.trim()));
+        let points: Vec<Point> = points.collect::<Result<_, _>>()?;
+        let pitfall = points.iter().any(|p| matches!(p, Point::Pitfall(_)));
+        match self.mark {
+            Mark::Broker if pitfall => Err("pitfalls are a client's".into()),
+            _ => Ok(points),
+        }
     }
 }
 
