@@ -54,6 +54,13 @@ struct End {
     offered: bool,
 }
 
+/// At most once.
+pub const Q0: QoS = QoS::AtMostOnce;
+/// At least once.
+pub const Q1: QoS = QoS::AtLeastOnce;
+/// Exactly once.
+pub const Q2: QoS = QoS::ExactlyOnce;
+
 /// A broker with default settings where everyone may do everything.
 pub fn hall() -> Hall {
     Hall::new(Broker::new(BrokerConfig::default()))
@@ -338,6 +345,34 @@ impl<A: Access> Hall<A> {
         self
     }
 
+    /// A client publishes a message without properties; what it is answered is not looked at.
+    #[track_caller]
+    pub fn publishes(
+        &mut self,
+        connection: u64,
+        qos: QoS,
+        number: u16,
+        topic: &str,
+        payload: &[u8],
+    ) -> &mut Self {
+        let publish = crate::talk::publish(qos, number, topic, payload);
+        self.says(connection, Packet::Publish(publish))
+    }
+
+    /// The next packet that a client hears is this message, without properties.
+    #[track_caller]
+    pub fn gets(
+        &mut self,
+        connection: u64,
+        qos: QoS,
+        number: u16,
+        topic: &str,
+        payload: &[u8],
+    ) -> &mut Self {
+        let publish = crate::talk::publish(qos, number, topic, payload);
+        self.hears(connection, Packet::Publish(publish))
+    }
+
     /// A transport is cut.
     #[track_caller]
     pub fn cut(&mut self, connection: u64) -> &mut Self {
@@ -361,6 +396,13 @@ impl<A: Access> Hall<A> {
     #[track_caller]
     pub fn is_disconnected(&mut self, connection: u64, reason: ReasonCode) -> &mut Self {
         self.hears(connection, crate::talk::disconnect(reason))
+            .is_closed(connection)
+    }
+
+    /// A client hears CONNACK with this code, and is closed.
+    #[track_caller]
+    pub fn is_refused(&mut self, connection: u64, reason: ReasonCode) -> &mut Self {
+        self.hears(connection, crate::talk::refused(reason))
             .is_closed(connection)
     }
 
