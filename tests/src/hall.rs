@@ -16,8 +16,9 @@
 
 use core::time::Duration;
 use mqtt_proto::{
-    ConnAck, Connect, Frame, Packet, PacketId, Properties, Property, QoS, ReasonCode, Sender,
-    Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter, frame,
+    ConnAck, Connect, Filters, Frame, Packet, PacketId, Properties, Property, Publish, QoS,
+    ReasonCode, Sender, Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
+    Unsubscribe, frame,
 };
 use mqtt_session::Instant;
 use mqtt_session::broker::{
@@ -126,6 +127,64 @@ pub fn filter(filter: &str, qos: QoS) -> Subscription<'_> {
             ..SubscriptionOptions::default()
         },
     }
+}
+
+/// One subscription with these options.
+pub fn filter_with(filter: &str, options: SubscriptionOptions) -> Subscription<'_> {
+    Subscription {
+        filter: TopicFilter::new(filter).expect("a topic filter"),
+        options,
+    }
+}
+
+/// SUBSCRIBE with a Subscription Identifier.
+pub fn subscribe_as<'a>(
+    number: u16,
+    identifier: &'a [Property<'a>; 1],
+    subscriptions: &'a [Subscription<'a>],
+) -> Packet<'a> {
+    match subscribe(number, subscriptions) {
+        Packet::Subscribe(subscribe) => Packet::Subscribe(Subscribe {
+            properties: Properties::new(identifier),
+            ..subscribe
+        }),
+        other => other,
+    }
+}
+
+/// UNSUBSCRIBE from these filters.
+pub fn unsubscribe<'a>(number: u16, filters: &'a [TopicFilter<'a>]) -> Packet<'a> {
+    Packet::Unsubscribe(Unsubscribe {
+        packet_id: PacketId::new(number).expect("a packet identifier is not zero"),
+        properties: Properties::EMPTY,
+        filters: Filters::new(filters),
+    })
+}
+
+/// PUBLISH without anything special; identifier 0 for QoS 0.
+pub fn publishing<'a>(qos: QoS, number: u16, topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
+    Packet::Publish(crate::talk::publish(qos, number, topic, payload))
+}
+
+/// PUBLISH with DUP, as it is sent again.
+pub fn publishing_again<'a>(
+    qos: QoS,
+    number: u16,
+    topic: &'a str,
+    payload: &'a [u8],
+) -> Packet<'a> {
+    Packet::Publish(Publish {
+        dup: true,
+        ..crate::talk::publish(qos, number, topic, payload)
+    })
+}
+
+/// PUBLISH with RETAIN.
+pub fn retaining<'a>(qos: QoS, number: u16, topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
+    Packet::Publish(Publish {
+        retain: true,
+        ..crate::talk::publish(qos, number, topic, payload)
+    })
 }
 
 fn encoded(packet: &Packet<'_>, sender: Sender) -> Vec<u8> {
@@ -446,18 +505,22 @@ impl<A: Access> Hall<A> {
         self
     }
 
-    /// Why this connection ended, according to the events so far.
-    #[track_caller]
-    pub fn end_cause(&mut self, connection: u64) -> EndCause {
-        let found = self.events.iter().find_map(|event| match event {
+    /// Why this connection ended, according to the events so far; `None` if it has not.
+    pub fn end_of(&self, connection: u64) -> Option<EndCause> {
+        self.events.iter().find_map(|event| match event {
             BrokerEvent::Disconnected {
                 connection: id,
                 cause,
                 ..
             } if id.0 == connection => Some(*cause),
             _ => None,
-        });
-        match found {
+        })
+    }
+
+    /// As [`Hall::end_of`]; it has ended.
+    #[track_caller]
+    pub fn end_cause(&mut self, connection: u64) -> EndCause {
+        match self.end_of(connection) {
             Some(cause) => cause,
             None => self.fail(&format!("{connection} has not ended")),
         }

@@ -168,8 +168,13 @@ impl<A: Access> Broker<A> {
             Some(session) => session.write(len, now, encode),
             None => true,
         };
+        if !written {
+            // It is looked at again when the transport has taken something; before that, nothing
+            // would have changed.
+            return Ok(Step::Wait);
+        }
         self.make_ready(connection);
-        Ok(if written { Step::Done } else { Step::Wait })
+        Ok(Step::Done)
     }
 
     fn on_publish(
