@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     pub(crate) keep_alive: u16,
     /// CONNECT, while authentication goes on.
     pub(crate) connect: Option<Box<[u8]>>,
+    /// The largest packet that CONNECT allows, in bytes (MQTT-3.1.2-24).
+    pub(crate) maximum_packet_size: u32,
     /// CONNECT's Authentication Method.
     pub(crate) method: Option<Box<str>>,
     /// Whether CONNECT's Session Expiry Interval was above 0 (section 3.14.2.2.2).
@@ -91,6 +93,7 @@ impl Connection {
             last_received: now,
             keep_alive: 0,
             connect: None,
+            maximum_packet_size: u32::MAX,
             method: None,
             may_expire_later: false,
             ready: false,

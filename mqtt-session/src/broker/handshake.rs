@@ -28,6 +28,11 @@ impl<A: Access> Broker<A> {
         bytes: &[u8],
     ) -> Result<(), Violation> {
         let connect = raw.connect(From::Client)?;
+        if let Some(found) = self.connection(connection)
+            && let Some(maximum) = connect.properties.maximum_packet_size()
+        {
+            found.maximum_packet_size = maximum;
+        }
         let Some(method) = connect.properties.authentication_method() else {
             self.accept(connection, &connect, None);
             return Ok(());
@@ -67,12 +72,14 @@ impl<A: Access> Broker<A> {
             AuthStep::Continue(data) => {
                 let reason = ReasonCode::CONTINUE_AUTHENTICATION;
                 match auth_packet(reason, method, Some(&data)) {
-                    Some(packet) => {
-                        if let Some(found) = self.connection(connection) {
+                    Some(packet) => match self.connection(connection) {
+                        Some(found) if packet.len() <= found.maximum_packet_size as usize => {
                             found.say(&packet);
+                            self.make_ready(connection);
                         }
-                        self.make_ready(connection);
-                    }
+                        // What the client has to answer it does not take.
+                        _ => self.refuse(connection, ReasonCode::PACKET_TOO_LARGE),
+                    },
                     None => self.refuse(connection, ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR),
                 }
             }
@@ -101,7 +108,7 @@ impl<A: Access> Broker<A> {
         self.end(connection, EndCause::Refused(told), Farewell::Flush);
     }
 
-    /// Queues a CONNACK that refuses.
+    /// Queues a CONNACK that refuses, unless the client would not take it (MQTT-3.1.2-24).
     pub(crate) fn say_refusal(&mut self, connection: ConnectionId, reason: ReasonCode) {
         let connack = ConnAck {
             session_present: false,
@@ -111,6 +118,7 @@ impl<A: Access> Broker<A> {
         let mut bytes = [0; 8];
         if let Ok(len) = connack.encode(From::Server, &mut bytes)
             && let Some(found) = self.connection(connection)
+            && len <= found.maximum_packet_size as usize
         {
             found.say(bytes.get(..len).unwrap_or_default());
         }
@@ -142,10 +150,9 @@ impl<A: Access> Broker<A> {
             len.ok()
                 .filter(|len| *len <= limits.maximum_packet_size as usize)
         };
-        // A client that does not take its own acceptance can be told nothing (MQTT-3.1.2-24).
+        // A client that would not take its acceptance may still take the shorter refusal.
         let Some(len) = fits(true) else {
-            let cause = EndCause::Refused(ReasonCode::PACKET_TOO_LARGE);
-            return self.end(connection, cause, Farewell::Silence);
+            return self.refuse(connection, ReasonCode::PACKET_TOO_LARGE);
         };
         let (key, session_present) = self.find_session(client_id, connect.clean_start);
         let (now, aliases) = (self.now, self.config.topic_aliases);
