@@ -178,6 +178,22 @@ impl Exchanges {
             .wrapping_add(self.release.len())
     }
 
+    /// Starts over with empty tables, if no record is in use; whether that is so.
+    #[cfg(feature = "broker")]
+    pub(crate) fn forget_unused(&mut self) -> bool {
+        let unused = self.ids_in_use == 0
+            && self.unsettled() == 0
+            && [&self.prompt, &self.leaving, &self.ended, &self.reserved]
+                .iter()
+                .all(|queue| queue.is_empty())
+            && self.requests.len() == 0;
+        if unused {
+            self.slots.start_over();
+            self.arena = Arena::new();
+        }
+        unused
+    }
+
     /// Messages of QoS 1 and 2 that are not settled.
     pub(crate) fn unsettled(&self) -> usize {
         usize::from(self.open())

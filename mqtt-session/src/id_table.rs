@@ -165,6 +165,12 @@ pub(crate) fn for_each(entries: &mut [IdEntry], mut change: impl FnMut(&mut u16)
     }
 }
 
+/// Whether there is no identifier.
+#[cfg(feature = "broker")]
+pub(crate) fn is_empty(entries: &[IdEntry]) -> bool {
+    entries.iter().all(|entry| entry.id == 0)
+}
+
 /// Forgets every identifier.
 pub(crate) fn clear(entries: &mut [IdEntry]) {
     entries.fill(IdEntry::FREE);

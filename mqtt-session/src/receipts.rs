@@ -345,6 +345,20 @@ impl Receiver<'_> {
         true
     }
 
+    /// Remembers a new QoS 2 message before anything is done with it.
+    ///
+    /// # Errors
+    /// More are open than Receive Maximum allows, counting those of earlier connections.
+    #[cfg(feature = "broker")]
+    pub(crate) fn reserve(&mut self, publish: &Publish<'_>) -> Result<(), Violation> {
+        match publish.packet_id {
+            Some(id) if publish.qos == QoS::ExactlyOnce && !self.remember(id.value(), OWED) => {
+                Err(Violation::ReceiveMaximum)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// As [`Receiver::accept`], acknowledging with this reason: what is 0x80 or above refuses the
     /// message.
     #[cfg(feature = "broker")]
@@ -364,6 +378,7 @@ impl Receiver<'_> {
         if let Some(token) = token {
             // It was issued a moment ago, and whoever calls has chosen among the codes allowed.
             let _ = self.acknowledge(token, reason, &[], sender);
+            self.pump(sender);
         }
         Ok(())
     }

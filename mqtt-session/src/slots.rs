@@ -233,6 +233,13 @@ impl Slots {
         ticket
     }
 
+    /// No slot is in use, and the table is empty again.
+    #[cfg(feature = "broker")]
+    pub(crate) fn start_over(&mut self) {
+        self.free = NIL;
+        self.fresh = 0;
+    }
+
     /// Gives a slot back that is in no queue.
     #[inline]
     pub(crate) fn give_back(&mut self, records: &mut [Record], slot: u16) {

@@ -40,6 +40,8 @@ pub enum Violation {
     WrongAcknowledgement(PacketType),
     /// A refusing PUBREC after PUBREL, or PUBREL before PUBREC.
     OutOfOrder(PacketType),
+    /// A packet whose answer is larger than its sender takes, or than can be sent.
+    AnswerTooLarge(PacketType),
     /// SUBACK or UNSUBACK with another number of reason codes than filters.
     ReasonCodeCount(PacketType),
     /// Reason String or User Property though Request Problem Information was 0.
@@ -58,7 +60,7 @@ impl Violation {
     pub fn reason(&self) -> ReasonCode {
         match self {
             Self::Packet(error) => error.reason(),
-            Self::LargerThanBuffer => ReasonCode::PACKET_TOO_LARGE,
+            Self::LargerThanBuffer | Self::AnswerTooLarge(_) => ReasonCode::PACKET_TOO_LARGE,
             Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAlias(_) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::TopicAliasTooLong | Self::ClientIdentifierTooLong => ReasonCode::QUOTA_EXCEEDED,
@@ -123,6 +125,7 @@ impl Violation {
             Self::TopicAliasTooLong => "MQTT-3.3.2-10",
             Self::WrongAcknowledgement(_) => "MQTT-2.2.1-5",
             Self::OutOfOrder(_) => "section 4.3.3",
+            Self::AnswerTooLarge(_) => "MQTT-3.1.2-24",
             Self::ReasonCodeCount(PacketType::UnsubAck) => "MQTT-3.10.4-6",
             Self::ReasonCodeCount(_) => "MQTT-3.8.4-6",
             Self::ProblemInformation(_) => "MQTT-3.1.2-29",
@@ -181,6 +184,9 @@ impl Violation {
                 write!(f, "{packet} is the wrong answer for this packet identifier")
             }
             Self::OutOfOrder(packet) => write!(f, "{packet} out of order"),
+            Self::AnswerTooLarge(packet) => {
+                write!(f, "the answer to {packet} is too large to be sent")
+            }
             Self::ReasonCodeCount(packet) => {
                 write!(
                     f,

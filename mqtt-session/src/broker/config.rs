@@ -8,10 +8,12 @@ use mqtt_proto::QoS;
 pub enum Overflow {
     /// The message is dropped, and those that wait are kept.
     DropNewest,
-    /// Those that have waited longest and were never sent are dropped for it.
+    /// Those that have waited longest and were never sent are dropped for it: by a message at
+    /// QoS 0 only others at QoS 0.
     DropOldest,
     /// The message is dropped, and the client is disconnected with 0x97, Quota exceeded: it
-    /// learns of it. Without a connection, as [`Overflow::DropNewest`].
+    /// learns of it. As [`Overflow::DropNewest`] without a connection, and until a connection
+    /// that has found the queue full has made room in it.
     Disconnect,
 }
 

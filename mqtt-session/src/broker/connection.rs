@@ -20,6 +20,8 @@ pub(crate) enum Phase {
     Connected(SessionKey),
     /// The last bytes leave; then it is closed. Nothing is read any more.
     Flush,
+    /// The caller has yet to be told to close it: until then its number is in use.
+    Close,
 }
 
 impl Phase {
@@ -39,8 +41,13 @@ impl Phase {
                 | PingReq | Disconnect | Auth => true,
                 Connect | ConnAck | SubAck | UnsubAck | PingResp => false,
             },
-            Self::Flush => false,
+            Self::Flush | Self::Close => false,
         }
+    }
+
+    /// Whether it has ended, as far as its client is concerned.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Flush | Self::Close)
     }
 }
 
@@ -51,8 +58,8 @@ pub(crate) struct Connection {
     pub(crate) input: Vec<u8>,
     /// Looking at the input pays when it has this many bytes.
     pub(crate) wanted: usize,
-    /// Whole packets wait in the input for room to answer them.
-    pub(crate) waits: bool,
+    /// Whole packets wait in the input for room to answer them: so many bytes for the first.
+    pub(crate) waits: Option<usize>,
     /// Bytes that leave outside of a session: before there is one, or when it is gone.
     tail: Tail,
     /// Until when CONNECT has to be accepted, or the last bytes have to leave.
@@ -87,7 +94,7 @@ impl Connection {
             phase: Phase::AwaitConnect,
             input: Vec::new(),
             wanted: 0,
-            waits: false,
+            waits: None,
             tail: Tail::default(),
             deadline,
             last_received: now,
@@ -105,6 +112,13 @@ impl Connection {
             Phase::Connected(session) => Some(session),
             _ => None,
         }
+    }
+
+    /// Nothing that comes is looked at any more.
+    pub(crate) fn hear_no_more(&mut self) {
+        self.input = Vec::new();
+        self.waits = None;
+        self.connect = None;
     }
 
     /// Adds bytes that leave outside of a session.

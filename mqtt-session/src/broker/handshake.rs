@@ -154,6 +154,9 @@ impl<A: Access> Broker<A> {
         let Some(len) = fits(true) else {
             return self.refuse(connection, ReasonCode::PACKET_TOO_LARGE);
         };
+        if len > self.longest_answer() {
+            return self.refuse(connection, ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
+        }
         let (key, session_present) = self.find_session(client_id, connect.clean_start);
         let (now, aliases) = (self.now, self.config.topic_aliases);
         let will = connect.will.as_ref().and_then(|will| {

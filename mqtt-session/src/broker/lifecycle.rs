@@ -6,6 +6,7 @@ use super::session::FOR_EVER;
 use super::subscribers::SessionKey;
 use super::timers::Due;
 use super::{Access, Broker, BrokerEvent, EndCause};
+use crate::instant::Instant;
 use alloc::vec::Vec;
 use mqtt_proto::{Disconnect, Properties, ReasonCode, Sender as From, TopicFilter};
 
@@ -28,7 +29,7 @@ impl<A: Access> Broker<A> {
         let Some(found) = self.connections.get(&connection) else {
             return;
         };
-        if found.phase == Phase::Flush {
+        if found.phase.is_over() {
             // It has been told; only the transport was left.
             if farewell == Farewell::Gone {
                 self.forget(connection);
@@ -38,10 +39,7 @@ impl<A: Access> Broker<A> {
         let key = found.session();
         match farewell {
             Farewell::Gone => self.forget(connection),
-            Farewell::Silence => {
-                self.forget(connection);
-                self.closing.push_back(connection);
-            }
+            Farewell::Silence => self.close(connection),
             Farewell::Flush => self.flush(connection),
             Farewell::Say(reason) => {
                 if let Some(key) = key {
@@ -69,13 +67,35 @@ impl<A: Access> Broker<A> {
         self.timers.forget(Due::Connection(connection));
     }
 
+    /// Has the caller told to close a connection, of which nothing is left.
+    pub(crate) fn close(&mut self, connection: ConnectionId) {
+        self.timers.forget(Due::Connection(connection));
+        if let Some(found) = self.connections.get_mut(&connection) {
+            *found = Connection::new(found.last_received, Instant::NEVER);
+            found.phase = Phase::Close;
+            self.closing.push_back(connection);
+        }
+    }
+
+    /// The next connection that the caller is to close, and that it has not closed by itself:
+    /// then its number may have come back as another one's.
+    pub(crate) fn next_to_close(&mut self) -> Option<ConnectionId> {
+        while let Some(connection) = self.closing.pop_front() {
+            let found = self.connections.get(&connection);
+            if found.is_some_and(|found| found.phase == Phase::Close) {
+                self.connections.remove(&connection);
+                return Some(connection);
+            }
+        }
+        None
+    }
+
     /// Nothing is read any more; when the last bytes have left, it is closed.
     fn flush(&mut self, connection: ConnectionId) {
         let deadline = self.after(self.config.close_timeout);
         if let Some(found) = self.connections.get_mut(&connection) {
             found.phase = Phase::Flush;
-            found.input = Vec::new();
-            found.waits = false;
+            found.hear_no_more();
             found.deadline = deadline;
         }
         self.arm_connection(connection, deadline);
@@ -114,6 +134,10 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.detach(now);
+        self.tell_dropped(key);
+        let Some(session) = self.session(key) else {
+            return;
+        };
         if cause == EndCause::ClientDisconnect(ReasonCode::NORMAL_DISCONNECTION) {
             session.will = None;
         }
@@ -149,6 +173,7 @@ impl<A: Access> Broker<A> {
     pub(crate) fn end_session(&mut self, key: SessionKey) {
         let now = self.now;
         self.publish_will(key);
+        self.tell_dropped(key);
         let place = self.sessions.get_mut(key as usize);
         let Some(mut session) = place.and_then(Option::take) else {
             return;
@@ -173,6 +198,7 @@ impl<A: Access> Broker<A> {
             return;
         };
         let count = core::mem::take(&mut session.dropped);
+        session.tells = Instant::NEVER;
         if count > 0 {
             let client_id = session.client_id.clone();
             let event = BrokerEvent::Dropped { client_id, count };

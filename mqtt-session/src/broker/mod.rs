@@ -60,6 +60,9 @@ use tree::TopicTree;
 /// Unread bytes of one connection beyond which the caller should not read on.
 const READ_AHEAD: usize = 64 << 10;
 
+/// Bytes of an input buffer that are kept for the next packet.
+const KEPT_INPUT: usize = 4 << 10;
+
 /// An MQTT 5.0 server that does no I/O.
 ///
 /// The loop around it is the same for every runtime; `A` answers who may do what:
@@ -172,6 +175,7 @@ impl<A: Access> Broker<A> {
     pub fn closed(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         self.end(connection, EndCause::TransportClosed, Farewell::Gone);
+        self.end_overfull();
     }
 
     /// Bytes came in. All of them are taken; whole packets are processed at once, as long as
@@ -181,7 +185,7 @@ impl<A: Access> Broker<A> {
         let Some(found) = self.connections.get_mut(&connection) else {
             return;
         };
-        if found.phase == Phase::Flush || bytes.is_empty() {
+        if found.phase.is_over() || bytes.is_empty() {
             return;
         }
         found.last_received = self.now;
@@ -192,21 +196,23 @@ impl<A: Access> Broker<A> {
             input.extend_from_slice(bytes.get(used..).unwrap_or_default());
         } else {
             input.extend_from_slice(bytes);
-            if input.len() >= found.wanted && !found.waits {
+            if input.len() >= found.wanted && found.waits.is_none() {
                 let used = self.read(connection, &input);
                 input.drain(..used.min(input.len()));
             }
         }
         self.keep_input(connection, input);
+        self.end_overfull();
     }
 
-    /// Puts back what was not read, giving up memory that a large packet needed.
+    /// Puts back what was not read, giving up memory that a large packet needed: what many
+    /// connections keep while they are idle adds up.
     fn keep_input(&mut self, connection: ConnectionId, mut input: Vec<u8>) {
         if let Some(found) = self.connections.get_mut(&connection)
-            && found.phase != Phase::Flush
+            && !found.phase.is_over()
         {
-            if input.len() < READ_AHEAD && input.capacity() > 2 * READ_AHEAD {
-                input.shrink_to(READ_AHEAD);
+            if input.capacity() > KEPT_INPUT && input.len() < input.capacity() / 4 {
+                input.shrink_to(KEPT_INPUT);
             }
             found.input = input;
         }
@@ -217,7 +223,8 @@ impl<A: Access> Broker<A> {
     #[must_use]
     pub fn reads(&self, connection: ConnectionId) -> bool {
         self.connections.get(&connection).is_some_and(|found| {
-            found.phase != Phase::Flush && !(found.waits && found.input.len() >= READ_AHEAD)
+            let full = found.waits.is_some() && found.input.len() >= READ_AHEAD;
+            !full && !found.phase.is_over()
         })
     }
 
@@ -261,6 +268,7 @@ impl<A: Access> Broker<A> {
         };
         let kept = self.retain(&message);
         self.route(None, &message);
+        self.end_overfull();
         kept
     }
 
@@ -278,6 +286,7 @@ impl<A: Access> Broker<A> {
             .and_then(Connection::session);
         if allowed && accepted.is_some() {
             self.end(connection, EndCause::Ordered(reason), Farewell::Say(reason));
+            self.end_overfull();
         }
     }
 
@@ -290,6 +299,7 @@ impl<A: Access> Broker<A> {
         for connection in all {
             self.end(connection, EndCause::Ordered(reason), Farewell::Say(reason));
         }
+        self.end_overfull();
     }
 
     /// How much there is. The cost grows with the number of sessions.
@@ -317,16 +327,13 @@ impl<A: Access> Broker<A> {
     pub fn poll(&mut self, now: Instant) -> BrokerAction<'_> {
         self.advance(now);
         self.on_due();
+        self.end_overfull();
         let mut offered = None;
         loop {
-            while let Some(connection) = self.overfull.pop() {
-                let farewell = Farewell::Say(ReasonCode::QUOTA_EXCEEDED);
-                self.end(connection, EndCause::QueueFull, farewell);
-            }
             if let Some(event) = self.events.pop_front() {
                 return BrokerAction::Event(event);
             }
-            if let Some(connection) = self.closing.pop_front() {
+            if let Some(connection) = self.next_to_close() {
                 return BrokerAction::Close { connection };
             }
             let Some(connection) = self.ready.pop_front() else {
@@ -350,12 +357,14 @@ impl<A: Access> Broker<A> {
     fn serve(&mut self, connection: ConnectionId) -> Option<Offer> {
         let found = self.connections.get_mut(&connection)?;
         found.ready = false;
-        if found.waits {
-            found.waits = false;
+        if self.may_go_on(connection) {
+            let found = self.connections.get_mut(&connection)?;
+            found.waits = None;
             let mut input = core::mem::take(&mut found.input);
             let used = self.read(connection, &input);
             input.drain(..used.min(input.len()));
             self.keep_input(connection, input);
+            self.end_overfull();
         }
         let now = self.now;
         let found = self.connections.get_mut(&connection)?;
@@ -366,13 +375,13 @@ impl<A: Access> Broker<A> {
             return None;
         }
         if found.phase == Phase::Flush {
-            self.connections.remove(&connection);
-            self.closing.push_back(connection);
+            self.close(connection);
             return None;
         }
         let key = found.session()?;
         let session = session_mut(&mut self.sessions, key)?;
         session.pump(now);
+        session.relax();
         let offered = session.sender(now).offer()?;
         let deadline = session.stalled_since().map(|since| {
             let limit = self.config.send_timeout;
@@ -383,6 +392,31 @@ impl<A: Access> Broker<A> {
             self.arm_connection(connection, deadline);
         }
         Some(Offer::Session(key, offered))
+    }
+
+    /// Whether what waits in a connection's input has the room now that it waits for. Without
+    /// that it is not looked at: it may be large, and room may come byte by byte.
+    fn may_go_on(&mut self, connection: ConnectionId) -> bool {
+        let now = self.now;
+        let Some(found) = self.connections.get(&connection) else {
+            return false;
+        };
+        let (Some(needed), true) = (found.waits, found.has_said_all()) else {
+            return false;
+        };
+        let session = found.session();
+        session
+            .and_then(|key| self.session(key))
+            .is_none_or(|session| session.has_room(needed, now))
+    }
+
+    /// Ends connections whose queues were full. Not while a message is routed: their wills would
+    /// be routed within it.
+    pub(crate) fn end_overfull(&mut self) {
+        while let Some(connection) = self.overfull.pop() {
+            let farewell = Farewell::Say(ReasonCode::QUOTA_EXCEEDED);
+            self.end(connection, EndCause::QueueFull, farewell);
+        }
     }
 
     /// The bytes that were just offered.

@@ -9,6 +9,7 @@ use super::message::Message;
 use super::subscribers::{Granted, SessionKey};
 use super::{Access, Broker, EndCause};
 use crate::settle::Answer;
+use crate::transmit::RESERVE;
 use crate::violation::Violation;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,13 +19,16 @@ use mqtt_proto::{
     UnsubAck, Unsubscribe, frame,
 };
 
+/// PUBCOMP or PUBREL with a reason.
+const LONGEST_ACK: usize = 5;
+
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// It is done with.
     Done,
-    /// There is no room for its answer: nothing has changed, and it comes again.
-    Wait,
+    /// There is no room for its answer of so many bytes: nothing has changed, and it comes again.
+    Wait(usize),
 }
 
 impl<A: Access> Broker<A> {
@@ -40,7 +44,7 @@ impl<A: Access> Broker<A> {
                 return bytes.len();
             };
             let maximum = match found.phase {
-                Phase::Flush => return bytes.len(),
+                Phase::Flush | Phase::Close => return bytes.len(),
                 Phase::AwaitConnect => connects,
                 Phase::Authenticate | Phase::Connected(_) => at_most,
             };
@@ -61,10 +65,13 @@ impl<A: Access> Broker<A> {
                 Err(error) => Err(error.into()),
             };
             match step {
-                Ok((Step::Done, len)) => rest = rest.get(len..).unwrap_or_default(),
-                Ok((Step::Wait, _)) => {
+                Ok((Step::Done, len)) => {
+                    rest = rest.get(len..).unwrap_or_default();
+                    self.finish_packet(connection);
+                }
+                Ok((Step::Wait(room), _)) => {
                     if let Some(found) = self.connection(connection) {
-                        found.waits = true;
+                        found.waits = Some(room);
                     }
                     break;
                 }
@@ -75,6 +82,19 @@ impl<A: Access> Broker<A> {
             }
         }
         bytes.len().saturating_sub(rest.len())
+    }
+
+    /// What a packet has caused is done before the next one is looked at: it makes no difference
+    /// whether both came at once.
+    fn finish_packet(&mut self, connection: ConnectionId) {
+        self.end_overfull();
+        let now = self.now;
+        let key = self
+            .connection(connection)
+            .and_then(|found| found.session());
+        if let Some(session) = key.and_then(|key| self.session(key)) {
+            session.write_what_may_leave(now);
+        }
     }
 
     /// A client broke the protocol: it is told so, and its connection ends (MQTT-4.13.1-1).
@@ -116,6 +136,10 @@ impl<A: Access> Broker<A> {
             return Err(Violation::Unexpected(raw.packet_type()));
         }
         let Phase::Connected(key) = phase else {
+            // A client that does not take what it was told gets no more to take.
+            if !found.has_said_all() && raw.packet_type() == PacketType::Auth {
+                return Ok(Step::Wait(0));
+            }
             match raw.packet_type() {
                 PacketType::Connect => self.on_connect(connection, raw, bytes)?,
                 PacketType::Auth => self.on_early_auth(connection, raw)?,
@@ -171,10 +195,36 @@ impl<A: Access> Broker<A> {
         if !written {
             // It is looked at again when the transport has taken something; before that, nothing
             // would have changed.
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(len));
         }
         self.make_ready(connection);
         Ok(Step::Done)
+    }
+
+    /// The longest answer that ever finds room.
+    pub(crate) fn longest_answer(&self) -> usize {
+        self.config.transmit.saturating_sub(RESERVE)
+    }
+
+    /// Whether there is room for an answer of `len` bytes that nothing may come between.
+    ///
+    /// # Errors
+    /// An answer that the client would not take (MQTT-3.1.2-24), or that never finds room: what
+    /// cannot be answered is not done either.
+    fn has_room_for_answer(
+        &mut self,
+        key: SessionKey,
+        packet: PacketType,
+        len: usize,
+    ) -> Result<bool, Violation> {
+        let (now, longest) = (self.now, self.longest_answer());
+        match self.session(key) {
+            Some(session) if len > session.maximum_packet_size().min(longest) => {
+                Err(Violation::AnswerTooLarge(packet))
+            }
+            Some(session) => Ok(session.has_room(len, now)),
+            None => Ok(true),
+        }
     }
 
     fn on_publish(
@@ -198,6 +248,8 @@ impl<A: Access> Broker<A> {
         let known = receiver.admit(publish)?;
         let mut reason = ReasonCode::SUCCESS;
         if !known.seen {
+            // Before it is routed: what cannot be remembered would be routed again.
+            receiver.reserve(publish)?;
             // An alias was admitted, so it stands for a topic.
             let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
                 (None, Some(alias)) => session.alias(alias).map(Into::into),
@@ -268,16 +320,16 @@ impl<A: Access> Broker<A> {
         let (mut sender, mut receiver) = session.halves(now);
         if packet == PacketType::PubRel {
             if !receiver.make_room_for_release(&mut sender) {
-                return Ok(Step::Wait);
+                return Ok(Step::Wait(LONGEST_ACK));
             }
             receiver.released(id, &mut sender)?;
         } else {
             match sender.acknowledged(packet, id, ack.reason)? {
                 Answer::Settled(ticket, _) => session.settled(ticket),
-                Answer::NoRoom => return Ok(Step::Wait),
+                Answer::NoRoom => return Ok(Step::Wait(LONGEST_ACK)),
                 Answer::Unknown => {
                     if !receiver.make_room_for_release(&mut sender) {
-                        return Ok(Step::Wait);
+                        return Ok(Step::Wait(LONGEST_ACK));
                     }
                     receiver.unknown_pubrec(id, &mut sender);
                 }
@@ -294,17 +346,13 @@ impl<A: Access> Broker<A> {
         key: SessionKey,
         subscribe: &Subscribe<'_>,
     ) -> Result<Step, Violation> {
-        let now = self.now;
         let blank = alloc::vec![ReasonCode::GRANTED_QOS_0; subscribe.subscriptions.len()];
         let Ok(len) = suback(subscribe, &blank).encoded_len() else {
-            return Err(Violation::LargerThanBuffer);
+            return Err(Violation::AnswerTooLarge(PacketType::Subscribe));
         };
         // Room first: the subscriptions and their answer are one.
-        if self
-            .session(key)
-            .is_some_and(|session| !session.has_room(len, now))
-        {
-            return Ok(Step::Wait);
+        if !self.has_room_for_answer(key, PacketType::Subscribe, len)? {
+            return Ok(Step::Wait(len));
         }
         let id = subscribe
             .properties
@@ -386,16 +434,12 @@ impl<A: Access> Broker<A> {
         key: SessionKey,
         unsubscribe: &Unsubscribe<'_>,
     ) -> Result<Step, Violation> {
-        let now = self.now;
         let mut reasons = alloc::vec![ReasonCode::SUCCESS; unsubscribe.filters.len()];
         let Ok(len) = unsuback(unsubscribe, &reasons).encoded_len() else {
-            return Err(Violation::LargerThanBuffer);
+            return Err(Violation::AnswerTooLarge(PacketType::Unsubscribe));
         };
-        if self
-            .session(key)
-            .is_some_and(|session| !session.has_room(len, now))
-        {
-            return Ok(Step::Wait);
+        if !self.has_room_for_answer(key, PacketType::Unsubscribe, len)? {
+            return Ok(Step::Wait(len));
         }
         for (filter, reason) in unsubscribe.filters.iter().zip(&mut reasons) {
             let held = self
@@ -460,7 +504,7 @@ impl<A: Access> Broker<A> {
             .session(key)
             .is_none_or(|session| session.stalled_since().is_none());
         if !idle {
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(self.longest_answer()));
         }
         let data = auth.properties.authentication_data();
         let answer = match self.access.authenticate(connection, method, data) {

@@ -103,12 +103,13 @@ impl<A: Access> Broker<A> {
             return;
         };
         let outcome = session.take(publish, group, overflow, now);
-        let connection = session.connection;
-        if outcome == Outcome::Taken && publish.expiry.is_some() {
+        let (connection, given) = (session.connection, session.given);
+        if publish.expiry.is_some() || session.dropped > 0 {
             self.arm_session(key);
         }
         if let Some(connection) = connection {
-            if outcome == Outcome::Dropped && overflow == Overflow::Disconnect {
+            // Who finds the queue full gets time to empty it: else nobody ever would.
+            if outcome == Outcome::Dropped && given && overflow == Overflow::Disconnect {
                 // Not here: its will would be routed while this message is.
                 self.overfull.push(connection);
             }
@@ -142,12 +143,12 @@ impl<A: Access> Broker<A> {
             expires |= message.expiry.is_some();
             full |= session.take(&publish, None, overflow, now) == Outcome::Dropped;
         });
-        let connection = session.connection;
-        if expires {
+        let (connection, given) = (session.connection, session.given);
+        if expires || session.dropped > 0 {
             self.arm_session(key);
         }
         if let Some(connection) = connection {
-            if full && overflow == Overflow::Disconnect {
+            if full && given && overflow == Overflow::Disconnect {
                 self.overfull.push(connection);
             }
             self.make_ready(connection);

@@ -19,7 +19,14 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 use mqtt_proto::{QoS, Sender as From};
+
+/// How long messages that are dropped are counted before the program is told.
+const TELL_DROPPED: Duration = Duration::from_secs(1);
+
+/// Bytes for messages that are kept though nothing waits.
+const KEPT_ARENA: usize = 64 << 10;
 
 /// Session Expiry Interval of a session that never ends.
 pub(crate) const FOR_EVER: u32 = u32::MAX;
@@ -46,6 +53,10 @@ pub(crate) struct Session {
     shared: BTreeMap<u64, Arc<str>>,
     /// Messages dropped that the program has not been told of.
     pub(crate) dropped: u64,
+    /// When it is told at the latest.
+    pub(crate) tells: Instant,
+    /// Whether the present connection was given a message.
+    pub(crate) given: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +105,8 @@ impl Session {
             will: None,
             shared: BTreeMap::new(),
             dropped: 0,
+            tells: Instant::NEVER,
+            given: false,
         }
     }
 
@@ -146,6 +159,7 @@ impl Session {
     ) {
         self.connection = Some(connection);
         self.ends = Instant::NEVER;
+        self.given = false;
         self.intake = intake;
         let (outbound, inbound) = self.store.split();
         inbound.clear_aliases();
@@ -166,6 +180,20 @@ impl Session {
         sender.cut(true);
         receiver.cut();
         self.settle(now);
+        // What only a connection needs is not kept for one that may never come.
+        self.store.release_connection();
+        if self.out.exchanges.forget_unused() {
+            self.store.release_outbound();
+        } else if self.out.exchanges.arena.live() < self.store.arena_len() / 2 {
+            self.store.pack(&mut self.out.exchanges.arena);
+        }
+    }
+
+    /// Gives memory back that a full queue needed and an empty one does not.
+    pub(crate) fn relax(&mut self) {
+        if self.out.exchanges.arena.live() == 0 && self.store.arena_len() > KEPT_ARENA {
+            self.store.pack(&mut self.out.exchanges.arena);
+        }
     }
 
     /// Writes a packet that may not be split from what it answers; false when there is no room.
@@ -207,6 +235,13 @@ impl Session {
             receiver.pump(&mut sender);
             sender.pump();
             self.settle(now);
+        }
+    }
+
+    /// Writes what may leave now, where nothing waits for room already.
+    pub(crate) fn write_what_may_leave(&mut self, now: Instant) {
+        if self.connection.is_some() && !self.out.line.blocked {
+            self.pump(now);
         }
     }
 
@@ -255,16 +290,21 @@ impl Session {
                     if let Some(group) = group.filter(|_| message.qos != QoS::AtMostOnce) {
                         self.shared.insert(ticket.number(), group);
                     }
+                    self.given = true;
+                    self.write_what_may_leave(now);
                     return Outcome::Taken;
                 }
                 Err(RequestError::TooMany | RequestError::NoRoom) => {
-                    let oldest = overflow == Overflow::DropOldest
-                        && message.qos != QoS::AtMostOnce
-                        && self.drop_oldest(now);
-                    self.dropped = self.dropped.saturating_add(1);
+                    let oldest =
+                        overflow == Overflow::DropOldest && self.drop_oldest(message.qos, now);
+                    self.note_dropped(now);
                     if !oldest {
                         return Outcome::Dropped;
                     }
+                }
+                Err(RequestError::LargerThanStore) => {
+                    self.note_dropped(now);
+                    return Outcome::Passed;
                 }
                 // Too large for the client: as if it had been sent (MQTT-3.1.2-25).
                 Err(_) => return Outcome::Passed,
@@ -272,13 +312,17 @@ impl Session {
         }
     }
 
-    /// Drops the message that has waited longest; false when none waits.
-    fn drop_oldest(&mut self, now: Instant) -> bool {
-        let mut sender = self.sender(now);
-        let Some(ticket) = sender.oldest_unsent() else {
-            return false;
-        };
-        let dropped = sender.abandon(ticket);
+    /// A message was dropped: the program is told, but not of each.
+    fn note_dropped(&mut self, now: Instant) {
+        if self.dropped == 0 {
+            self.tells = now.after(TELL_DROPPED);
+        }
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Drops the message that has waited longest for one of this QoS; false when there is none.
+    fn drop_oldest(&mut self, qos: QoS, now: Instant) -> bool {
+        let dropped = self.sender(now).drop_oldest(qos);
         self.settle(now);
         dropped
     }
@@ -286,7 +330,8 @@ impl Session {
     /// When something is due without a connection or besides it.
     pub(crate) fn deadline(&self) -> Instant {
         let will = self.will.as_ref().map_or(Instant::NEVER, |will| will.due);
-        self.ends.min(will).min(self.out.exchanges.next_expiry)
+        let expiry = self.out.exchanges.next_expiry;
+        self.ends.min(will).min(expiry).min(self.tells)
     }
 
     /// Drops what has expired.

@@ -2,11 +2,12 @@
 //! bytes to where they leave without the session, and to look at what waits.
 
 use crate::Instant;
-use crate::event::Ticket;
+use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
 use crate::sender::Sender;
 use crate::slots::{Flags, Queue, Stage};
 use alloc::vec::Vec;
+use mqtt_proto::QoS;
 
 impl Sender<'_> {
     /// Takes out what is queued for the transport and was not taken yet; it counts as sent from
@@ -22,10 +23,29 @@ impl Sender<'_> {
         offered
     }
 
-    /// The message that has waited longest and was never sent.
-    pub(crate) fn oldest_unsent(&mut self) -> Option<Ticket> {
-        let slot = self.out.exchanges.queued.first()?;
-        self.record(slot).map(|record| Ticket(record.ticket))
+    /// Drops the message that has waited longest and was never sent, for one of this QoS: one at
+    /// QoS 0 takes the place of no other. False when there is none.
+    pub(crate) fn drop_oldest(&mut self, qos: QoS) -> bool {
+        let prompt = self.out.exchanges.prompt.first();
+        let queued = self.out.exchanges.queued.first();
+        let queued = queued.filter(|_| qos != QoS::AtMostOnce);
+        let oldest = [prompt, queued]
+            .into_iter()
+            .flatten()
+            .filter_map(|slot| Some((self.record(slot)?.ticket, slot)))
+            .min();
+        let Some((_, slot)) = oldest else {
+            return false;
+        };
+        let records = self.store.records();
+        let exchanges = &mut self.out.exchanges;
+        if Some(slot) == prompt {
+            exchanges.prompt.pop_front(records);
+        } else {
+            exchanges.queued.pop_front(records);
+        }
+        self.give_up(slot, GiveUp::Abandoned);
+        true
     }
 
     /// Visits every message without a connection that may still be given to someone else: QoS 1

@@ -108,12 +108,11 @@ impl<A: Access> Broker<A> {
             }
             Phase::Flush => {
                 if deadline <= now {
-                    self.connections.remove(&connection);
-                    self.closing.push_back(connection);
-                    return;
+                    return self.close(connection);
                 }
                 deadline
             }
+            Phase::Close => Instant::NEVER,
             Phase::Connected(key) => {
                 let limit = self.config.send_timeout;
                 let stalled = self
@@ -139,6 +138,12 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.expire(now);
+        if session.tells <= now {
+            self.tell_dropped(key);
+        }
+        let Some(session) = self.session(key) else {
+            return;
+        };
         if session.ends <= now {
             return self.end_session(key);
         }

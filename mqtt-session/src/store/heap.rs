@@ -115,6 +115,44 @@ impl Heap {
     }
 }
 
+/// Giving memory back, for one of many sessions of which most are idle.
+#[cfg(feature = "broker")]
+impl Heap {
+    /// The connection is over: what is kept for one is let go of.
+    pub(crate) fn release_connection(&mut self) {
+        self.outbound.transmit = Vec::new();
+        self.outbound.aliases = Vec::new();
+        let inbound = &mut self.inbound;
+        inbound.aliases = Vec::new();
+        if id_table::is_empty(&inbound.received) {
+            inbound.received = Vec::new();
+            inbound.acks = Vec::new();
+            inbound.releases = Vec::new();
+        }
+    }
+
+    /// No record is in use, and the arena is empty.
+    pub(crate) fn release_outbound(&mut self) {
+        self.outbound.records = Vec::new();
+        self.outbound.ids = Vec::new();
+        self.outbound.arena = Vec::new();
+    }
+
+    /// How long the arena is at present.
+    pub(crate) fn arena_len(&self) -> usize {
+        self.outbound.arena.len()
+    }
+
+    /// Makes the arena as short as it can be.
+    pub(crate) fn pack(&mut self, arena: &mut crate::arena::Arena) {
+        let outbound = &mut self.outbound;
+        arena.pack(&mut outbound.arena, &mut outbound.records);
+        // Without gaps, what is alive is all there is.
+        outbound.arena.truncate(arena.live());
+        outbound.arena.shrink_to_fit();
+    }
+}
+
 impl sealed::Sealed for Heap {}
 
 impl Store for Heap {
