@@ -333,7 +333,7 @@ impl Access for OneStep {
     }
 }
 
-// broker: MQTT-2.1.3-1, MQTT-2.2.2-1
+// broker: MQTT-2.1.3-1, MQTT-2.2.2-1, MQTT-2.2.1-2, MQTT-3.3.2-1
 #[test]
 fn packets_are_sent_with_the_flags_of_their_kind_and_an_empty_list_as_zero() {
     let mut hall = Hall::new(Broker::with_access(BrokerConfig::default(), OneStep));
