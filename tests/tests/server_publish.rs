@@ -104,12 +104,12 @@ fn suback_and_unsuback_repeat_the_identifier_of_their_request() {
     let mut hall = hall();
     hall.joins(1, &hello("c"));
     let filters = [TopicFilter::new("t").unwrap()];
-    for id in [1, 2, 255, 256, 0x7fff, 0x8000, 0xffff, 1] {
+    for (own, id) in (1..).zip([1, 2, 255, 256, 0x7fff, 0x8000, 0xffff, 1]) {
         hall.says(1, subscribe(id, &[filter("t", Q1)]));
         hall.hears(1, suback(id, &[ReasonCode::GRANTED_QOS_1]));
         // The same number is in use for something else on either side.
         hall.publishes(1, Q1, id, "t", b"")
-            .gets(1, Q1, 1, "t", b"")
+            .gets(1, Q1, own, "t", b"")
             .hears(1, puback(id));
         hall.says(
             1,
@@ -120,7 +120,7 @@ fn suback_and_unsuback_repeat_the_identifier_of_their_request() {
             }),
         );
         hall.hears(1, unsuback(id, &[ReasonCode::SUCCESS]));
-        hall.says(1, puback(1)).hears_nothing(1);
+        hall.says(1, puback(own)).hears_nothing(1);
     }
 }
 
