@@ -29,6 +29,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many actions in a row may come without anything new coming in.
 const MOST_ACTIONS: usize = 100_000;
 
+/// Characters of a line of history.
+const LONGEST_LINE: usize = 300;
+
 /// A broker, its time, and the far ends of its connections.
 pub struct Hall<A = AllowAll> {
     /// The broker itself, for what has no word here.
@@ -212,7 +215,11 @@ impl<A: Access> Hall<A> {
         }
     }
 
-    fn note(&mut self, line: String) {
+    fn note(&mut self, mut line: String) {
+        if let Some((at, _)) = line.char_indices().nth(LONGEST_LINE) {
+            line.truncate(at);
+            line.push_str(" …");
+        }
         let millis = self.now.as_micros() / 1_000;
         self.history.push(format!("{millis:>9}  {line}"));
     }
@@ -430,6 +437,44 @@ impl<A: Access> Hall<A> {
     ) -> &mut Self {
         let publish = crate::talk::publish(qos, number, topic, payload);
         self.hears(connection, Packet::Publish(publish))
+    }
+
+    /// As [`Hall::subscribes`], where messages may come before and after SUBACK: they are left to
+    /// be heard.
+    #[track_caller]
+    pub fn subscribes_hearing(&mut self, connection: u64, topics: &str, qos: QoS) -> &mut Self {
+        self.says(connection, subscribe(1, &[filter(topics, qos)]));
+        let taken = self.take_out(connection, |packet| matches!(packet, Packet::SubAck(_)));
+        assert_eq!(taken, 1, "{}", self.history.join("\n"));
+        self
+    }
+
+    /// Takes PUBACK, PUBREC and PUBCOMP out of what a client has heard; how many there were.
+    #[track_caller]
+    pub fn take_acks(&mut self, connection: u64) -> usize {
+        self.take_out(connection, |packet| {
+            matches!(
+                packet,
+                Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_)
+            )
+        })
+    }
+
+    /// Takes such packets out of what a client has heard; how many there were.
+    #[track_caller]
+    fn take_out(&mut self, connection: u64, is_such: impl Fn(&Packet<'_>) -> bool) -> usize {
+        let mut kept = Vec::new();
+        let mut count = 0;
+        while let Some(bytes) = self.next(connection) {
+            match Packet::decode(&bytes, Sender::Server) {
+                Ok(packet) if is_such(&packet) => count += 1,
+                _ => kept.extend(bytes),
+            }
+        }
+        let end = self.end(connection);
+        kept.append(&mut end.heard);
+        end.heard = kept;
+        count
     }
 
     /// A transport is cut.

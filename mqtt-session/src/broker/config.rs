@@ -60,8 +60,8 @@ pub struct BrokerConfig {
     /// How many topic aliases the broker sets up for a client that allows them; at most 128. 16
     /// by default.
     pub topic_aliases: u16,
-    /// The levels of the deepest filter that may be subscribed to, and of the deepest topic a
-    /// message is retained for. 128 by default.
+    /// The levels of the deepest filter that may be subscribed to, without `$share/` and the name
+    /// of a share, and of the deepest topic a message is retained for. 128 by default.
     pub maximum_levels: usize,
     /// Sessions, connected or kept. 100,000 by default.
     pub sessions: usize,

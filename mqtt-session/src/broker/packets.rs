@@ -401,7 +401,7 @@ impl<A: Access> Broker<A> {
         };
         let held = session.subscriptions.contains(filter.as_str());
         if !held && session.subscriptions.len() >= self.config.subscriptions
-            || filter.as_str().split('/').count() > self.config.maximum_levels
+            || filter.unshared().as_str().split('/').count() > self.config.maximum_levels
         {
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }
