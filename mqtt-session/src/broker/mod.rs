@@ -26,6 +26,11 @@ mod access;
 mod config;
 mod connection;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
+#[cfg(test)]
+mod fuzz_test;
 mod handshake;
 mod lifecycle;
 mod message;

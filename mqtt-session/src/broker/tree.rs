@@ -195,8 +195,9 @@ impl<V: Fruit> TopicTree<V> {
     }
 
     /// Nodes in use, the root not counted.
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    #[cfg(any(test, feature = "fuzzing"))]
+    #[allow(clippy::arithmetic_side_effects, reason = "for tests")]
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len() - self.free.len() - 1
     }
 }
