@@ -29,18 +29,6 @@ const BROKER_EXCUSED: &[NotYet] = &[];
 
 /// Statements that bind a server and whose tests of the broker are not written.
 const BROKER_UNWRITTEN: &[NotYet] = &[
-    unwritten("MQTT-3.1.2-24"),
-    unwritten("MQTT-3.1.2-25"),
-    unwritten("MQTT-3.1.2-26"),
-    unwritten("MQTT-3.1.2-27"),
-    unwritten("MQTT-3.2.2-9"),
-    unwritten("MQTT-3.2.2-10"),
-    unwritten("MQTT-3.3.2-7"),
-    unwritten("MQTT-3.3.2-8"),
-    unwritten("MQTT-3.3.2-11"),
-    unwritten("MQTT-3.3.2-12"),
-    unwritten("MQTT-3.3.4-9"),
-    unwritten("MQTT-3.3.4-10"),
     unwritten("MQTT-3.15.1-1"),
     unwritten("MQTT-3.15.2-1"),
     unwritten("MQTT-3.15.2-2"),
