@@ -27,6 +27,11 @@
 //! - A slow reader holds up nothing: each stream has its own bounded buffer.
 //! - [`Client::close`] returns by its deadline, and says what was left.
 //!
+//! # Without a server
+//!
+//! [`Broker`] is one, in the same program and in one line: see the module [`broker`]. It is a
+//! feature, on by default.
+//!
 //! # Errors
 //!
 //! [`ConnectError`], [`PublishError`], [`DeliveryError`] (of a token) and [`SubscribeError`] say
@@ -34,6 +39,8 @@
 //! server's or the application's doing.
 
 mod address;
+#[cfg(feature = "broker")]
+pub mod broker;
 mod client;
 mod dialer;
 mod error;
@@ -52,6 +59,8 @@ pub mod transport;
 mod worker;
 
 pub use address::{Address, AddressError};
+#[cfg(feature = "broker")]
+pub use broker::Broker;
 pub use client::Client;
 pub use error::{
     AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,

@@ -9,25 +9,25 @@ use bytes::Bytes;
 use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
 use std::time::Duration;
 
-/// A message to be published, made by [`Client::publish`]. Nothing happens before
-/// [`send`](Publication::send).
+/// A message to be published, made by [`Client::publish`] or by a broker's `publish`. Nothing
+/// happens before [`send`](Publication::send).
 #[derive(Debug)]
 #[must_use = "a message leaves with `send`"]
-pub struct Publication<'a> {
-    client: &'a Client,
-    topic: &'a str,
+pub struct Publication<'a, To = Client> {
+    pub(crate) to: &'a To,
+    pub(crate) topic: &'a str,
     payload: Bytes,
     qos: QoS,
     retain: bool,
     expiry: Option<u32>,
     properties: Vec<Property<'a>>,
-    response_topic: Result<(), TopicError>,
+    pub(crate) response_topic: Result<(), TopicError>,
 }
 
-impl<'a> Publication<'a> {
-    pub(crate) fn new(client: &'a Client, topic: &'a str, payload: Bytes) -> Self {
+impl<'a, To> Publication<'a, To> {
+    pub(crate) fn new(to: &'a To, topic: &'a str, payload: Bytes) -> Self {
         Self {
-            client,
+            to,
             topic,
             payload,
             qos: QoS::AtMostOnce,
@@ -93,6 +93,20 @@ impl<'a> Publication<'a> {
         self
     }
 
+    /// What the machine is handed, its topic checked.
+    pub(crate) fn publish<'b>(&'b self, topic: TopicName<'b>) -> Publish<'b> {
+        let publish = Publish::new(topic, &self.payload)
+            .qos(self.qos)
+            .retain(self.retain)
+            .properties(&self.properties);
+        match self.expiry {
+            Some(seconds) => publish.message_expiry_interval(seconds),
+            None => publish,
+        }
+    }
+}
+
+impl Publication<'_> {
     /// Hands the message over. When this returns it is in the queue, and leaves as soon as there
     /// is a connection and the server lets it; what becomes of it is told by the token.
     ///
@@ -103,15 +117,8 @@ impl<'a> Publication<'a> {
     pub fn send(self) -> Result<Token, PublishError> {
         self.response_topic.map_err(PublishError::ResponseTopic)?;
         let topic = TopicName::new(self.topic).map_err(PublishError::Topic)?;
-        let mut publish = Publish::new(topic, &self.payload)
-            .qos(self.qos)
-            .retain(self.retain)
-            .properties(&self.properties);
-        if let Some(seconds) = self.expiry {
-            publish = publish.message_expiry_interval(seconds);
-        }
-        self.client.shared().publish(&Request {
-            publish,
+        self.to.shared().publish(&Request {
+            publish: self.publish(topic),
             payload: &self.payload,
             qos: self.qos,
             size: self.topic.len() + self.payload.len(),

@@ -1,6 +1,7 @@
 //! Who may do what: the questions a broker asks the program it runs in.
 
 use super::event::ConnectionId;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use mqtt_proto::{QoS, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
 
@@ -122,3 +123,42 @@ pub trait Access {
 pub struct AllowAll;
 
 impl Access for AllowAll {}
+
+/// So that one can be chosen at run time.
+impl<A: Access + ?Sized> Access for Box<A> {
+    fn login(&mut self, login: &Login<'_>) -> Result<(), ReasonCode> {
+        (**self).login(login)
+    }
+
+    fn publish(
+        &mut self,
+        who: &Identity<'_>,
+        topic: TopicName<'_>,
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), ReasonCode> {
+        (**self).publish(who, topic, qos, retain)
+    }
+
+    fn subscribe(
+        &mut self,
+        who: &Identity<'_>,
+        filter: TopicFilter<'_>,
+        options: SubscriptionOptions,
+    ) -> Result<QoS, ReasonCode> {
+        (**self).subscribe(who, filter, options)
+    }
+
+    fn authenticate(
+        &mut self,
+        connection: ConnectionId,
+        method: &str,
+        data: Option<&[u8]>,
+    ) -> AuthStep {
+        (**self).authenticate(connection, method, data)
+    }
+
+    fn ended(&mut self, connection: ConnectionId) {
+        (**self).ended(connection);
+    }
+}
