@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Whether it succeeded, and what it wrote to its standard output and error.
 #[track_caller]
-fn quickstart(address: &str) -> (bool, String, String) {
+fn quickstart(address: Option<&str>) -> (bool, String, String) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = [
         "run",
@@ -26,7 +26,7 @@ fn quickstart(address: &str) -> (bool, String, String) {
     let command = command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(arguments)
-        .arg(address);
+        .args(address);
     let mut process = Process::spawn(command).unwrap();
     let status = process.finish(LIMIT).unwrap().expect("an end");
     (
@@ -36,14 +36,9 @@ fn quickstart(address: &str) -> (bool, String, String) {
     )
 }
 
-#[test]
-fn it_shows_the_main_job_and_succeeds() {
-    let Some(mosquitto) = require_broker() else {
-        return;
-    };
-    let broker = mosquitto.start(Config::default());
-    let (succeeded, output, errors) = quickstart(&broker.url());
-    assert!(succeeded, "{output}\n{errors}");
+/// What the tour has to show, whichever broker it talks to.
+#[track_caller]
+fn check_tour(output: &str) {
     for step in [
         "connected",
         "subscribed",
@@ -69,6 +64,34 @@ fn it_shows_the_main_job_and_succeeds() {
 }
 
 #[test]
+fn without_an_address_it_needs_nothing_but_itself() {
+    let (succeeded, output, errors) = quickstart(None);
+    assert!(succeeded, "{output}\n{errors}");
+    let first = output.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("MQTT 5.0 at mqtt://127.0.0.1:"),
+        "{output}"
+    );
+    assert!(first.ends_with("a broker inside this program"), "{output}");
+    assert!(output.contains("user guest"), "{output}");
+    check_tour(&output);
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn it_shows_the_main_job_and_succeeds() {
+    let Some(mosquitto) = require_broker() else {
+        return;
+    };
+    let broker = mosquitto.start(Config::default());
+    let (succeeded, output, errors) = quickstart(Some(&broker.url()));
+    assert!(succeeded, "{output}\n{errors}");
+    let first = output.lines().next().unwrap_or_default();
+    assert_eq!(first, format!("MQTT 5.0 at {}", broker.url()));
+    check_tour(&output);
+}
+
+#[test]
 fn it_uses_the_user_and_password_of_the_address() {
     let Some(mosquitto) = require_broker() else {
         return;
@@ -77,13 +100,14 @@ fn it_uses_the_user_and_password_of_the_address() {
         users: &[("ann", "secret")],
         ..Config::default()
     });
-    let (succeeded, _, errors) = quickstart(&broker.url());
+    let (succeeded, _, errors) = quickstart(Some(&broker.url()));
     assert!(!succeeded);
     assert!(
         errors.contains("not authorized") && errors.contains("user"),
         "{errors}"
     );
-    let (succeeded, output, errors) = quickstart(&broker.url().replace("//", "//ann:secret@"));
+    let (succeeded, output, errors) =
+        quickstart(Some(&broker.url().replace("//", "//ann:secret@")));
     assert!(succeeded, "{output}\n{errors}");
 }
 
@@ -93,11 +117,11 @@ fn without_a_broker_it_says_what_to_do() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let (succeeded, _, errors) = quickstart(&format!("mqtt://{address}"));
+    let (succeeded, _, errors) = quickstart(Some(&format!("mqtt://{address}")));
     assert!(!succeeded);
     assert!(errors.contains("nothing listens"), "{errors}");
     assert!(errors.contains("mosquitto -p 1883"), "{errors}");
-    let (succeeded, _, errors) = quickstart("not an address");
+    let (succeeded, _, errors) = quickstart(Some("not an address"));
     assert!(!succeeded);
     assert!(errors.contains("must begin with mqtt://"), "{errors}");
 }

@@ -1,11 +1,14 @@
 //! A tour: connect, subscribe, publish at QoS 0, 1 and 2, lose the connection in mid-message,
 //! resume, and see that the message arrived exactly once.
 //!
-//! `cargo run --example quickstart [mqtt://user:password@host:port]`
+//! `cargo run --example quickstart` starts a broker of its own for that, and
+//! `cargo run --example quickstart mqtt://user:password@host:port` talks to another one.
 
+use mqtt_std::broker::{Access, Broker, BrokerOptions, Login};
 use mqtt_std::transport::{Source, Stream, Tcp};
 use mqtt_std::{
-    Address, Cause, Client, ConnectError, Options, QoS, State, States, Subscription, Token, Will,
+    Address, Cause, Client, ConnectError, Options, QoS, ReasonCode, State, States, Subscription,
+    Token, Will,
 };
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -16,15 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-const DEFAULT: &str = "mqtt://127.0.0.1:1883";
+/// Who the tour is, where the address does not say.
+const GUEST: &str = "guest";
 /// Nothing here takes longer on a healthy network.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let url = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| DEFAULT.to_owned());
-    match run(&url) {
+    let result = match std::env::args().nth(1) {
+        Some(url) => run(&url, ""),
+        None => run_with_own_broker(),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nquickstart: {error}");
@@ -36,33 +41,50 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lets in who knows the name and the password.
+struct GuestsOnly;
+
+impl Access for GuestsOnly {
+    fn login(&mut self, login: &Login<'_>) -> Result<(), ReasonCode> {
+        match (login.user_name, login.password) {
+            (Some(GUEST), Some(password)) if password == GUEST.as_bytes() => Ok(()),
+            _ => Err(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
+        }
+    }
+}
+
+fn run_with_own_broker() -> Result<(), Box<dyn Error>> {
+    let options = BrokerOptions::new().access(GuestsOnly);
+    let broker = Broker::bind_with("127.0.0.1:0", options)?;
+    let url = format!("mqtt://{GUEST}:{GUEST}@{}", broker.local_addr());
+    run(&url, ", a broker inside this program")?;
+    broker.shutdown(PATIENCE)?;
+    Ok(())
+}
+
 fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     match error.downcast_ref::<ConnectError>()? {
         ConnectError::NotConnected(Cause::Refused { .. }) => {
             Some("give a user and a password: quickstart mqtt://user:password@host:port")
         }
         ConnectError::NotConnected(_) => Some(
-            "start a broker with: mosquitto -p 1883, or give an address: quickstart mqtt://host:port",
+            "start a broker there, such as: mosquitto -p 1883; or give no address: quickstart brings one",
         ),
         _ => None,
     }
 }
 
-fn run(url: &str) -> Result<(), Box<dyn Error>> {
+fn run(url: &str, which: &str) -> Result<(), Box<dyn Error>> {
     let address: Address = url.parse().map_err(ConnectError::from)?;
     let tour = Tour::new();
     let id = format!("quickstart-{}", std::process::id());
-    let user = address
-        .user_name
-        .clone()
-        .unwrap_or_else(|| "guest".to_owned());
-    let password = address
-        .password
-        .clone()
-        .unwrap_or_else(|| b"guest".to_vec());
+    let user = address.user_name.clone();
+    let user = user.unwrap_or_else(|| GUEST.to_owned());
+    let password = address.password.clone();
+    let password = password.unwrap_or_else(|| GUEST.as_bytes().to_vec());
     let topic = |name: &str| format!("{id}/{name}");
 
-    println!("MQTT 5.0 at {address}\n");
+    println!("MQTT 5.0 at {address}{which}\n");
     let will = Will::new(topic("state"), "vanished").qos(QoS::AtLeastOnce);
     let options = Options::new(&id)
         .login(&user, password)
