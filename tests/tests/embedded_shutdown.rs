@@ -5,8 +5,8 @@ mod embedded;
 use embedded::{ALL, LIMIT, Raw, broker, connect, next, notice, options, url};
 use mqtt_proto::{Packet, QoS};
 use mqtt_std::broker::{
-    Access, Broker, BrokerConfig, BrokerOptions, BrokerPublishError, Login, Notice, Notices,
-    ShutdownError,
+    Access, Broker, BrokerConfig, BrokerEvent, BrokerOptions, BrokerPublishError, Login, Notice,
+    Notices, ShutdownError,
 };
 use mqtt_std::{Cause, Client, ReasonCode, State};
 use mqtt_tests::hall::hello;
@@ -78,6 +78,7 @@ fn while_messages_flow_everyone_is_told_and_what_was_acknowledged_arrived() {
 fn a_peer_that_takes_nothing_does_not_hold_it_up() {
     let config = BrokerConfig {
         close_timeout: LIMIT,
+        queue_bytes: 48 << 20,
         ..BrokerConfig::default()
     };
     let options = BrokerOptions::new().config(config);
@@ -85,9 +86,16 @@ fn a_peer_that_takes_nothing_does_not_hold_it_up() {
     let mut deaf = Raw::join(&broker, &hello("deaf"));
     deaf.subscribe("#", QoS::ExactlyOnce);
     let mut fine = Raw::join(&broker, &hello("fine"));
-    // More than the buffers of both sockets take.
-    while broker.load().unsettled < 1_000 {
-        let message = broker.publish("noise", vec![0; 10_000]);
+    // Far more than the buffers of both sockets take.
+    let notices = broker.watch();
+    let dropped = || {
+        matches!(
+            notices.try_recv(),
+            Some(Notice::Event(BrokerEvent::Dropped { .. }))
+        )
+    };
+    while !dropped() {
+        let message = broker.publish("noise", vec![0; 100_000]);
         message.qos(QoS::AtLeastOnce).send().unwrap();
     }
     let begin = Instant::now();
