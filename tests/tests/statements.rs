@@ -29,10 +29,6 @@ const BROKER_EXCUSED: &[NotYet] = &[];
 
 /// Statements that bind a server and whose tests of the broker are not written.
 const BROKER_UNWRITTEN: &[NotYet] = &[
-    unwritten("MQTT-3.15.1-1"),
-    unwritten("MQTT-3.15.2-1"),
-    unwritten("MQTT-3.15.2-2"),
-    unwritten("MQTT-3.15.2-3"),
     unwritten("MQTT-4.5.0-1"),
     unwritten("MQTT-4.6.0-5"),
     unwritten("MQTT-4.6.0-6"),
@@ -51,12 +47,6 @@ const BROKER_UNWRITTEN: &[NotYet] = &[
     unwritten("MQTT-4.9.0-1"),
     unwritten("MQTT-4.9.0-2"),
     unwritten("MQTT-4.9.0-3"),
-    unwritten("MQTT-4.12.0-1"),
-    unwritten("MQTT-4.12.0-2"),
-    unwritten("MQTT-4.12.0-4"),
-    unwritten("MQTT-4.12.0-5"),
-    unwritten("MQTT-4.12.0-6"),
-    unwritten("MQTT-4.12.1-2"),
     unwritten("MQTT-4.13.1-1"),
     unwritten("MQTT-6.0.0-1"),
     unwritten("MQTT-6.0.0-2"),

@@ -74,6 +74,8 @@ pub(crate) struct Connection {
     pub(crate) maximum_packet_size: u32,
     /// CONNECT's Authentication Method.
     pub(crate) method: Option<Box<str>>,
+    /// A re-authentication goes on: the client is to answer.
+    pub(crate) reauthenticates: bool,
     /// Whether CONNECT's Session Expiry Interval was above 0 (section 3.14.2.2.2).
     pub(crate) may_expire_later: bool,
     /// Whether it is in the queue of those that may have something to send.
@@ -102,6 +104,7 @@ impl Connection {
             connect: None,
             maximum_packet_size: u32::MAX,
             method: None,
+            reauthenticates: false,
             may_expire_later: false,
             ready: false,
         }

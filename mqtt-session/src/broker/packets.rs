@@ -490,15 +490,24 @@ impl<A: Access> Broker<A> {
     ) -> Result<Step, Violation> {
         let auth = raw.auth(From::Client)?;
         let method = auth.properties.authentication_method();
-        let agreed = self
-            .connection(connection)
-            .and_then(|found| found.method.clone());
-        let Some((agreed, method)) = agreed.zip(method) else {
-            return Err(Violation::Unexpected(PacketType::Auth));
+        let Some(found) = self.connection(connection) else {
+            return Ok(Step::Done);
         };
-        if *agreed != *method {
-            return Err(Violation::AuthenticationMethod);
+        match (found.method.as_deref(), method) {
+            (None, _) => return Err(Violation::Unexpected(PacketType::Auth)),
+            (agreed, method) if agreed != method => return Err(Violation::AuthenticationMethod),
+            _ => {}
         }
+        // The client begins (MQTT-4.12.1-1), and goes on when it is asked to (MQTT-4.12.0-3).
+        let due = if found.reauthenticates {
+            ReasonCode::CONTINUE_AUTHENTICATION
+        } else {
+            ReasonCode::RE_AUTHENTICATE
+        };
+        if auth.reason != due {
+            return Err(Violation::AuthenticationReason(auth.reason));
+        }
+        let method = method.unwrap_or_default();
         // The answer's length is known only afterwards: it gets all the room there is.
         let idle = self
             .session(key)
@@ -507,37 +516,46 @@ impl<A: Access> Broker<A> {
             return Ok(Step::Wait(self.longest_answer()));
         }
         let data = auth.properties.authentication_data();
-        let answer = match self.access.authenticate(connection, method, data) {
+        let (answer, goes_on) = match self.access.authenticate(connection, method, data) {
             AuthStep::Continue(data) => {
-                auth_packet(ReasonCode::CONTINUE_AUTHENTICATION, method, Some(&data))
+                let reason = ReasonCode::CONTINUE_AUTHENTICATION;
+                (auth_packet(reason, method, Some(&data)), true)
             }
-            AuthStep::Accept(data) => auth_packet(ReasonCode::SUCCESS, method, data.as_deref()),
+            AuthStep::Accept(data) => {
+                let answer = auth_packet(ReasonCode::SUCCESS, method, data.as_deref());
+                (answer, false)
+            }
             AuthStep::Refuse(reason) => {
                 let told = if may_refuse(reason, PacketType::Disconnect) {
                     reason
                 } else {
                     ReasonCode::NOT_AUTHORIZED
                 };
-                let cause = EndCause::NotAuthenticated(told);
-                self.end(connection, cause, Farewell::Say(told));
+                self.end_unauthenticated(connection, told);
                 return Ok(Step::Done);
             }
         };
-        let fits = |step| step == Step::Done;
-        let answered = answer.is_some_and(|packet| {
-            let copy = |out: &mut [u8]| {
-                out.copy_from_slice(&packet);
-                true
-            };
-            self.answer(connection, key, packet.len(), copy)
-                .is_ok_and(fits)
-        });
-        if !answered {
-            let reason = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
-            let cause = EndCause::NotAuthenticated(reason);
-            self.end(connection, cause, Farewell::Say(reason));
+        let Some(answer) = answer else {
+            self.end_unauthenticated(connection, ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
+            return Ok(Step::Done);
+        };
+        if !self.has_room_for_answer(key, PacketType::Auth, answer.len())? {
+            self.end_unauthenticated(connection, ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
+            return Ok(Step::Done);
         }
-        Ok(Step::Done)
+        if let Some(found) = self.connection(connection) {
+            found.reauthenticates = goes_on;
+        }
+        self.answer(connection, key, answer.len(), |out| {
+            out.copy_from_slice(&answer);
+            true
+        })
+    }
+
+    /// A re-authentication has failed (MQTT-4.12.1-2).
+    fn end_unauthenticated(&mut self, connection: ConnectionId, reason: ReasonCode) {
+        let cause = EndCause::NotAuthenticated(reason);
+        self.end(connection, cause, Farewell::Say(reason));
     }
 }
 
