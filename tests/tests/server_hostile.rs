@@ -559,6 +559,34 @@ fn a_flood_of_retained_messages_ends_at_the_bounds_and_may_be_taken_back() {
 }
 
 #[test]
+fn retained_messages_that_have_expired_make_room_for_others() {
+    let mut hall = hall_with_pair(BrokerConfig {
+        retained_messages: 3,
+        ..BrokerConfig::default()
+    });
+    let lives = [Property::MessageExpiryInterval(5)];
+    for topic in ["a", "$b", "a/c"] {
+        hall.says(
+            TELLER,
+            Packet::Publish(Publish {
+                retain: true,
+                properties: Properties::new(&lives),
+                ..publish(Q0, 0, topic, b"x")
+            }),
+        );
+    }
+    let refused = Packet::PubAck(ack(1, ReasonCode::QUOTA_EXCEEDED));
+    let taken = Packet::PubAck(ack(1, ReasonCode::NO_MATCHING_SUBSCRIBERS));
+    hall.says(TELLER, retaining(Q1, 1, "d", b"x"))
+        .hears(TELLER, refused);
+    hall.wait(Duration::from_secs(5));
+    hall.says(TELLER, retaining(Q1, 1, "d", b"x"))
+        .hears(TELLER, taken);
+    assert_eq!(hall.broker.load().retained, 1);
+    pair_talks(&mut hall);
+}
+
+#[test]
 fn calls_for_connections_that_are_unknown_or_over_do_nothing() {
     let mut hall = hall_with_pair(BrokerConfig::default());
     let nobody = ConnectionId(77);

@@ -613,7 +613,12 @@ impl<A: Access> Broker<A> {
             }
             for filter in &session.subscriptions {
                 let filter = TopicFilter::new(filter).expect("a filter");
-                assert!(self.filters.get(filter.unshared().as_str()).is_some());
+                let found = self.filters.get(filter.unshared().as_str());
+                let found = found.expect("a subscription");
+                if let Some(name) = filter.share_name() {
+                    let connected = session.connection.is_some();
+                    assert_eq!(found.has_connected(name, key), connected);
+                }
             }
         }
         assert_eq!(

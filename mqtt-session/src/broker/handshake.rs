@@ -192,6 +192,7 @@ impl<A: Access> Broker<A> {
             let silence = found.silence_deadline();
             self.arm_connection(connection, silence);
         }
+        self.tell_groups(key, true);
         self.arm_session(key);
         self.make_ready(connection);
         self.events.push_back(BrokerEvent::Connected {

@@ -134,6 +134,7 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.detach(now);
+        self.tell_groups(key, false);
         self.tell_dropped(key);
         let Some(session) = self.session(key) else {
             return;

@@ -106,6 +106,12 @@ impl Kept {
         self.packet.len()
     }
 
+    /// Its topic, also when it has expired.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        let publish = whole(&self.packet)?.publish(From::Client).ok()?;
+        publish.topic.map(|topic| topic.as_str())
+    }
+
     /// When it expires; never, if it does not.
     pub(crate) fn expires(&self) -> Instant {
         self.expiry

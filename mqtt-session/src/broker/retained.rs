@@ -21,6 +21,8 @@ pub(crate) struct Retained {
     tree: TopicTree<Place>,
     messages: usize,
     bytes: usize,
+    /// From when on it pays to look for messages that have expired.
+    next_sweep: Instant,
 }
 
 /// How much may be kept.
@@ -37,10 +39,12 @@ impl Retained {
             tree: TopicTree::new(),
             messages: 0,
             bytes: 0,
+            next_sweep: Instant::from_micros(0),
         }
     }
 
-    /// How many are kept; those that have expired count until they are looked at.
+    /// How many are kept; those that have expired count until they are looked at, or their
+    /// room is needed.
     pub(crate) fn len(&self) -> usize {
         self.messages
     }
@@ -69,20 +73,46 @@ impl Retained {
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }
         let kept = message.keep(now).ok_or(ReasonCode::QUOTA_EXCEEDED)?;
-        let bytes = self
-            .bytes
-            .saturating_sub(freed.unwrap_or(0))
-            .saturating_add(kept.len());
-        let messages = self.messages.saturating_add(usize::from(freed.is_none()));
-        if bytes > bounds.bytes || messages > bounds.messages {
-            return Err(ReasonCode::QUOTA_EXCEEDED);
-        }
+        let with = |held: &Self, freed: Option<usize>| {
+            let bytes = held.bytes.saturating_sub(freed.unwrap_or(0));
+            let bytes = bytes.saturating_add(kept.len());
+            let messages = held.messages.saturating_add(usize::from(freed.is_none()));
+            (bytes <= bounds.bytes && messages <= bounds.messages).then_some((bytes, messages))
+        };
+        let fits = match with(self, freed) {
+            None if self.sweep(now) => {
+                let before = self.tree.get(topic).and_then(|place| place.0.as_ref());
+                let freed = before.map(Kept::len);
+                with(self, freed)
+            }
+            fits => fits,
+        };
+        let (bytes, messages) = fits.ok_or(ReasonCode::QUOTA_EXCEEDED)?;
         if let Some(place) = self.tree.at(topic) {
             place.0 = Some(kept);
             self.bytes = bytes;
             self.messages = messages;
         }
         Ok(())
+    }
+
+    /// Removes all that have expired; whether it looked for them. It does so once a second at the
+    /// most, since it looks at everything.
+    fn sweep(&mut self, now: Instant) -> bool {
+        if now < self.next_sweep {
+            return false;
+        }
+        self.next_sweep = now.plus_secs(1);
+        let mut expired: Vec<String> = Vec::new();
+        self.tree.for_each(|place| {
+            if let Some(kept) = place.0.as_ref().filter(|kept| kept.expires() <= now) {
+                expired.extend(kept.topic().map(String::from));
+            }
+        });
+        for topic in &expired {
+            self.remove(topic);
+        }
+        true
     }
 
     fn remove(&mut self, topic: &str) {
@@ -106,11 +136,7 @@ impl Retained {
             let Some(kept) = &place.0 else { return };
             match kept.message(now) {
                 Some(message) => visit(&message),
-                // Its topic is read as if it had just been published.
-                None => expired.extend(
-                    kept.message(kept.since)
-                        .map(|message| message.topic.as_str().into()),
-                ),
+                None => expired.extend(kept.topic().map(String::from)),
             }
         });
         for topic in &expired {

@@ -2,11 +2,10 @@
 
 use super::message::Message;
 use super::retained::Bounds;
-use super::session::{Outcome, Session};
+use super::session::Outcome;
 use super::subscribers::{Granted, Match, SessionKey};
 use super::{Access, Broker, Overflow};
 use crate::request::Publish;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use mqtt_proto::{Property, QoS, ReasonCode, TopicFilter};
@@ -32,10 +31,9 @@ impl<A: Access> Broker<A> {
     /// member of each group; how many get it.
     pub(crate) fn route(&mut self, publisher: Option<SessionKey>, message: &Message<'_>) -> usize {
         let mut matches: Vec<Match> = Vec::new();
-        let sessions = &self.sessions;
         self.filters
             .filters_matching(message.topic.as_str(), |subscribers| {
-                subscribers.collect(&|key| is_connected(sessions, key), &mut matches);
+                subscribers.collect(&mut matches);
             });
         // No Local (MQTT-3.8.3-3).
         matches.retain(|found| !(found.granted.no_local && Some(found.session) == publisher));
@@ -67,11 +65,10 @@ impl<A: Access> Broker<A> {
         let Some(name) = filter.share_name() else {
             return;
         };
-        let sessions = &self.sessions;
         let found = self
             .filters
             .get(filter.unshared().as_str())
-            .and_then(|subscribers| subscribers.choose(name, &|key| is_connected(sessions, key)));
+            .and_then(|subscribers| subscribers.choose(name));
         if let Some(found) = found {
             self.deliver(message, &[found]);
         }
@@ -172,6 +169,21 @@ impl<A: Access> Broker<A> {
             .is_some_and(|session| session.subscriptions.insert(filter.as_str().into()))
     }
 
+    /// Has the groups that a session is a member of know whether it has a connection.
+    pub(crate) fn tell_groups(&mut self, key: SessionKey, connected: bool) {
+        let Some(session) = super::session_mut(&mut self.sessions, key) else {
+            return;
+        };
+        for filter in session.shared_subscriptions() {
+            if let Ok(filter) = TopicFilter::new(filter)
+                && let Some(name) = filter.share_name()
+                && let Some(subscribers) = self.filters.get_mut(filter.unshared().as_str())
+            {
+                subscribers.set_connected(name, key, connected);
+            }
+        }
+    }
+
     /// Removes a subscription from the tree of filters.
     pub(crate) fn remove_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) {
         let path = filter.unshared();
@@ -194,9 +206,4 @@ fn with_identifiers<'a>(
     ids.peek()?;
     let ids = ids.map(Property::SubscriptionIdentifier);
     Some(properties.iter().copied().chain(ids).collect())
-}
-
-fn is_connected(sessions: &[Option<Box<Session>>], key: SessionKey) -> bool {
-    let session = sessions.get(key as usize).and_then(Option::as_ref);
-    session.is_some_and(|session| session.connection.is_some())
 }

@@ -19,6 +19,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 use mqtt_proto::{QoS, Sender as From};
 
@@ -346,6 +347,17 @@ impl Session {
     /// does.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
         (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since)
+    }
+
+    /// The filters of the groups that it is a member of.
+    pub(crate) fn shared_subscriptions(&self) -> impl Iterator<Item = &str> {
+        const SHARED: &str = "$share/";
+        let from = (Bound::Included(SHARED), Bound::Unbounded);
+        let filters = self
+            .subscriptions
+            .range::<str, _>(from)
+            .map(|filter| &**filter);
+        filters.take_while(|filter| filter.starts_with(SHARED))
     }
 
     /// How many messages wait, or are unacknowledged.

@@ -2,7 +2,7 @@
 
 use super::tree::Fruit;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -33,9 +33,14 @@ pub(crate) struct Subscribers {
 pub(crate) struct Group {
     /// The whole filter, `$share/` and its name included.
     filter: Arc<str>,
-    members: Vec<(SessionKey, Granted)>,
-    /// Whose turn it is.
-    next: Cell<usize>,
+    /// By their seats, which are given out in the order of joining.
+    members: BTreeMap<u64, (SessionKey, Granted)>,
+    seats: BTreeMap<SessionKey, u64>,
+    /// The seats of those that have a connection: however many have none, they cost nothing.
+    connected: BTreeSet<u64>,
+    next_seat: u64,
+    /// Whose turn it is: of the first seat from here on.
+    turn: Cell<u64>,
 }
 
 /// A subscription that a message matches.
@@ -64,13 +69,44 @@ impl Subscribers {
     pub(crate) fn join(&mut self, name: &str, filter: &str, session: SessionKey, granted: Granted) {
         let group = self.groups.entry(name.into()).or_insert_with(|| Group {
             filter: filter.into(),
-            members: Vec::new(),
-            next: Cell::new(0),
+            members: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            next_seat: 0,
+            turn: Cell::new(0),
         });
-        match group.members.iter_mut().find(|(key, _)| *key == session) {
-            Some(member) => member.1 = granted,
-            None => group.members.push((session, granted)),
+        let next = &mut group.next_seat;
+        let seat = *group.seats.entry(session).or_insert_with(|| {
+            let seat = *next;
+            *next = next.wrapping_add(1);
+            seat
+        });
+        group.members.insert(seat, (session, granted));
+        // SUBSCRIBE came over a connection.
+        group.connected.insert(seat);
+    }
+
+    /// A member of the group `name` has got a connection, or has lost it.
+    pub(crate) fn set_connected(&mut self, name: &str, session: SessionKey, connected: bool) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let Some(seat) = group.seats.get(&session) else {
+            return;
+        };
+        if connected {
+            group.connected.insert(*seat);
+        } else {
+            group.connected.remove(seat);
         }
+    }
+
+    /// Whether a session is a member of the group `name`, and has a connection.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn has_connected(&self, name: &str, session: SessionKey) -> bool {
+        let group = self.groups.get(name);
+        let seat = group.and_then(|group| Some((group, group.seats.get(&session)?)));
+        seat.is_some_and(|(group, seat)| group.connected.contains(seat))
     }
 
     pub(crate) fn remove(&mut self, session: SessionKey) {
@@ -81,13 +117,9 @@ impl Subscribers {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        if let Some(at) = group.members.iter().position(|(key, _)| *key == session) {
-            group.members.remove(at);
-            // Those behind it keep their turns.
-            let next = group.next.get();
-            if at < next {
-                group.next.set(next.saturating_sub(1));
-            }
+        if let Some(seat) = group.seats.remove(&session) {
+            group.members.remove(&seat);
+            group.connected.remove(&seat);
         }
         if group.members.is_empty() {
             self.groups.remove(name);
@@ -95,51 +127,35 @@ impl Subscribers {
     }
 
     /// Adds those who get a message: every session, and one member of each group.
-    pub(crate) fn collect(
-        &self,
-        is_connected: &impl Fn(SessionKey) -> bool,
-        into: &mut Vec<Match>,
-    ) {
+    pub(crate) fn collect(&self, into: &mut Vec<Match>) {
         into.extend(self.direct.iter().map(|(session, granted)| Match {
             session: *session,
             granted: *granted,
             group: None,
         }));
-        into.extend(
-            self.groups
-                .values()
-                .filter_map(|group| group.choose(is_connected)),
-        );
+        into.extend(self.groups.values().filter_map(Group::choose));
     }
 
     /// The member of one group whose turn it is.
-    pub(crate) fn choose(
-        &self,
-        name: &str,
-        is_connected: &impl Fn(SessionKey) -> bool,
-    ) -> Option<Match> {
-        self.groups.get(name)?.choose(is_connected)
+    pub(crate) fn choose(&self, name: &str) -> Option<Match> {
+        self.groups.get(name)?.choose()
     }
 }
 
 impl Group {
     /// The next member that is connected, in turn; if none is, the next.
-    fn choose(&self, is_connected: &impl Fn(SessionKey) -> bool) -> Option<Match> {
-        let len = self.members.len();
-        let start = self.next.get();
-        let turns = || {
-            (0..len).map(|step| {
-                let at = start.wrapping_add(step).checked_rem(len).unwrap_or(0);
-                (at, self.members.get(at))
-            })
+    fn choose(&self) -> Option<Match> {
+        let turn = self.turn.get();
+        let of_connected = self.connected.range(turn..).next();
+        let seat = match of_connected.or_else(|| self.connected.first()) {
+            Some(seat) => *seat,
+            None => {
+                let first = self.members.range(turn..).next();
+                *first.or_else(|| self.members.first_key_value())?.0
+            }
         };
-        let connected = |(_, member): &(usize, Option<&(SessionKey, Granted)>)| {
-            member.is_some_and(|(session, _)| is_connected(*session))
-        };
-        let (at, member) = turns().find(connected).or_else(|| turns().next())?;
-        let (session, granted) = member?;
-        self.next
-            .set(at.wrapping_add(1).checked_rem(len).unwrap_or(0));
+        let (session, granted) = self.members.get(&seat)?;
+        self.turn.set(seat.wrapping_add(1));
         Some(Match {
             session: *session,
             granted: *granted,
@@ -161,9 +177,12 @@ mod tests {
         id: None,
     };
 
-    fn chosen(subscribers: &Subscribers, times: usize, connected: &[u32]) -> Vec<u32> {
+    fn chosen(subscribers: &mut Subscribers, times: usize, connected: &[u32]) -> Vec<u32> {
+        for session in 1..4 {
+            subscribers.set_connected("g", session, connected.contains(&session));
+        }
         (0..times)
-            .filter_map(|_| subscribers.choose("g", &|session| connected.contains(&session)))
+            .filter_map(|_| subscribers.choose("g"))
             .map(|chosen| chosen.session)
             .collect()
     }
@@ -178,23 +197,23 @@ mod tests {
 
     #[test]
     fn every_member_of_a_group_has_its_turn() {
-        let group = group(&[3, 1, 2]);
-        assert_eq!(chosen(&group, 6, &[1, 2, 3]), [3, 1, 2, 3, 1, 2]);
+        let mut group = group(&[3, 1, 2]);
+        assert_eq!(chosen(&mut group, 6, &[1, 2, 3]), [3, 1, 2, 3, 1, 2]);
     }
 
     #[test]
     fn members_without_a_connection_are_passed_over_while_another_has_one() {
-        let group = group(&[1, 2, 3]);
-        assert_eq!(chosen(&group, 4, &[2, 3]), [2, 3, 2, 3]);
-        assert_eq!(chosen(&group, 3, &[]), [1, 2, 3]);
+        let mut group = group(&[1, 2, 3]);
+        assert_eq!(chosen(&mut group, 4, &[2, 3]), [2, 3, 2, 3]);
+        assert_eq!(chosen(&mut group, 3, &[]), [1, 2, 3]);
     }
 
     #[test]
     fn a_member_that_leaves_takes_nobodys_turn() {
         let mut group = group(&[1, 2, 3]);
-        assert_eq!(chosen(&group, 2, &[1, 2, 3]), [1, 2]);
+        assert_eq!(chosen(&mut group, 2, &[1, 2, 3]), [1, 2]);
         group.leave("g", 1);
-        assert_eq!(chosen(&group, 3, &[1, 2, 3]), [3, 2, 3]);
+        assert_eq!(chosen(&mut group, 3, &[1, 2, 3]), [3, 2, 3]);
         group.leave("g", 2);
         group.leave("g", 3);
         assert!(group.is_empty());

@@ -1,9 +1,10 @@
 //! A tree of topic levels, for filters that are matched by topic names and for topic names that
 //! are matched by filters.
 //!
-//! Every node stands for one level. Looking something up walks only along what matches, so that
-//! it costs what the topic is deep and what is found, however much else there is. Nothing
-//! recurses: a topic may have tens of thousands of levels.
+//! A node stands for the levels that everything at and below it shares: there are at most twice
+//! as many nodes as there is fruit, however deep. Looking something up walks only along what
+//! matches, so that it costs what the topic is deep and what is found, however much else there
+//! is. Nothing recurses: a topic may have tens of thousands of levels.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -25,7 +26,9 @@ pub(crate) struct TopicTree<V> {
 #[derive(Clone, Debug, Default)]
 struct Node<V> {
     parent: u32,
-    level: Box<str>,
+    /// One level or more, with their separators.
+    label: Box<str>,
+    /// By the first level of their labels.
     children: BTreeMap<Box<str>, u32>,
     value: V,
 }
@@ -33,6 +36,81 @@ struct Node<V> {
 const ROOT: u32 = 0;
 const SINGLE: &str = "+";
 const MULTI: &str = "#";
+
+/// The first level, and those below it, if any.
+fn split(path: &str) -> (&str, Option<&str>) {
+    match path.split_once('/') {
+        Some((level, below)) => (level, Some(below)),
+        None => (path, None),
+    }
+}
+
+/// How a label and a wildcard path beside it go together.
+enum Fit<'a> {
+    Not,
+    /// A wildcard for all levels was reached.
+    All,
+    /// The label is used up, and this is left of the other.
+    Rest(Option<&'a str>),
+}
+
+/// Walks a filter's label along a topic name, from the first level of both.
+fn fit_filter<'t>(label: &str, topic: &'t str) -> Fit<'t> {
+    let mut rest = Some(topic);
+    for level in label.split('/') {
+        if level == MULTI {
+            return Fit::All;
+        }
+        let Some((name, below)) = rest.map(split) else {
+            return Fit::Not;
+        };
+        if level != SINGLE && level != name {
+            return Fit::Not;
+        }
+        rest = below;
+    }
+    Fit::Rest(rest)
+}
+
+/// Walks a topic name's label along a filter, from the first level of both.
+fn fit_topic<'f>(label: &str, filter: &'f str) -> Fit<'f> {
+    let mut rest = Some(filter);
+    for name in label.split('/') {
+        let Some((level, below)) = rest.map(split) else {
+            return Fit::Not;
+        };
+        if level == MULTI {
+            return Fit::All;
+        }
+        if level != SINGLE && level != name {
+            return Fit::Not;
+        }
+        rest = below;
+    }
+    Fit::Rest(rest)
+}
+
+/// What is left of a path behind a label that it begins with.
+fn strip<'p>(path: &'p str, label: &str) -> Option<Option<&'p str>> {
+    let rest = path.strip_prefix(label)?;
+    if rest.is_empty() {
+        return Some(None);
+    }
+    rest.strip_prefix('/').map(Some)
+}
+
+/// The levels that a path and a label share, which are not all of the label.
+fn shared<'l>(path: &str, label: &'l str) -> Option<(&'l str, &'l str)> {
+    let mut end = 0usize;
+    for (level, name) in label.split('/').zip(path.split('/')) {
+        if level != name {
+            break;
+        }
+        end = end.saturating_add(level.len()).saturating_add(1);
+    }
+    // Up to the separator behind the last of them, and behind it.
+    Some((label.get(..end.checked_sub(1)?)?, label.get(end..)?))
+}
 
 impl<V: Fruit> TopicTree<V> {
     pub(crate) fn new() -> Self {
@@ -46,13 +124,21 @@ impl<V: Fruit> TopicTree<V> {
         self.nodes.get(at as usize)
     }
 
+    fn node_mut(&mut self, at: u32) -> Option<&mut Node<V>> {
+        self.nodes.get_mut(at as usize)
+    }
+
     fn child(&self, at: u32, level: &str) -> Option<u32> {
         self.node(at)?.children.get(level).copied()
     }
 
     fn find(&self, path: &str) -> Option<u32> {
-        path.split('/')
-            .try_fold(ROOT, |at, level| self.child(at, level))
+        let (mut at, mut rest) = (ROOT, Some(path));
+        while let Some(path) = rest {
+            at = self.child(at, split(path).0)?;
+            rest = strip(path, &self.node(at)?.label)?;
+        }
+        Some(at)
     }
 
     /// What lies at exactly this path.
@@ -66,31 +152,42 @@ impl<V: Fruit> TopicTree<V> {
     /// [`TopicTree::prune`].
     pub(crate) fn get_mut(&mut self, path: &str) -> Option<&mut V> {
         let at = self.find(path)?;
-        self.nodes.get_mut(at as usize).map(|node| &mut node.value)
+        self.node_mut(at).map(|node| &mut node.value)
     }
 
     /// What lies at exactly this path, made where it is not there yet.
     pub(crate) fn at(&mut self, path: &str) -> Option<&mut V> {
-        let mut at = ROOT;
-        for level in path.split('/') {
-            at = match self.child(at, level) {
-                Some(child) => child,
-                None => self.grow(at, level)?,
+        let (mut at, mut rest) = (ROOT, Some(path));
+        while let Some(path) = rest {
+            let Some(child) = self.child(at, split(path).0) else {
+                at = self.grow(at, path)?;
+                break;
             };
+            match strip(path, &self.node(child)?.label) {
+                Some(below) => {
+                    at = child;
+                    rest = below;
+                }
+                None => {
+                    at = self.fork(at, child, path)?;
+                    rest = strip(path, &self.node(at)?.label)?;
+                }
+            }
         }
-        self.nodes.get_mut(at as usize).map(|node| &mut node.value)
+        self.node_mut(at).map(|node| &mut node.value)
     }
 
-    fn grow(&mut self, parent: u32, level: &str) -> Option<u32> {
+    /// Adds a node without anything below it.
+    fn grow(&mut self, parent: u32, label: &str) -> Option<u32> {
         let node = Node {
             parent,
-            level: level.into(),
+            label: label.into(),
             children: BTreeMap::new(),
             value: V::default(),
         };
         let at = match self.free.pop() {
             Some(at) => {
-                *self.nodes.get_mut(at as usize)? = node;
+                *self.node_mut(at)? = node;
                 at
             }
             None => {
@@ -99,8 +196,21 @@ impl<V: Fruit> TopicTree<V> {
                 at
             }
         };
-        let parent = self.nodes.get_mut(parent as usize)?;
-        parent.children.insert(level.into(), at);
+        let level = split(label).0;
+        self.node_mut(parent)?.children.insert(level.into(), at);
+        Some(at)
+    }
+
+    /// Puts a node between two, for the levels that the lower one shares with `path`.
+    fn fork(&mut self, parent: u32, child: u32, path: &str) -> Option<u32> {
+        let label = self.node(child)?.label.clone();
+        let (above, below) = shared(path, &label)?;
+        let at = self.grow(parent, above)?;
+        let lower = self.node_mut(child)?;
+        lower.parent = at;
+        lower.label = below.into();
+        let level = split(below).0;
+        self.node_mut(at)?.children.insert(level.into(), child);
         Some(at)
     }
 
@@ -111,15 +221,28 @@ impl<V: Fruit> TopicTree<V> {
         };
         while at != ROOT
             && let Some(node) = self.nodes.get_mut(at as usize)
-            && node.children.is_empty()
             && node.value.is_empty()
+            && node.children.len() <= 1
         {
             let node = core::mem::take(node);
             self.free.push(at);
             at = node.parent;
-            if let Some(parent) = self.nodes.get_mut(at as usize) {
-                parent.children.remove(&node.level);
+            let level = split(&node.label).0;
+            let Some(&child) = node.children.values().next() else {
+                if let Some(parent) = self.node_mut(at) {
+                    parent.children.remove(level);
+                }
+                continue;
+            };
+            // Only one is left below it, and takes its place.
+            if let Some(parent) = self.node_mut(at) {
+                parent.children.insert(level.into(), child);
             }
+            if let Some(lower) = self.node_mut(child) {
+                lower.parent = at;
+                lower.label = [&*node.label, &*lower.label].join("/").into();
+            }
+            return;
         }
     }
 
@@ -142,15 +265,17 @@ impl<V: Fruit> TopicTree<V> {
                 }
                 continue;
             };
-            let (level, below) = match rest.split_once('/') {
-                Some((level, below)) => (level, Some(below)),
-                None => (rest, None),
-            };
-            if wild && let Some(single) = self.child(at, SINGLE) {
-                open.push((single, below));
-            }
-            if let Some(exact) = self.child(at, level) {
-                open.push((exact, below));
+            let single = if wild { self.child(at, SINGLE) } else { None };
+            let exact = self.child(at, split(rest).0);
+            for child in single.into_iter().chain(exact) {
+                let Some(node) = self.node(child) else {
+                    continue;
+                };
+                match fit_filter(&node.label, rest) {
+                    Fit::Not => {}
+                    Fit::All => visit(&node.value),
+                    Fit::Rest(below) => open.push((child, below)),
+                }
             }
         }
     }
@@ -167,31 +292,32 @@ impl<V: Fruit> TopicTree<V> {
                 visit(&node.value);
                 continue;
             };
-            let (level, below) = match rest.split_once('/') {
-                Some((level, below)) => (level, Some(below)),
-                None => (rest, None),
+            let fit = |child: &u32| {
+                let lower = self.node(*child)?;
+                match fit_topic(&lower.label, rest) {
+                    Fit::Not => None,
+                    Fit::All => Some((*child, Some(MULTI))),
+                    Fit::Rest(below) => Some((*child, below)),
+                }
             };
-            let shown = |level: &str| at != ROOT || !is_hidden(level);
-            match level {
-                MULTI => {
-                    // The level above the wildcard matches as well.
-                    visit(&node.value);
-                    let below = node.children.iter().rev();
-                    let below = below.filter(|(level, _)| shown(level));
-                    open.extend(below.map(|(_, child)| (*child, Some(MULTI))));
-                }
-                SINGLE => {
-                    let children = node.children.iter().rev();
-                    let children = children.filter(|(level, _)| shown(level));
-                    open.extend(children.map(|(_, child)| (*child, below)));
-                }
-                _ => {
-                    if let Some(child) = node.children.get(level) {
-                        open.push((*child, below));
-                    }
-                }
+            let level = split(rest).0;
+            if level == MULTI {
+                // The level above the wildcard matches as well.
+                visit(&node.value);
+            }
+            if level == MULTI || level == SINGLE {
+                let below = node.children.iter().rev();
+                let below = below.filter(|(level, _)| at != ROOT || !is_hidden(level));
+                open.extend(below.filter_map(|(_, child)| fit(child)));
+            } else {
+                open.extend(node.children.get(level).and_then(fit));
             }
         }
+    }
+
+    /// Visits everything, in no order.
+    pub(crate) fn for_each(&self, visit: impl FnMut(&V)) {
+        self.nodes.iter().map(|node| &node.value).for_each(visit);
     }
 
     /// Nodes in use, the root not counted.
@@ -268,7 +394,25 @@ mod tests {
         assert_eq!(topics(&tree, "#").len(), 2);
         tree.get_mut(&topic).unwrap().0.clear();
         tree.prune(&topic);
-        assert_eq!(tree.len(), 3);
+        // All levels of the filter that is left are one node.
+        assert_eq!(tree.len(), 1);
+    }
+
+    #[test]
+    fn there_are_at_most_twice_as_many_nodes_as_paths() {
+        let mut tree = TopicTree::new();
+        let paths: Vec<String> = (0..100)
+            .map(|n| std::format!("a/b/{}/c/{}/d/e", n % 7, n))
+            .collect();
+        for path in &paths {
+            put(&mut tree, path);
+        }
+        assert!(tree.len() < 200);
+        for (left, path) in (0..100).rev().zip(&paths) {
+            tree.get_mut(path).unwrap().0.clear();
+            tree.prune(path);
+            assert!(tree.len() <= 2 * left);
+        }
     }
 
     fn level() -> impl Strategy<Value = &'static str> {
@@ -294,6 +438,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn is_the_same_whatever_was_there_before(
+            kept in prop::collection::btree_set(filter(), 0..10),
+            gone in prop::collection::btree_set(filter(), 0..10),
+            topic in name(),
+        ) {
+            let mut tree = TopicTree::new();
+            let mut plain = TopicTree::new();
+            for filter in &gone {
+                put(&mut tree, filter);
+            }
+            for filter in &kept {
+                put(&mut tree, filter);
+                put(&mut plain, filter);
+            }
+            for filter in gone.iter().filter(|filter| !kept.contains(*filter)) {
+                tree.get_mut(filter).unwrap().0.clear();
+                tree.prune(filter);
+                prop_assert!(tree.get(filter).is_none_or(|names| names.0.is_empty()));
+            }
+            for filter in &kept {
+                prop_assert!(tree.get(filter).unwrap().0.contains(filter));
+            }
+            prop_assert_eq!(tree.len(), plain.len());
+            prop_assert_eq!(filters(&tree, &topic), filters(&plain, &topic));
+        }
+
         #[test]
         fn finds_just_the_filters_that_match(
             held in prop::collection::btree_set(filter(), 0..20),
