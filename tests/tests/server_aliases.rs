@@ -104,6 +104,25 @@ fn every_alias_up_to_the_maximum_is_taken() {
     }
 }
 
+// broker: MQTT-3.3.2-12
+#[test]
+fn the_widest_range_of_aliases_is_taken_to_its_end() {
+    let mut hall = hall_with(BrokerConfig {
+        topic_alias_maximum: 0xffff,
+        ..BrokerConfig::default()
+    });
+    hall.joins(1, &hello("p"))
+        .joins(2, &hello("s"))
+        .subscribes(2, "#", Q0);
+    for alias in [0xffff, 1, 0x8000, 0x7fff] {
+        let topic = format!("topic/{alias}");
+        aliased(&mut hall, 1, &topic, alias, b"set");
+        aliased(&mut hall, 1, "", alias, b"used");
+        hall.gets(2, Q0, 0, &topic, b"set")
+            .gets(2, Q0, 0, &topic, b"used");
+    }
+}
+
 // broker: MQTT-3.3.2-8, MQTT-3.3.2-12
 #[test]
 fn an_alias_of_0_or_above_the_maximum_ends_the_connection() {

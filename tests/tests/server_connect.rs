@@ -51,6 +51,24 @@ fn auth(reason: ReasonCode, data: &[u8]) -> Vec<u8> {
 /// Who comes in, and who does not.
 struct Door;
 
+/// Lets only clients whose identifier was assigned have a will.
+struct Notary;
+
+impl Access for Notary {
+    fn publish(
+        &mut self,
+        who: &Identity<'_>,
+        _: TopicName<'_>,
+        _: QoS,
+        _: bool,
+    ) -> Result<(), ReasonCode> {
+        match who.client_id.starts_with("auto-") {
+            true => Ok(()),
+            false => Err(ReasonCode::NOT_AUTHORIZED),
+        }
+    }
+}
+
 impl Access for Door {
     fn login(&mut self, login: &Login<'_>) -> Result<(), ReasonCode> {
         match (login.client_id, login.user_name, login.password) {
@@ -285,6 +303,20 @@ fn whom_the_program_refuses_is_told_why_and_closed() {
     }
     assert_eq!(hall.broker.load(), Default::default());
     hall.joins(20, &user("bob", Some(b"secret"))).silent();
+}
+
+// broker: MQTT-3.1.4-2, MQTT-3.1.3-7
+#[test]
+fn a_will_is_checked_under_the_identifier_that_is_assigned() {
+    let mut hall = Hall::new(Broker::with_access(BrokerConfig::default(), Notary));
+    let connect = |client_id| Connect {
+        will: will("w", Q0, false),
+        ..hello(client_id)
+    };
+    hall.joins(1, &connect(""));
+    hall.opens(2)
+        .says(2, Packet::Connect(connect("c")))
+        .is_refused(2, ReasonCode::NOT_AUTHORIZED);
 }
 
 // broker: MQTT-3.1.4-2, MQTT-3.2.2-7

@@ -131,14 +131,14 @@ impl<A: Access> Broker<A> {
         connect: &Connect<'_>,
         auth_data: Option<Vec<u8>>,
     ) {
-        if let Err(reason) = self.check(connection, connect) {
-            return self.refuse(connection, reason);
-        }
         let assigned = connect
             .client_id
             .is_empty()
             .then(|| self.assign_client_id());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        if let Err(reason) = self.check(connection, connect, client_id) {
+            return self.refuse(connection, reason);
+        }
         let known = self.by_client.get(client_id).copied();
         if known.is_none() && self.by_client.len() >= self.config.sessions {
             return self.refuse(connection, ReasonCode::QUOTA_EXCEEDED);
@@ -203,7 +203,12 @@ impl<A: Access> Broker<A> {
     }
 
     /// What the settings and the program say to a CONNECT.
-    fn check(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Result<(), ReasonCode> {
+    fn check(
+        &mut self,
+        connection: ConnectionId,
+        connect: &Connect<'_>,
+        client_id: &str,
+    ) -> Result<(), ReasonCode> {
         let login = Login {
             connection,
             client_id: connect.client_id,
@@ -220,7 +225,7 @@ impl<A: Access> Broker<A> {
             }
             let who = Identity {
                 connection,
-                client_id: connect.client_id,
+                client_id,
                 user_name: connect.user_name,
             };
             self.access
