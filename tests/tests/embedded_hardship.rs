@@ -1,0 +1,302 @@
+//! The broker of `mqtt-std` under clients that are many, slow, deaf or loud.
+
+mod embedded;
+
+use embedded::{ALL, LIMIT, Raw, broker, connect, end_of, next, notice, publish};
+use mqtt_proto::{Packet, QoS, Sender};
+use mqtt_std::broker::{Broker, BrokerConfig, BrokerOptions, EndCause, Notice};
+use mqtt_tests::hall::{filter, hello, subscribe};
+use mqtt_tests::process::Process;
+use mqtt_tests::talk;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How many of `wanted` connections there can be: both ends of each are files of this process.
+fn connections(wanted: usize) -> usize {
+    const OTHERS: usize = 400;
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max open files"));
+    let limit = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    let possible = limit.unwrap_or(1024_usize).saturating_sub(OTHERS) / 2;
+    if possible < wanted {
+        let _ = writeln!(
+            std::io::stderr(),
+            "{possible} connections instead of {wanted}: see `ulimit -n`"
+        );
+    }
+    possible.min(wanted)
+}
+
+#[test]
+fn thousands_of_idle_connections_do_not_slow_down_the_others() {
+    let broker = broker();
+    let count = connections(2_000);
+    let mut idle: Vec<Raw> = (0..count)
+        .map(|number| {
+            let id = format!("idle-{number}");
+            let mut raw = Raw::join(&broker, &hello(&id));
+            if number % 100 == 0 {
+                raw.subscribe("for/all", QoS::AtLeastOnce);
+            }
+            raw
+        })
+        .collect();
+    assert_eq!(broker.load().connections, count);
+
+    let (from, to) = (connect(&broker, "from"), connect(&broker, "to"));
+    let messages = to.subscribe("busy/#", QoS::ExactlyOnce).unwrap();
+    for number in 0..300 {
+        publish(&from, "busy/x", number.to_string(), ALL[number % 3]);
+    }
+    let mut got: Vec<usize> = (0..300)
+        .map(|_| next(&messages).text().parse().unwrap())
+        .collect();
+    got.sort_unstable();
+    assert!(got.into_iter().eq(0..300));
+
+    // They are all still there, and those that want something get it.
+    publish(&from, "for/all", "x", QoS::AtLeastOnce);
+    for (number, raw) in idle.iter_mut().enumerate() {
+        if number % 100 == 0 {
+            assert_eq!(raw.hear_message(), b"x");
+        }
+        raw.ping();
+    }
+    drop(idle);
+    wait_for_connections(&broker, 2);
+}
+
+/// Returns when the broker has no more than this many connections.
+#[track_caller]
+fn wait_for_connections(broker: &Broker, count: usize) {
+    let until = Instant::now() + LIMIT;
+    while broker.load().connections > count {
+        assert!(Instant::now() < until, "{:?}", broker.load());
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_peer_that_never_reads_is_given_up_and_harms_nobody() {
+    let config = BrokerConfig {
+        send_timeout: Duration::from_millis(300),
+        ..BrokerConfig::default()
+    };
+    let options = BrokerOptions::new().config(config);
+    let broker = Broker::bind_with("127.0.0.1:0", options).unwrap();
+    let notices = broker.watch();
+    let mut deaf = Raw::join(&broker, &hello("deaf"));
+    deaf.subscribe("news/#", QoS::AtLeastOnce);
+    let (from, to) = (connect(&broker, "from"), connect(&broker, "to"));
+    let messages = to.subscribe("news/#", QoS::AtLeastOnce).unwrap();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(end_of(&notices, Some("deaf")), EndCause::SendTimeout);
+            ended.store(true, Ordering::Relaxed);
+        });
+        let until = Instant::now() + LIMIT;
+        let mut number = 0;
+        // Each message waits for the one before: the deaf peer's queue is the only one that fills.
+        while !ended.load(Ordering::Relaxed) {
+            assert!(Instant::now() < until, "the deaf peer is not given up");
+            let payload = vec![number as u8; 50_000];
+            publish(&from, "news/x", payload.clone(), QoS::AtLeastOnce);
+            assert!(next(&messages).payload == payload, "message {number}");
+            number += 1;
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_asks_and_never_reads_is_no_longer_read_and_loses_nothing() {
+    let broker = broker();
+    let mut deaf = Raw::join(&broker, &hello("deaf"));
+    // Pings, until nothing more is taken: the answers fill the way back, so the broker stops
+    // reading, and the way there fills as well.
+    let pings = Packet::PingReq
+        .to_vec(Sender::Client)
+        .unwrap()
+        .repeat(8_192);
+    deaf.stream.set_nonblocking(true).unwrap();
+    let mut asked = 0;
+    let mut other = Raw::join(&broker, &hello("other"));
+    let mut refused = 0;
+    // The broker has had its turn between two refusals.
+    while refused < 50 {
+        match deaf.stream.write(&pings[asked % 2..]) {
+            Ok(count) => {
+                asked += count;
+                refused = 0;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                refused += 1;
+                other.ping();
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(asked < 1 << 30, "it reads on and on");
+    }
+    deaf.stream.set_nonblocking(false).unwrap();
+    thread::scope(|scope| {
+        let mut stream = deaf.stream.try_clone().unwrap();
+        // The last ping may have left in half.
+        let rest = &pings[asked % 2..2];
+        scope.spawn(move || stream.write_all(rest).unwrap());
+        let answer = Packet::PingResp.to_vec(Sender::Server).unwrap();
+        let mut left = answer.len() * (asked / 2 + 1);
+        let mut heard = vec![0; 1 << 16];
+        while left > 0 {
+            let most = left.min(heard.len());
+            deaf.stream.read_exact(&mut heard[..most]).unwrap();
+            assert!(heard[..most].chunks(2).all(|chunk| chunk == answer));
+            left -= most;
+        }
+    });
+    deaf.ping();
+}
+
+#[test]
+fn a_peer_that_sends_byte_by_byte_is_served_like_any_other() {
+    let broker = broker();
+    let mut slow = Raw::open(&broker);
+    let mut quick = Raw::join(&broker, &hello("quick"));
+    let packets = [
+        Packet::Connect(hello("slow")),
+        subscribe(7, &[filter("slow/#", QoS::AtLeastOnce)]),
+        Packet::Publish(talk::publish(QoS::AtLeastOnce, 9, "slow/x", b"dripping")),
+        Packet::PingReq,
+    ]
+    .map(|packet| packet.to_vec(Sender::Client).unwrap());
+    for byte in packets.concat() {
+        slow.stream.write_all(&[byte]).unwrap();
+        // Meanwhile the broker has its turns, so that it sees the bytes one by one.
+        quick.ping();
+    }
+    let heard: Vec<String> = (0..5)
+        .map(|_| slow.hear(|packet| packet.packet_type().to_string()))
+        .collect();
+    assert_eq!(heard[..2], ["CONNACK", "SUBACK"]);
+    for kind in ["PUBACK", "PUBLISH", "PINGRESP"] {
+        assert!(heard.iter().any(|heard| heard == kind), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_client_that_floods_holds_up_neither_others_nor_timers() {
+    let config = BrokerConfig {
+        connect_timeout: Duration::from_millis(500),
+        ..BrokerConfig::default()
+    };
+    let options = BrokerOptions::new().config(config);
+    let broker = Broker::bind_with("127.0.0.1:0", options).unwrap();
+    let notices = broker.watch();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..3 {
+            let mut loud = Raw::join(&broker, &hello(&format!("loud-{number}")));
+            let stop = &stop;
+            scope.spawn(move || {
+                let message = talk::publish(QoS::AtMostOnce, 0, "flood", &[0; 100]);
+                let message = Packet::Publish(message).to_vec(Sender::Client).unwrap();
+                let flood = message.repeat(1_000);
+                while !stop.load(Ordering::Relaxed) {
+                    loud.stream.write_all(&flood).unwrap();
+                }
+            });
+        }
+        // Has not said CONNECT in time.
+        let silent = Raw::open(&broker);
+        let (from, to) = (connect(&broker, "from"), connect(&broker, "to"));
+        let messages = to.subscribe("calm", QoS::ExactlyOnce).unwrap();
+        for number in 0..100 {
+            publish(&from, "calm", number.to_string(), QoS::ExactlyOnce);
+            assert_eq!(next(&messages).text(), number.to_string());
+        }
+        assert_eq!(end_of(&notices, None), EndCause::ConnectTimeout);
+        // The program's own calls get their turn as well.
+        for _ in 0..100 {
+            broker.publish("calm", "own").send().unwrap();
+            assert_eq!(next(&messages).text(), "own");
+        }
+        stop.store(true, Ordering::Relaxed);
+        drop(silent);
+    });
+}
+
+#[test]
+fn more_connections_than_allowed_are_turned_away() {
+    let options = BrokerOptions::new().connections(2);
+    let broker = Broker::bind_with("127.0.0.1:0", options).unwrap();
+    let notices = broker.watch();
+    let mut first = Raw::join(&broker, &hello("first"));
+    let second = Raw::join(&broker, &hello("second"));
+    let mut third = Raw::open(&broker);
+    assert_eq!(third.next(|packet| format!("{packet:?}")), None);
+    let turned_away = notice(&notices, |notice| match notice {
+        Notice::TurnedAway { peer } => Some(*peer),
+        _ => None,
+    });
+    assert_eq!(turned_away, third.stream.local_addr().unwrap());
+    first.ping();
+    drop(second);
+    assert_eq!(end_of(&notices, Some("second")), EndCause::TransportClosed);
+    Raw::join(&broker, &hello("fourth")).ping();
+}
+
+/// Set where the test runs itself as a program that may have few files open.
+const FEW_FILES: &str = "MQTT_TESTS_FEW_FILES";
+
+#[cfg(unix)]
+#[test]
+fn where_the_system_has_no_more_files_it_waits_and_goes_on() {
+    if std::env::var_os(FEW_FILES).is_some() {
+        return out_of_files();
+    }
+    let test = "where_the_system_has_no_more_files_it_waits_and_goes_on";
+    let program = std::env::current_exe().unwrap();
+    let script = format!("ulimit -n 64 && exec \"$0\" --exact {test} --nocapture");
+    let mut command = Command::new("sh");
+    let command = command.arg("-c").arg(script).arg(program);
+    let mut process = Process::spawn(command.env(FEW_FILES, "1")).unwrap();
+    let status = process.finish(2 * LIMIT).unwrap().expect("an end");
+    let (output, errors) = (process.output.tail(50), process.errors.tail(50));
+    assert!(status.success(), "{output}\n{errors}");
+    assert!(output.contains("files ran out and came back"), "{output}");
+}
+
+fn out_of_files() {
+    let broker = broker();
+    let notices = broker.watch();
+    let mut first = Raw::join(&broker, &hello("first"));
+    // The system takes connections in before the broker accepts them.
+    let mut more = Vec::new();
+    while let Ok(raw) = Raw::try_open(&broker) {
+        more.push(raw);
+    }
+    let failed = || {
+        notice(&notices, |notice| match notice {
+            Notice::NotAccepted { retry, .. } => Some(*retry),
+            _ => None,
+        })
+    };
+    let retry = failed();
+    let begin = Instant::now();
+    for _ in 0..5 {
+        failed();
+        first.ping();
+    }
+    // It is tried again, but not all the time.
+    let least = 4 * retry;
+    assert!(begin.elapsed() >= least, "{:?}", begin.elapsed());
+    drop(more);
+    Raw::join(&broker, &hello("late")).ping();
+    first.ping();
+    println!("files ran out and came back");
+}
