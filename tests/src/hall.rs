@@ -29,6 +29,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many actions in a row may come without anything new coming in.
 const MOST_ACTIONS: usize = 100_000;
 
+/// Bytes of the largest packet that is printed whole.
+const MOST_PRINTED: usize = 4_096;
+
 /// Characters of a line of history.
 const LONGEST_LINE: usize = 300;
 
@@ -51,6 +54,8 @@ pub struct Hall<A = AllowAll> {
 struct End {
     /// Bytes that came from the broker and were not expected by the test yet.
     heard: Vec<u8>,
+    /// How many of them the test has looked at.
+    looked_at: usize,
     closed: bool,
     /// How many bytes it takes at a time; `None`: all.
     takes: Option<usize>,
@@ -194,9 +199,12 @@ fn encoded(packet: &Packet<'_>, sender: Sender) -> Vec<u8> {
     packet.to_vec(sender).expect("a packet that can be encoded")
 }
 
-/// The bytes of a packet as a server sends it, printed.
+/// The bytes of a packet, printed.
 fn printed(bytes: &[u8], sender: Sender) -> String {
     match Packet::decode(bytes, sender) {
+        Ok(packet) if bytes.len() > MOST_PRINTED => {
+            format!("{} of {} bytes", packet.packet_type(), bytes.len())
+        }
         Ok(packet) => format!("{packet:?}"),
         Err(error) => format!("{bytes:02x?} ({error})"),
     }
@@ -301,7 +309,10 @@ impl<A: Access> Hall<A> {
     #[track_caller]
     pub fn says(&mut self, connection: u64, packet: Packet<'_>) -> &mut Self {
         let bytes = encoded(&packet, Sender::Client);
-        self.note(format!("{connection} ->   {packet:?}"));
+        self.note(format!(
+            "{connection} ->   {}",
+            printed(&bytes, Sender::Client)
+        ));
         self.broker
             .received(self.now, ConnectionId(connection), &bytes);
         self.run()
@@ -311,12 +322,18 @@ impl<A: Access> Hall<A> {
     #[track_caller]
     pub fn next(&mut self, connection: u64) -> Option<Vec<u8>> {
         let end = self.end(connection);
-        let len = match frame(&end.heard, u32::MAX) {
+        let rest = &end.heard[end.looked_at..];
+        let len = match frame(rest, u32::MAX) {
             Ok(Frame::Whole(raw)) => raw.len(),
             Ok(Frame::Partial { .. }) => return None,
             Err(error) => panic!("the broker sent nonsense: {error}"),
         };
-        let packet: Vec<u8> = end.heard.drain(..len).collect();
+        let packet = rest[..len].to_vec();
+        end.looked_at += len;
+        if end.looked_at == end.heard.len() {
+            end.heard.clear();
+            end.looked_at = 0;
+        }
         let shown = printed(&packet, Sender::Server);
         self.note(format!("{connection}   <- {shown}"));
         Some(packet)
@@ -472,8 +489,9 @@ impl<A: Access> Hall<A> {
             }
         }
         let end = self.end(connection);
-        kept.append(&mut end.heard);
+        kept.extend(end.heard.drain(end.looked_at..));
         end.heard = kept;
+        end.looked_at = 0;
         count
     }
 
