@@ -165,19 +165,20 @@ impl Audit {
             .collect()
     }
 
-    /// Citations of statements that `bound` does not pick, one line each.
+    /// Citations and excuses of statements that `bound` does not pick, one line each.
     pub fn misplaced(&self, bound: impl Fn(&Statement) -> bool) -> Vec<String> {
-        let binds_others = |point: &Point| {
-            let Point::Statement(id) = point else {
-                return false;
-            };
+        let binds_others = |id: &str| {
             let mut statements = self.catalogue.statements.iter();
-            statements.any(|s| s.id == *id && !bound(s))
+            statements.any(|s| s.id == id && !bound(s))
         };
-        self.citations
+        let citations = self
+            .citations
             .iter()
-            .filter(|citation| binds_others(&citation.point))
+            .filter(|citation| matches!(&citation.point, Point::Statement(id) if binds_others(id)));
+        let excuses = self.not_yet.iter().filter(|excuse| binds_others(excuse.id));
+        citations
             .map(ToString::to_string)
+            .chain(excuses.map(|excuse| format!("{} needs no excuse", excuse.id)))
             .collect()
     }
 
