@@ -1,9 +1,11 @@
 //! Retained messages: what is stored, who gets it, and how it is marked.
 
 use mqtt_proto::{
-    Filters, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, RetainHandling,
-    Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter, Unsubscribe,
+    Connect, Filters, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
+    RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
+    TopicName, Unsubscribe, Will,
 };
+use mqtt_session::broker::BrokerConfig;
 use mqtt_tests::hall::*;
 use mqtt_tests::talk::*;
 
@@ -289,4 +291,48 @@ fn what_comes_for_a_subscription_is_marked_as_retained_and_as_its_own() {
     hall.joins(5, &hello("s5"))
         .subscribes(5, "$share/g/t", Q0)
         .hears_nothing(5);
+}
+
+// broker: MQTT-3.3.1-5
+#[test]
+fn where_there_is_no_room_a_message_is_refused_or_what_was_kept_goes() {
+    let mut hall = hall_with(BrokerConfig {
+        retained_bytes: 100,
+        ..BrokerConfig::default()
+    });
+    let large = [b'x'; 100];
+    hall.joins(1, &hello("p"))
+        .joins(2, &hello("s"))
+        .subscribes(2, "#", Q0);
+    hall.says(1, retained(Q0, 0, "a", b"1"))
+        .gets(2, Q0, 0, "a", b"1");
+    // One that is refused is not published at all, and has replaced nothing.
+    for (qos, number) in [(Q1, 1), (Q2, 2)] {
+        hall.says(1, retained(qos, number, "a", &large));
+        let refused = ack(number, ReasonCode::QUOTA_EXCEEDED);
+        match qos {
+            QoS::ExactlyOnce => hall.hears(1, Packet::PubRec(refused)),
+            _ => hall.hears(1, Packet::PubAck(refused)),
+        };
+        hall.silent();
+        is_kept(&mut hall, &[("a", b"1")]);
+    }
+    // One that cannot be refused is published: what was kept is not the last any more.
+    hall.says(1, retained(Q0, 0, "a", &large))
+        .gets(2, Q0, 0, "a", &large);
+    is_kept(&mut hall, &[]);
+    let last = Connect {
+        will: Some(Will {
+            qos: Q1,
+            retain: true,
+            topic: TopicName::new("b").unwrap(),
+            payload: &large,
+            properties: Properties::EMPTY,
+        }),
+        ..hello("c")
+    };
+    hall.says(1, retained(Q0, 0, "b", b"2"))
+        .gets(2, Q0, 0, "b", b"2");
+    hall.joins(3, &last).cut(3).gets(2, Q0, 0, "b", &large);
+    is_kept(&mut hall, &[]);
 }

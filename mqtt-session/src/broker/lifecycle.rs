@@ -163,7 +163,7 @@ impl<A: Access> Broker<A> {
             will.message.since = self.now;
             if let Some(message) = will.message.message(self.now) {
                 // What cannot be retained is published nevertheless: nobody could be told.
-                let _ = self.retain(&message);
+                let _ = self.retain_or_clear(&message);
                 self.route(Some(key), &message);
             }
         }

@@ -256,7 +256,8 @@ impl<A: Access> Broker<A> {
     /// if it says so.
     ///
     /// # Errors
-    /// [`ReasonCode::QUOTA_EXCEEDED`] when it cannot be retained; it is routed nevertheless.
+    /// [`ReasonCode::QUOTA_EXCEEDED`] when it cannot be retained; it is routed nevertheless, and
+    /// nothing is retained for its topic.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -271,7 +272,7 @@ impl<A: Access> Broker<A> {
             expiry: publish.expiry,
             properties: publish.properties.to_vec(),
         };
-        let kept = self.retain(&message);
+        let kept = self.retain_or_clear(&message);
         self.route(None, &message);
         self.end_overfull();
         kept

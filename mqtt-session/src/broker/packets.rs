@@ -295,7 +295,14 @@ impl<A: Access> Broker<A> {
             .access
             .publish(&who, topic, publish.qos, publish.retain);
         let message = Message::of_publish(publish, topic);
-        let kept = allowed.and_then(|()| self.retain(&message));
+        let kept = allowed.and_then(|()| match message.qos {
+            // Nobody can be told that it is not retained: it is published nevertheless.
+            QoS::AtMostOnce => {
+                let _ = self.retain_or_clear(&message);
+                Ok(())
+            }
+            QoS::AtLeastOnce | QoS::ExactlyOnce => self.retain(&message),
+        });
         match kept {
             Ok(()) if self.route(Some(key), &message) == 0 => ReasonCode::NO_MATCHING_SUBSCRIBERS,
             Ok(()) => ReasonCode::SUCCESS,

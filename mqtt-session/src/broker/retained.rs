@@ -115,7 +115,8 @@ impl Retained {
         true
     }
 
-    fn remove(&mut self, topic: &str) {
+    /// Removes what is kept for a topic, if anything is.
+    pub(crate) fn remove(&mut self, topic: &str) {
         let kept = self.tree.get_mut(topic).and_then(|place| place.0.take());
         if let Some(kept) = kept {
             self.messages = self.messages.saturating_sub(1);

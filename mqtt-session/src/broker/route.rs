@@ -27,6 +27,19 @@ impl<A: Access> Broker<A> {
         self.retained.replace(message, self.now, bounds)
     }
 
+    /// Keeps a message that is published in any case. Where it cannot be kept, what was kept
+    /// before is not the last any more, and goes (MQTT-3.3.1-5).
+    ///
+    /// # Errors
+    /// Quota exceeded: nothing is kept for its topic now.
+    pub(crate) fn retain_or_clear(&mut self, message: &Message<'_>) -> Result<(), ReasonCode> {
+        let kept = self.retain(message);
+        if kept.is_err() {
+            self.retained.remove(message.topic.as_str());
+        }
+        kept
+    }
+
     /// Gives a message to every session that subscribes to its topic, once each, and to one
     /// member of each group; how many get it.
     pub(crate) fn route(&mut self, publisher: Option<SessionKey>, message: &Message<'_>) -> usize {
