@@ -5,6 +5,7 @@ pub mod csv;
 pub mod cut;
 pub mod hall;
 pub mod mosquitto;
+pub mod network;
 pub mod process;
 pub mod server;
 pub mod statements;
