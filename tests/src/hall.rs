@@ -274,6 +274,8 @@ impl<A: Access> Hall<A> {
                     self.note(format!("       {event:?}"));
                     self.events.push_back(event);
                 }
+                // Someone's turn is over, and there is nobody else.
+                BrokerAction::Timeout(deadline) if deadline <= self.now => {}
                 BrokerAction::Timeout(deadline) => {
                     self.deadline = deadline;
                     return self;

@@ -4,10 +4,11 @@
 use crate::instant::Instant;
 use crate::receipts::Intake;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use mqtt_proto::PacketType;
 
-use super::subscribers::SessionKey;
+use super::subscribers::{Granted, SessionKey};
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub(crate) struct Connection {
     pub(crate) wanted: usize,
     /// Whole packets wait in the input for room to answer them: so many bytes for the first.
     pub(crate) waits: Option<usize>,
+    /// Its turn is over: others come first.
+    pub(crate) tired: bool,
+    /// Subscriptions for which what is retained has not been handed over yet.
+    pub(crate) replay: VecDeque<(Box<str>, Granted)>,
     /// Bytes that leave outside of a session: before there is one, or when it is gone.
     tail: Tail,
     /// Until when CONNECT has to be accepted, or the last bytes have to leave.
@@ -97,6 +102,8 @@ impl Connection {
             input: Vec::new(),
             wanted: 0,
             waits: None,
+            tired: false,
+            replay: VecDeque::new(),
             tail: Tail::default(),
             deadline,
             last_received: now,
@@ -121,6 +128,7 @@ impl Connection {
     pub(crate) fn hear_no_more(&mut self) {
         self.input = Vec::new();
         self.waits = None;
+        self.replay = VecDeque::new();
         self.connect = None;
     }
 

@@ -29,7 +29,9 @@ pub enum BrokerAction<'a> {
     },
     /// Something the program may want to know.
     Event(BrokerEvent),
-    /// There is nothing to do before bytes come, or this moment.
+    /// There is nothing to do before bytes come, or this moment. One that has come already: a
+    /// connection has kept the broker busy, and goes on at the next poll. Look first what others
+    /// have sent.
     Timeout(Instant),
 }
 

@@ -190,8 +190,12 @@ impl World {
             },
             ..BrokerConfig::default()
         };
+        let mut broker = Broker::with_access(config.clone(), Moody::default());
+        if choice & 9 == 9 {
+            broker.turn = 5;
+        }
         Self {
-            broker: Broker::with_access(config.clone(), Moody::default()),
+            broker,
             config,
             now: Instant::from_secs(1),
             ends: BTreeMap::new(),
@@ -490,9 +494,11 @@ impl World {
                 }
                 BrokerAction::Event(event) => self.note(&event),
                 BrokerAction::Timeout(deadline) => {
-                    assert!(deadline > self.now, "a deadline that has passed");
                     self.check();
-                    return;
+                    // Else someone's turn is over, and goes on.
+                    if deadline > self.now {
+                        return;
+                    }
                 }
             }
         }

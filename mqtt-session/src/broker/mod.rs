@@ -42,6 +42,7 @@ mod subscribers;
 mod takeover;
 mod timers;
 mod tree;
+mod turns;
 
 pub use access::{Access, AllowAll, AuthStep, Identity, Login};
 pub use config::{BrokerConfig, Overflow};
@@ -102,6 +103,12 @@ pub struct Broker<A = AllowAll> {
     overfull: Vec<ConnectionId>,
     /// Client identifiers assigned so far.
     assigned: u64,
+    /// What the connection whose input is read may still cost before it is another one's turn.
+    effort: usize,
+    /// What a turn may cost.
+    turn: usize,
+    /// Connections whose turn is over, and whose input is not.
+    tired: VecDeque<ConnectionId>,
 }
 
 /// How much a broker holds.
@@ -148,6 +155,9 @@ impl<A: Access> Broker<A> {
             events: VecDeque::new(),
             overfull: Vec::new(),
             assigned: 0,
+            effort: 0,
+            turn: turns::TURN,
+            tired: VecDeque::new(),
         }
     }
 
@@ -355,7 +365,7 @@ impl<A: Access> Broker<A> {
                 connection,
                 bytes: self.bytes(connection, &offer),
             },
-            None => BrokerAction::Timeout(self.timers.next()),
+            None => BrokerAction::Timeout(self.next_deadline()),
         }
     }
 
@@ -404,10 +414,11 @@ impl<A: Access> Broker<A> {
     /// that it is not looked at: it may be large, and room may come byte by byte.
     fn may_go_on(&mut self, connection: ConnectionId) -> bool {
         let now = self.now;
-        let Some(found) = self.connections.get(&connection) else {
+        let found = self.connections.get(&connection);
+        let Some(found) = found.filter(|found| !found.tired && found.has_said_all()) else {
             return false;
         };
-        let (Some(needed), true) = (found.waits, found.has_said_all()) else {
+        let Some(needed) = found.waits else {
             return false;
         };
         let session = found.session();

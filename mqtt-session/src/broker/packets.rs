@@ -11,6 +11,7 @@ use super::{Access, Broker, EndCause};
 use crate::settle::Answer;
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use mqtt_proto::{
@@ -35,7 +36,12 @@ impl<A: Access> Broker<A> {
     /// Processes whole packets from the front of `bytes`; how many bytes are done with.
     pub(crate) fn read(&mut self, connection: ConnectionId, bytes: &[u8]) -> usize {
         let mut rest = bytes;
+        self.begin_turn();
         loop {
+            if !self.replay(connection) || self.is_tired() && !rest.is_empty() {
+                self.end_turn(connection);
+                break;
+            }
             let (at_most, connects) = (
                 self.config.maximum_packet_size,
                 self.config.maximum_connect_size,
@@ -369,7 +375,7 @@ impl<A: Access> Broker<A> {
                 _ => None,
             });
         let mut reasons = Vec::with_capacity(blank.len());
-        let mut retained = Vec::new();
+        let mut retained = VecDeque::new();
         for subscription in subscribe.subscriptions {
             match self.subscribe(connection, key, subscription, id) {
                 Ok((granted, is_new)) => {
@@ -377,7 +383,7 @@ impl<A: Access> Broker<A> {
                     let sends = handling == RetainHandling::SendAtSubscribe
                         || (handling == RetainHandling::SendIfNew && is_new);
                     if sends && !subscription.filter.is_shared() {
-                        retained.push((subscription.filter, granted));
+                        retained.push_back((subscription.filter.as_str().into(), granted));
                     }
                     reasons.push(granted_reason(granted.qos));
                 }
@@ -388,8 +394,8 @@ impl<A: Access> Broker<A> {
         let step = self.answer(connection, key, len, |out| {
             packet.encode(From::Server, out).is_ok()
         })?;
-        for (filter, granted) in retained {
-            self.send_retained(key, filter, granted);
+        if let Some(found) = self.connection(connection) {
+            found.replay.append(&mut retained);
         }
         Ok(step)
     }

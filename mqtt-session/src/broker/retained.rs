@@ -2,6 +2,7 @@
 
 use super::message::{Kept, Message};
 use super::tree::{Fruit, TopicTree};
+use super::turns::cost_of;
 use crate::instant::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -125,23 +126,30 @@ impl Retained {
         }
     }
 
-    /// Visits the messages whose topics a filter matches; those that have expired are removed.
+    /// Visits the messages whose topics a filter matches; those that have expired are removed. What
+    /// it has cost.
     pub(crate) fn matching(
         &mut self,
         filter: &str,
         now: Instant,
         mut visit: impl FnMut(&Message<'_>),
-    ) {
+    ) -> usize {
         let mut expired: Vec<String> = Vec::new();
-        self.tree.topics_matching(filter, |place| {
+        let mut found = 0usize;
+        let visits = self.tree.topics_matching(filter, |place| {
             let Some(kept) = &place.0 else { return };
             match kept.message(now) {
-                Some(message) => visit(&message),
+                Some(message) => {
+                    // As for any message that is handed over.
+                    found = found.saturating_add(cost_of(message.payload.len()));
+                    visit(&message);
+                }
                 None => expired.extend(kept.topic().map(String::from)),
             }
         });
         for topic in &expired {
             self.remove(topic);
         }
+        visits.saturating_add(found)
     }
 }

@@ -44,10 +44,12 @@ impl<A: Access> Broker<A> {
     /// member of each group; how many get it.
     pub(crate) fn route(&mut self, publisher: Option<SessionKey>, message: &Message<'_>) -> usize {
         let mut matches: Vec<Match> = Vec::new();
-        self.filters
+        let visits = self
+            .filters
             .filters_matching(message.topic.as_str(), |subscribers| {
                 subscribers.collect(&mut matches);
             });
+        self.note_visits(visits);
         // No Local (MQTT-3.8.3-3).
         matches.retain(|found| !(found.granted.no_local && Some(found.session) == publisher));
         matches.sort_by_key(|found| (found.session, found.group.is_some()));
@@ -108,6 +110,7 @@ impl<A: Access> Broker<A> {
 
     /// Queues a message for one session.
     fn hand_over(&mut self, key: SessionKey, publish: &Publish<'_>, group: Option<Arc<str>>) {
+        self.note_message(publish.payload.len());
         let (now, overflow) = (self.now, self.config.overflow);
         let Some(session) = self.session(key) else {
             return;
@@ -128,19 +131,14 @@ impl<A: Access> Broker<A> {
     }
 
     /// Sends what is retained for a filter that was just subscribed to (MQTT-3.3.1-9).
-    pub(crate) fn send_retained(
-        &mut self,
-        key: SessionKey,
-        filter: TopicFilter<'_>,
-        granted: Granted,
-    ) {
+    pub(crate) fn send_retained(&mut self, key: SessionKey, filter: &str, granted: Granted) {
         let (now, overflow) = (self.now, self.config.overflow);
         let Some(session) = super::session_mut(&mut self.sessions, key) else {
             return;
         };
         let mut expires = false;
         let mut full = false;
-        self.retained.matching(filter.as_str(), now, |message| {
+        let visits = self.retained.matching(filter, now, |message| {
             let properties = with_identifiers(&message.properties, granted.id.into_iter());
             let publish = Publish {
                 topic: message.topic,
@@ -153,6 +151,7 @@ impl<A: Access> Broker<A> {
             expires |= message.expiry.is_some();
             full |= session.take(&publish, None, overflow, now) == Outcome::Dropped;
         });
+        self.effort = self.effort.saturating_sub(visits);
         let (connection, given) = (session.connection, session.given);
         if expires || session.dropped > 0 {
             self.arm_session(key);

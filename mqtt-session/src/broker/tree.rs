@@ -246,12 +246,15 @@ impl<V: Fruit> TopicTree<V> {
         }
     }
 
-    /// Visits what lies at every filter that matches a topic name (section 4.7).
-    pub(crate) fn filters_matching(&self, topic: &str, mut visit: impl FnMut(&V)) {
+    /// Visits what lies at every filter that matches a topic name (section 4.7); how many nodes
+    /// were looked at for that.
+    pub(crate) fn filters_matching(&self, topic: &str, mut visit: impl FnMut(&V)) -> usize {
+        let mut visits = 0usize;
         let hidden = is_hidden(topic);
         // Nodes still to be looked at, and the levels of the topic below each.
         let mut open: Vec<(u32, Option<&str>)> = alloc::vec![(ROOT, Some(topic))];
         while let Some((at, rest)) = open.pop() {
+            visits = visits.saturating_add(1);
             let wild = !(hidden && at == ROOT);
             if wild
                 && let Some(multi) = self.child(at, MULTI)
@@ -278,13 +281,16 @@ impl<V: Fruit> TopicTree<V> {
                 }
             }
         }
+        visits
     }
 
     /// Visits what lies at every topic name that a filter matches (section 4.7), in the order of
-    /// the names' levels.
-    pub(crate) fn topics_matching(&self, filter: &str, mut visit: impl FnMut(&V)) {
+    /// the names' levels; how many nodes were looked at for that.
+    pub(crate) fn topics_matching(&self, filter: &str, mut visit: impl FnMut(&V)) -> usize {
+        let mut visits = 0usize;
         let mut open: Vec<(u32, Option<&str>)> = alloc::vec![(ROOT, Some(filter))];
         while let Some((at, rest)) = open.pop() {
+            visits = visits.saturating_add(1);
             let Some(node) = self.node(at) else {
                 continue;
             };
@@ -306,6 +312,7 @@ impl<V: Fruit> TopicTree<V> {
                 visit(&node.value);
             }
             if level == MULTI || level == SINGLE {
+                visits = visits.saturating_add(node.children.len());
                 let below = node.children.iter().rev();
                 let below = below.filter(|(level, _)| at != ROOT || !is_hidden(level));
                 open.extend(below.filter_map(|(_, child)| fit(child)));
@@ -313,6 +320,7 @@ impl<V: Fruit> TopicTree<V> {
                 open.extend(node.children.get(level).and_then(fit));
             }
         }
+        visits
     }
 
     /// Visits everything, in no order.
