@@ -59,6 +59,8 @@ struct End {
     closed: bool,
     /// How many bytes it takes at a time; `None`: all.
     takes: Option<usize>,
+    /// How many bytes it takes before it is blocked; `None`: any number.
+    left: Option<usize>,
     /// Whether it was offered bytes that it did not take.
     offered: bool,
 }
@@ -257,7 +259,9 @@ impl<A: Access> Hall<A> {
                         .get_mut(&connection.0)
                         .expect("an open connection");
                     assert!(!end.closed, "a send to a closed connection");
-                    let count = end.takes.unwrap_or(bytes.len()).min(bytes.len());
+                    let most = end.takes.into_iter().chain(end.left);
+                    let count = most.fold(bytes.len(), usize::min);
+                    end.left = end.left.map(|left| left - count);
                     end.heard.extend_from_slice(&bytes[..count]);
                     end.offered = count == 0;
                     if count > 0 {
@@ -533,6 +537,20 @@ impl<A: Access> Hall<A> {
     /// From now on a transport takes so many bytes at a time; 0: it is blocked.
     #[track_caller]
     pub fn takes(&mut self, connection: u64, count: usize) -> &mut Self {
+        self.end(connection).left = None;
+        self.unblock(connection, count)
+    }
+
+    /// A transport takes so many bytes more, and then none.
+    #[track_caller]
+    pub fn takes_more(&mut self, connection: u64, count: usize) -> &mut Self {
+        self.takes(connection, 0);
+        self.end(connection).left = Some(count);
+        self.unblock(connection, usize::MAX)
+    }
+
+    #[track_caller]
+    fn unblock(&mut self, connection: u64, count: usize) -> &mut Self {
         let end = self.end(connection);
         end.takes = (count < usize::MAX).then_some(count);
         if count > 0 && core::mem::take(&mut end.offered) {

@@ -29,21 +29,6 @@ const BROKER_EXCUSED: &[NotYet] = &[];
 
 /// Statements that bind a server and whose tests of the broker are not written.
 const BROKER_UNWRITTEN: &[NotYet] = &[
-    unwritten("MQTT-4.5.0-1"),
-    unwritten("MQTT-4.6.0-5"),
-    unwritten("MQTT-4.6.0-6"),
-    unwritten("MQTT-4.7.0-1"),
-    unwritten("MQTT-4.7.1-1"),
-    unwritten("MQTT-4.7.1-2"),
-    unwritten("MQTT-4.7.2-1"),
-    unwritten("MQTT-4.7.3-1"),
-    unwritten("MQTT-4.7.3-2"),
-    unwritten("MQTT-4.7.3-3"),
-    unwritten("MQTT-4.7.3-4"),
-    unwritten("MQTT-4.8.2-3"),
-    unwritten("MQTT-4.8.2-4"),
-    unwritten("MQTT-4.8.2-5"),
-    unwritten("MQTT-4.8.2-6"),
     unwritten("MQTT-6.0.0-1"),
     unwritten("MQTT-6.0.0-2"),
     unwritten("MQTT-6.0.0-4"),
