@@ -7,6 +7,7 @@ pub mod hall;
 pub mod mosquitto;
 pub mod network;
 pub mod process;
+pub mod required;
 pub mod server;
 pub mod statements;
 pub mod talk;

@@ -1,7 +1,7 @@
 //! A child process whose output is kept and which never outlives its owner.
 
-use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{self, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::transcript::Transcript;
@@ -10,6 +10,8 @@ use crate::transcript::Transcript;
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    /// What it reads as its standard input, where it has one.
+    input: Option<ChildStdin>,
     /// What it writes to its standard output.
     pub output: Transcript,
     /// What it writes to its standard error.
@@ -30,8 +32,19 @@ impl Process {
     /// # Errors
     /// As [`Command::spawn`].
     pub fn spawn_into(command: &mut Command, errors: Transcript) -> io::Result<Self> {
+        Self::start(command.stdin(Stdio::null()), errors)
+    }
+
+    /// Starts `command` with an input, see [`tell`](Self::tell).
+    ///
+    /// # Errors
+    /// As [`Command::spawn`].
+    pub fn spawn_listening(command: &mut Command) -> io::Result<Self> {
+        Self::start(command.stdin(Stdio::piped()), Transcript::default())
+    }
+
+    fn start(command: &mut Command, errors: Transcript) -> io::Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -42,8 +55,10 @@ impl Process {
         if let Some(pipe) = child.stderr.take() {
             errors.follow(pipe);
         }
+        let input = child.stdin.take();
         Ok(Self {
             child,
+            input,
             output,
             errors,
         })
@@ -52,6 +67,16 @@ impl Process {
     /// The operating system's number for it.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Writes a line to its input.
+    ///
+    /// # Errors
+    /// When it has ended, or was started without an input.
+    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(input, "{line}")?;
+        input.flush()
     }
 
     /// Waits until it has ended by itself and all of its output has been read. None when it
