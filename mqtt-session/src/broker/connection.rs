@@ -134,6 +134,9 @@ impl Connection {
 
     /// Adds bytes that leave outside of a session.
     pub(crate) fn say(&mut self, bytes: &[u8]) {
+        // As much as it is, and no more than a DISCONNECT behind it: it may be a full buffer, and
+        // that of many connections.
+        self.tail.bytes.reserve_exact(bytes.len().saturating_add(4));
         self.tail.bytes.extend_from_slice(bytes);
     }
 

@@ -172,6 +172,12 @@ fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
     (len > now).then_some(len)
 }
 
+/// Makes a buffer just as long: by itself it would take up to twice as much, beyond its bound.
+fn lengthen(buffer: &mut Vec<u8>, len: usize) {
+    buffer.reserve_exact(len.saturating_sub(buffer.len()));
+    buffer.resize(len, 0);
+}
+
 impl OutboundStore for Outbound {
     fn parts(&mut self) -> OutboundParts<'_> {
         OutboundParts {
@@ -214,7 +220,7 @@ impl OutboundStore for Outbound {
         let needed = end.saturating_add(len);
         match longer(self.arena.len(), needed.max(64), self.limits.bytes) {
             Some(size) if size >= needed => {
-                self.arena.resize(size, 0);
+                lengthen(&mut self.arena, size);
                 true
             }
             _ => false,
@@ -231,7 +237,7 @@ impl OutboundStore for Outbound {
         }
         match longer(self.transmit.len(), len.max(64), self.limits.transmit) {
             Some(size) if size >= len => {
-                self.transmit.resize(size, 0);
+                lengthen(&mut self.transmit, size);
                 true
             }
             _ => false,
