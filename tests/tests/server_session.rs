@@ -189,6 +189,28 @@ fn a_session_is_kept_for_its_expiry_interval() {
 
 // broker: MQTT-3.1.2-23
 #[test]
+fn how_long_a_session_is_kept_is_what_the_last_connect_says() {
+    for (last, kept) in [(&[][..], 0), (&[Property::SessionExpiryInterval(50)], 50)] {
+        let mut hall = hall();
+        hall.rejoins(1, &hello_again("c"), false).cut(1);
+        let connect = expiring("c", last);
+        hall.rejoins(2, &connect, true).cut(2);
+        if kept > 0 {
+            hall.wait(Duration::from_millis(kept * 1_000 - 1));
+            assert_eq!(hall.broker.load().sessions, 1);
+            hall.wait(Duration::from_millis(1));
+        }
+        assert_eq!(hall.broker.load().sessions, 0);
+        // And longer again.
+        hall.rejoins(3, &connect, false);
+        hall.rejoins(4, &hello_again("c"), kept > 0).cut(4);
+        hall.wait(Duration::from_secs(3_599))
+            .rejoins(5, &connect, true);
+    }
+}
+
+// broker: MQTT-3.1.2-23
+#[test]
 fn disconnect_may_change_how_long_a_session_is_kept() {
     for (property, kept) in [
         (&[][..], 100),
