@@ -68,6 +68,25 @@ impl<'a> Message<'a> {
         Self::new(will.topic, will.payload, will.qos, will.retain, properties)
     }
 
+    /// Whether its properties are such as a client may give a message. Those that come in a packet
+    /// are; those that the program gives need not be.
+    pub(crate) fn has_legal_properties(&self) -> bool {
+        let concerns_connection = |property: &Property<'_>| {
+            matches!(
+                property.id(),
+                PropertyId::MessageExpiryInterval | PropertyId::TopicAlias
+            )
+        };
+        if self.properties.iter().any(concerns_connection) {
+            return false;
+        }
+        let bare = Message {
+            payload: &[],
+            ..self.clone()
+        };
+        self.properties.is_empty() || bare.keep(Instant::NEVER).is_some()
+    }
+
     /// To be kept from `since` on; `None` if it is too large for a packet.
     pub(crate) fn keep(&self, since: Instant) -> Option<Kept> {
         let publish = Publish {

@@ -266,6 +266,8 @@ impl<A: Access> Broker<A> {
     /// if it says so.
     ///
     /// # Errors
+    /// [`ReasonCode::PROTOCOL_ERROR`] for properties that a client may not give a message, or that
+    /// [`Publish::properties`](crate::Publish::properties) excludes: nothing has changed then.
     /// [`ReasonCode::QUOTA_EXCEEDED`] when it cannot be retained; it is routed nevertheless, and
     /// nothing is retained for its topic.
     pub fn publish(
@@ -282,6 +284,9 @@ impl<A: Access> Broker<A> {
             expiry: publish.expiry,
             properties: publish.properties.to_vec(),
         };
+        if !message.has_legal_properties() {
+            return Err(ReasonCode::PROTOCOL_ERROR);
+        }
         let kept = self.retain_or_clear(&message);
         self.route(None, &message);
         self.end_overfull();
