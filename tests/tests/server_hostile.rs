@@ -336,6 +336,35 @@ fn a_flood_of_subscriptions_ends_at_the_bound_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn long_filters_count_by_their_bytes() {
+    let mut hall = hall_with_pair(BrokerConfig::default());
+    hall.joins(1, &hello("greedy"));
+    let long = "x".repeat(60_000);
+    let granted = |hall: &mut Hall, name: &str| {
+        hall.says(1, subscribe(1, &[filter(name, Q0)]));
+        hall.hears_what(1, |packet| match packet {
+            Packet::SubAck(suback) => !suback.reasons.iter().any(ReasonCode::is_failure),
+            other => panic!("{other:?}"),
+        })
+    };
+    let mut names = (0..100).map(|n| format!("{n}/{long}"));
+    let held: Vec<String> = names
+        .by_ref()
+        .take_while(|name| granted(&mut hall, name))
+        .collect();
+    assert_eq!(held.len(), (1 << 20) / 60_003);
+    // One less is one more.
+    assert!(!granted(&mut hall, &names.next().unwrap()));
+    hall.says(
+        1,
+        unsubscribe(1, &[mqtt_proto::TopicFilter::new(&held[0]).unwrap()]),
+    );
+    hall.hears(1, unsuback(1, &[ReasonCode::SUCCESS]));
+    assert!(granted(&mut hall, &names.next().unwrap()));
+    pair_talks(&mut hall);
+}
+
+#[test]
 fn who_never_reads_is_given_up_and_who_publishes_to_it_is_not_held_up() {
     let mut hall = hall_with_pair(BrokerConfig {
         queue_messages: 1_000,

@@ -67,6 +67,8 @@ pub struct BrokerConfig {
     pub sessions: usize,
     /// Subscriptions of one session. 10,000 by default.
     pub subscriptions: usize,
+    /// Bytes of their filters. 1 MiB by default.
+    pub subscription_bytes: usize,
     /// Messages that wait for one client or are unacknowledged by it. 10,000 by default, at most
     /// 65,534.
     pub queue_messages: u16,
@@ -106,6 +108,7 @@ impl Default for BrokerConfig {
             maximum_levels: 128,
             sessions: 100_000,
             subscriptions: 10_000,
+            subscription_bytes: 1 << 20,
             queue_messages: 10_000,
             queue_bytes: 16 << 20,
             overflow: Overflow::DropNewest,

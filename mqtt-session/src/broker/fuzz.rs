@@ -176,6 +176,7 @@ impl World {
             maximum_levels: 6,
             sessions: 3,
             subscriptions: 5,
+            subscription_bytes: 30,
             queue_messages: if choice & 16 == 0 { 100 } else { 4 },
             queue_bytes: 3_000,
             queue_qos0: choice & 32 != 0,
@@ -617,6 +618,9 @@ impl<A: Access> Broker<A> {
             if let Some(connection) = session.connection {
                 assert_eq!(self.connections[&connection].phase, Phase::Connected(key));
             }
+            let bytes = session.subscriptions.iter().map(|filter| filter.len());
+            assert_eq!(session.filter_bytes, bytes.sum());
+            assert!(session.filter_bytes <= self.config.subscription_bytes);
             for filter in &session.subscriptions {
                 let filter = TopicFilter::new(filter).expect("a filter");
                 let found = self.filters.get(filter.unshared().as_str());

@@ -413,7 +413,10 @@ impl<A: Access> Broker<A> {
             return Err(ReasonCode::UNSPECIFIED_ERROR);
         };
         let held = session.subscriptions.contains(filter.as_str());
-        if !held && session.subscriptions.len() >= self.config.subscriptions
+        let bytes = session.filter_bytes.saturating_add(filter.as_str().len());
+        let full = session.subscriptions.len() >= self.config.subscriptions
+            || bytes > self.config.subscription_bytes;
+        if !held && full
             || filter.unshared().as_str().split('/').count() > self.config.maximum_levels
         {
             return Err(ReasonCode::QUOTA_EXCEEDED);
@@ -457,7 +460,7 @@ impl<A: Access> Broker<A> {
         for (filter, reason) in unsubscribe.filters.iter().zip(&mut reasons) {
             let held = self
                 .session(key)
-                .is_some_and(|session| session.subscriptions.remove(filter.as_str()));
+                .is_some_and(|session| session.forget_filter(filter.as_str()));
             if held {
                 self.remove_subscription(key, filter);
             } else {

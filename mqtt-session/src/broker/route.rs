@@ -178,7 +178,7 @@ impl<A: Access> Broker<A> {
             }
         }
         self.session(key)
-            .is_some_and(|session| session.subscriptions.insert(filter.as_str().into()))
+            .is_some_and(|session| session.note_filter(filter.as_str()))
     }
 
     /// Has the groups that a session is a member of know whether it has a connection.

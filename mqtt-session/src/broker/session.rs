@@ -45,6 +45,8 @@ pub(crate) struct Session {
     store: Heap,
     /// The filters subscribed to, as they were given.
     pub(crate) subscriptions: BTreeSet<Box<str>>,
+    /// Their bytes.
+    pub(crate) filter_bytes: usize,
     /// Session Expiry Interval in seconds.
     pub(crate) expiry: u32,
     /// When it ends; never, while it has a connection.
@@ -101,6 +103,7 @@ impl Session {
                 receive_maximum: config.receive_maximum,
             }),
             subscriptions: BTreeSet::new(),
+            filter_bytes: 0,
             expiry: 0,
             ends: Instant::NEVER,
             will: None,
@@ -347,6 +350,24 @@ impl Session {
     /// does.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
         (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since)
+    }
+
+    /// A filter is subscribed to; whether it was not before.
+    pub(crate) fn note_filter(&mut self, filter: &str) -> bool {
+        let is_new = self.subscriptions.insert(filter.into());
+        if is_new {
+            self.filter_bytes = self.filter_bytes.saturating_add(filter.len());
+        }
+        is_new
+    }
+
+    /// A filter is not subscribed to any more; whether it was.
+    pub(crate) fn forget_filter(&mut self, filter: &str) -> bool {
+        let was = self.subscriptions.remove(filter);
+        if was {
+            self.filter_bytes = self.filter_bytes.saturating_sub(filter.len());
+        }
+        was
     }
 
     /// The filters of the groups that it is a member of.
