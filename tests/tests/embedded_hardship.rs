@@ -3,8 +3,8 @@
 mod embedded;
 
 use embedded::{ALL, LIMIT, Raw, broker, connect, end_of, next, notice, publish};
-use mqtt_proto::{Packet, QoS, Sender};
-use mqtt_std::broker::{Broker, BrokerConfig, BrokerOptions, EndCause, Notice};
+use mqtt_proto::{Packet, QoS, ReasonCode, Sender as From, TopicName};
+use mqtt_std::broker::{Access, Broker, BrokerConfig, BrokerOptions, EndCause, Identity, Notice};
 use mqtt_tests::hall::{filter, hello, subscribe};
 use mqtt_tests::process::Process;
 use mqtt_tests::talk;
@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,10 +121,7 @@ fn a_peer_that_asks_and_never_reads_is_no_longer_read_and_loses_nothing() {
     let mut deaf = Raw::join(&broker, &hello("deaf"));
     // Pings, until nothing more is taken: the answers fill the way back, so the broker stops
     // reading, and the way there fills as well.
-    let pings = Packet::PingReq
-        .to_vec(Sender::Client)
-        .unwrap()
-        .repeat(8_192);
+    let pings = Packet::PingReq.to_vec(From::Client).unwrap().repeat(8_192);
     deaf.stream.set_nonblocking(true).unwrap();
     let mut asked = 0;
     let mut other = Raw::join(&broker, &hello("other"));
@@ -149,7 +147,7 @@ fn a_peer_that_asks_and_never_reads_is_no_longer_read_and_loses_nothing() {
         // The last ping may have left in half.
         let rest = &pings[asked % 2..2];
         scope.spawn(move || stream.write_all(rest).unwrap());
-        let answer = Packet::PingResp.to_vec(Sender::Server).unwrap();
+        let answer = Packet::PingResp.to_vec(From::Server).unwrap();
         let mut left = answer.len() * (asked / 2 + 1);
         let mut heard = vec![0; 1 << 16];
         while left > 0 {
@@ -173,7 +171,7 @@ fn a_peer_that_sends_byte_by_byte_is_served_like_any_other() {
         Packet::Publish(talk::publish(QoS::AtLeastOnce, 9, "slow/x", b"dripping")),
         Packet::PingReq,
     ]
-    .map(|packet| packet.to_vec(Sender::Client).unwrap());
+    .map(|packet| packet.to_vec(From::Client).unwrap());
     for byte in packets.concat() {
         slow.stream.write_all(&[byte]).unwrap();
         // Meanwhile the broker has its turns, so that it sees the bytes one by one.
@@ -185,6 +183,56 @@ fn a_peer_that_sends_byte_by_byte_is_served_like_any_other() {
     assert_eq!(heard[..2], ["CONNACK", "SUBACK"]);
     for kind in ["PUBACK", "PUBLISH", "PINGRESP"] {
         assert!(heard.iter().any(|heard| heard == kind), "{heard:?}");
+    }
+}
+
+/// Holds the broker up at messages for `gate` until the test wants it to go on.
+struct Gate {
+    reached: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Access for Gate {
+    fn publish(
+        &mut self,
+        _: &Identity<'_>,
+        topic: TopicName<'_>,
+        _: QoS,
+        _: bool,
+    ) -> Result<(), ReasonCode> {
+        if topic.as_str() == "gate" {
+            self.reached.send(()).unwrap();
+            self.go_on.recv_timeout(LIMIT).unwrap();
+        }
+        Ok(())
+    }
+}
+
+// Where a reset leaves what has come before it to be read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_goodbye_is_heard_though_writing_to_its_sender_fails() {
+    let (reached, at_gate) = channel();
+    let (open, go_on) = channel();
+    let options = BrokerOptions::new().access(Gate { reached, go_on });
+    let broker = Broker::bind_with("127.0.0.1:0", options).unwrap();
+    let notices = broker.watch();
+    let mut other = Raw::join(&broker, &hello("other"));
+    for _ in 0..10 {
+        let mut hasty = Raw::join(&broker, &hello("hasty"));
+        hasty.subscribe("#", QoS::AtMostOnce);
+        // Something that it does not read: the system will reset the connection.
+        broker.publish("news", "x").send().unwrap();
+        hasty.stream.peek(&mut [0]).unwrap();
+        // While the broker is about to write to it, it says goodbye and is gone.
+        let message = talk::publish(QoS::AtMostOnce, 0, "gate", b"x");
+        other.say(&Packet::Publish(message));
+        at_gate.recv_timeout(LIMIT).unwrap();
+        hasty.say(&talk::disconnect(ReasonCode::SUCCESS));
+        drop(hasty);
+        open.send(()).unwrap();
+        let end = end_of(&notices, Some("hasty"));
+        assert_eq!(end, EndCause::ClientDisconnect(ReasonCode::SUCCESS));
     }
 }
 
@@ -204,7 +252,7 @@ fn a_client_that_floods_holds_up_neither_others_nor_timers() {
             let stop = &stop;
             scope.spawn(move || {
                 let message = talk::publish(QoS::AtMostOnce, 0, "flood", &[0; 100]);
-                let message = Packet::Publish(message).to_vec(Sender::Client).unwrap();
+                let message = Packet::Publish(message).to_vec(From::Client).unwrap();
                 let flood = message.repeat(1_000);
                 while !stop.load(Ordering::Relaxed) {
                     loud.stream.write_all(&flood).unwrap();

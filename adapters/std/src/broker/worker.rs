@@ -4,13 +4,13 @@
 //! together, then looks at the clock and at what else has become ready: nobody who sends or takes
 //! without end holds up anyone else.
 
+use super::ConnectionId;
 use super::error::ShutdownError;
 use super::line::{Heard, Line, Written};
 use super::listener::{Accepted, Listener};
 use super::notice::Notice;
 use super::options::BrokerOptions;
 use super::shared::{Core, Shared};
-use super::{BrokerEvent, ConnectionId};
 use mio::{Interest, Token};
 use mqtt_session::broker::BrokerAction;
 use std::collections::{HashMap, VecDeque};
@@ -300,14 +300,10 @@ impl Worker {
                         line.hang_up();
                     }
                 }
-                BrokerAction::Event(event) => self.tell(core, event),
+                BrokerAction::Event(event) => core.tell(&Notice::Event(event)),
                 BrokerAction::Timeout(deadline) => return self.shared.wall_time(deadline),
             }
         }
-    }
-
-    fn tell(&self, core: &mut Core, event: BrokerEvent) {
-        core.tell(&Notice::Event(event));
     }
 
     /// Waits until something is ready, or that moment has come.
