@@ -7,7 +7,7 @@
 //! is. Nothing recurses: a topic may have tens of thousands of levels.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// What lies at a node.
@@ -20,7 +20,8 @@ pub(crate) trait Fruit: Default {
 #[derive(Clone, Debug)]
 pub(crate) struct TopicTree<V> {
     nodes: Vec<Node<V>>,
-    free: Vec<u32>,
+    /// Places in between that are free; the first is taken first, so that the last come free.
+    free: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -116,7 +117,7 @@ impl<V: Fruit> TopicTree<V> {
     pub(crate) fn new() -> Self {
         Self {
             nodes: alloc::vec![Node::default()],
-            free: Vec::new(),
+            free: BTreeSet::new(),
         }
     }
 
@@ -185,7 +186,7 @@ impl<V: Fruit> TopicTree<V> {
             children: BTreeMap::new(),
             value: V::default(),
         };
-        let at = match self.free.pop() {
+        let at = match self.free.pop_first() {
             Some(at) => {
                 *self.node_mut(at)? = node;
                 at
@@ -225,7 +226,7 @@ impl<V: Fruit> TopicTree<V> {
             && node.children.len() <= 1
         {
             let node = core::mem::take(node);
-            self.free.push(at);
+            self.free.insert(at);
             at = node.parent;
             let level = split(&node.label).0;
             let Some(&child) = node.children.values().next() else {
@@ -242,7 +243,22 @@ impl<V: Fruit> TopicTree<V> {
                 lower.parent = at;
                 lower.label = [&*node.label, &*lower.label].join("/").into();
             }
-            return;
+            break;
+        }
+        self.shorten();
+    }
+
+    /// Gives back what a flood has left behind.
+    fn shorten(&mut self) {
+        while let Some(&last) = self.free.last()
+            && (last as usize).saturating_add(1) == self.nodes.len()
+        {
+            self.nodes.pop();
+            self.free.pop_last();
+        }
+        let len = self.nodes.len();
+        if self.nodes.capacity() / 4 > len {
+            self.nodes.shrink_to(len.saturating_mul(2));
         }
     }
 
@@ -347,7 +363,6 @@ mod tests {
     use super::*;
     use mqtt_proto::{TopicFilter, TopicName};
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
     use std::string::String;
 
     #[derive(Clone, Debug, Default)]
@@ -421,6 +436,8 @@ mod tests {
             tree.prune(path);
             assert!(tree.len() <= 2 * left);
         }
+        assert_eq!((tree.nodes.len(), tree.free.len()), (1, 0));
+        assert!(tree.nodes.capacity() < 10);
     }
 
     fn level() -> impl Strategy<Value = &'static str> {
