@@ -378,6 +378,27 @@ fn a_live_connection_authenticates_again_and_goes_on_meanwhile() {
 }
 
 #[test]
+fn a_question_waits_until_the_transport_has_taken_all_before_it() {
+    for takes in [1, 7, usize::MAX] {
+        let mut hall = authenticated();
+        hall.takes(1, 0).says_bytes(1, &b"\xc0\x00".repeat(100));
+        asked(&mut hall);
+        auth(&mut hall, 1, AGAIN, "hello");
+        hall.says(1, Packet::PingReq);
+        assert_eq!(asked(&mut hall), Vec::<String>::new());
+        hall.takes(1, takes);
+        for _ in 0..100 {
+            hall.hears(1, Packet::PingResp);
+        }
+        hall.hears_what(1, |packet| assert!(matches!(packet, Packet::Auth(_))));
+        hall.hears(1, Packet::PingResp).silent();
+        assert_eq!(asked(&mut hall).len(), 1);
+        auth(&mut hall, 1, CONTINUE, "me");
+        hears_auth(&mut hall, 1, ReasonCode::SUCCESS, Some("welcome"));
+    }
+}
+
+#[test]
 fn authentication_is_not_begun_twice_nor_gone_on_with_unasked() {
     let wrong = |hall: &mut Hall<Gate>, reason| {
         auth(hall, 1, reason, "hello");

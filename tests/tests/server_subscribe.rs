@@ -268,6 +268,23 @@ fn no_local_is_about_the_client_and_not_about_its_connection() {
     hall.silent();
 }
 
+/// What is retained belongs to its topic: who set it is not kept with it. (The standard can be
+/// read both ways; brokers in use differ.)
+#[test]
+fn no_local_is_about_messages_as_they_are_published_and_not_about_what_is_retained() {
+    let quiet = SubscriptionOptions {
+        no_local: true,
+        ..OPTIONS
+    };
+    let mut hall = hall();
+    hall.joins(1, &hello("c"))
+        .says(1, retaining(Q0, 0, "t", b"own"));
+    hall.says(1, subscribe(1, &[filter_with("t", quiet)]))
+        .hears(1, suback(1, &[GRANTED[1]]))
+        .hears(1, retaining(Q0, 0, "t", b"own"));
+    hall.says(1, retaining(Q0, 0, "t", b"newer")).silent();
+}
+
 // broker: MQTT-3.8.4-3
 #[test]
 fn the_same_filter_again_replaces_the_subscription() {

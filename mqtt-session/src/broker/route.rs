@@ -130,7 +130,8 @@ impl<A: Access> Broker<A> {
         }
     }
 
-    /// Sends what is retained for a filter that was just subscribed to (MQTT-3.3.1-9).
+    /// Sends what is retained for a filter that was just subscribed to (MQTT-3.3.1-9). Who had
+    /// published it is not known any more, so that No Local does not hold it back.
     pub(crate) fn send_retained(&mut self, key: SessionKey, filter: &str, granted: Granted) {
         let (now, overflow) = (self.now, self.config.overflow);
         let Some(session) = super::session_mut(&mut self.sessions, key) else {
