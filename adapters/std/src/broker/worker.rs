@@ -133,7 +133,7 @@ impl Worker {
             core.machine.shut_down(now);
         }
         self.accept(core, clock);
-        for number in std::mem::take(&mut self.roomy) {
+        while let Some(number) = self.roomy.pop() {
             core.machine.sent(now, ConnectionId(number), 0);
         }
         let deadline = self.serve(core);
