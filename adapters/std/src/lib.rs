@@ -27,16 +27,17 @@
 //! - A slow reader holds up nothing: each stream has its own bounded buffer.
 //! - [`Client::close`] returns by its deadline, and says what was left.
 //!
-//! # Without a server
-//!
-//! [`Broker`] is one, in the same program and in one line: see the module [`broker`]. It is a
-//! feature, on by default.
-//!
 //! # Errors
 //!
 //! [`ConnectError`], [`PublishError`], [`DeliveryError`] (of a token) and [`SubscribeError`] say
 //! what went wrong in words to act on. [`Cause`] is why a connection ended: the network's, the
 //! server's or the application's doing.
+
+#![cfg_attr(
+    feature = "broker",
+    doc = "\n# Without a server\n\n[`Broker`] is one, in the same program and in one line: see \
+           the module [`broker`]. It is a feature, on by default."
+)]
 
 mod address;
 #[cfg(feature = "broker")]
