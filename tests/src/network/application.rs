@@ -2,6 +2,7 @@
 
 use super::broken::{Found, Property};
 use super::letter::{Key, Letter};
+use super::plan::SHARED_TOPIC;
 use super::post::matches;
 use mqtt_proto::{QoS, ReasonCode};
 use mqtt_session::{AckToken, GiveUp, Instant, Ticket};
@@ -166,7 +167,8 @@ impl Application {
         }
         // A QoS 1 message that was routed twice may have been routed first to nobody.
         let routed_once = letter.qos != QoS::AtLeastOnce || letter.arrivals <= 1;
-        if count == 1 && routed_once {
+        // What another member of a group leaves behind comes later.
+        if count == 1 && routed_once && letter.topic != SHARED_TOPIC {
             let topic = arrival.topic.clone();
             let line = (key.publisher, key.life, topic, letter.qos, arrival.qos);
             let last = self.order.entry(line).or_insert(0);

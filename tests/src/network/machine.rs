@@ -127,6 +127,19 @@ impl Machine {
         with!(self, client => client.publish(now, publish))
     }
 
+    /// Publishes a payload that is held as it is, where the store can.
+    pub(crate) fn publish_held(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        payload: Vec<u8>,
+    ) -> Result<Ticket, RequestError> {
+        match self {
+            Self::Heap(client) => client.publish_bytes(now, publish, payload.into()),
+            _ => self.publish(now, publish),
+        }
+    }
+
     pub(crate) fn subscribe(
         &mut self,
         now: Instant,

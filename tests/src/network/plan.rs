@@ -6,9 +6,13 @@ use mqtt_proto::QoS;
 use mqtt_session::broker::{BrokerConfig, Overflow};
 
 /// Topics that are published to.
-pub(crate) const TOPICS: [&str; 4] = ["a", "a/b", "c/d/b", "e"];
+pub(crate) const TOPICS: [&str; 5] = ["a", "a/b", "c/d/b", "e", SHARED_TOPIC];
 /// Filters that are subscribed to.
-pub(crate) const FILTERS: [&str; 6] = ["a", "a/#", "+/b", "c/+/b", "e", "#"];
+pub(crate) const FILTERS: [&str; 7] = ["a", "a/#", "+/b", "c/+/b", "e", "#", SHARED];
+/// A topic that only one filter matches, which is shared: no wildcard matches its `$`.
+pub(crate) const SHARED_TOPIC: &str = "$s/x";
+/// That filter.
+pub(crate) const SHARED: &str = "$share/g/$s/x";
 
 const SCRIPT: u64 = 1;
 const SETTING: u64 = 2;
@@ -123,6 +127,8 @@ pub enum What {
         count: usize,
         /// Whether they are larger than small buffers and small Maximum Packet Sizes.
         large: bool,
+        /// Whether the payload is handed over to be held, where the store can hold it.
+        held: bool,
         /// Message Expiry Interval in seconds.
         expiry: Option<u32>,
     },
@@ -248,6 +254,7 @@ fn broker(dice: &mut Dice) -> BrokerConfig {
         ]),
         queue_qos0: dice.percent(30),
         queue_messages,
+        queue_bytes: if dice.percent(8) { 400 } else { 16 << 20 },
         ..BrokerConfig::default()
     }
 }
@@ -280,13 +287,26 @@ fn script(seed: u64, clients: usize) -> Vec<Step> {
         qos: QoS::ExactlyOnce,
     });
     let mut whats: Vec<(u64, What)> = begin.map(|what| (0, what)).collect();
+    let shares = dice.percent(35);
+    if shares {
+        whats.extend((0..clients).map(|client| {
+            let filter = FILTERS.len() - 1;
+            let qos = dice.pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce]);
+            let what = What::Subscribe {
+                client,
+                filter,
+                qos,
+            };
+            (0, what)
+        }));
+    }
     for _ in 0..dice.between(5, 50) {
         at += match dice.below(20) {
             0 => dice.below(12_000),
             1..=4 => 0,
             _ => dice.below(quick + 1),
         };
-        whats.push((at, what(&mut dice, clients, deadly)));
+        whats.push((at, what(&mut dice, clients, deadly, shares)));
     }
     let numbered = whats.into_iter().enumerate();
     numbered
@@ -296,12 +316,17 @@ fn script(seed: u64, clients: usize) -> Vec<Step> {
 
 const ANY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
-fn what(dice: &mut Dice, clients: usize, deadly: bool) -> What {
+fn what(dice: &mut Dice, clients: usize, deadly: bool, shares: bool) -> What {
     let client = dice.index(clients);
+    let topic = if shares && dice.percent(50) {
+        TOPICS.len() - 1
+    } else {
+        dice.index(TOPICS.len())
+    };
     match dice.below(100) {
         0..=57 => What::Publish {
             client,
-            topic: dice.index(TOPICS.len()),
+            topic,
             qos: dice.pick(&[
                 QoS::AtMostOnce,
                 QoS::AtLeastOnce,
@@ -311,6 +336,7 @@ fn what(dice: &mut Dice, clients: usize, deadly: bool) -> What {
             ]),
             count: dice.pick(&[1, 1, 2, 5]),
             large: dice.percent(15),
+            held: dice.percent(20),
             expiry: dice.percent(12).then(|| dice.between(1, 10) as u32),
         },
         58..=71 => What::Subscribe {

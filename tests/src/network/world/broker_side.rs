@@ -4,6 +4,7 @@ use super::{MOST_POLLS, World};
 use crate::network::broken::{Found, Property};
 use crate::network::history::shown;
 use crate::network::link::{End, Way};
+use crate::network::plan::SHARED_TOPIC;
 use crate::network::post::Post;
 use crate::network::watch::Fact;
 use mqtt_session::broker::{BrokerAction, BrokerEvent, ConnectionId, EndCause};
@@ -108,7 +109,9 @@ impl World {
                     let what = format!("the broker sends {key}, which nobody published");
                     return Err(Property::Content.broken(what));
                 };
-                match letter.expires.filter(|_| letter.expiry.is_some()) {
+                // What goes from one member of a group to another counts whole seconds anew.
+                let counts = letter.expiry.is_some() && letter.topic != SHARED_TOPIC;
+                match letter.expires.filter(|_| counts) {
                     // How long it has waited is known from when it came on.
                     Some(expires) => {
                         Post::counts_down((key, dup, expiry), letter.at, expires, accepted)
@@ -145,7 +148,7 @@ impl World {
             match fact {
                 Fact::Came { key, expiry } => self.post.came(now, key, expiry)?,
                 Fact::AsksFor { id: asked, filters } => {
-                    self.post.boxes[client].asks_for(id, asked, filters);
+                    self.post.asks_for(client, id, asked, filters);
                 }
                 Fact::AsksNoMore { filters } => self.post.asks_no_more(client, &filters),
                 _ => {}
@@ -184,12 +187,12 @@ impl World {
             }
             BrokerEvent::SessionEnded { client_id } => {
                 if let Some(client) = number(&client_id) {
-                    self.post.boxes[client].empty();
+                    self.post.session_ends(client);
                 }
             }
             BrokerEvent::Dropped { client_id, count } => {
                 if let Some(client) = number(&client_id) {
-                    self.post.boxes[client].dropped += count;
+                    self.post.drops(client, count);
                 }
             }
             _ => {}

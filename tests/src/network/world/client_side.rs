@@ -7,7 +7,7 @@ use crate::network::history::shown;
 use crate::network::letter::Key;
 use crate::network::link::{End, Link, Way};
 use crate::network::machine::{Acted, Part};
-use crate::network::plan::TOPICS;
+use crate::network::plan::{SHARED_TOPIC, TOPICS};
 use crate::network::post::Post;
 use crate::network::watch::{Fact, Line};
 use crate::talk::Told;
@@ -260,6 +260,11 @@ impl World {
             format!("{key} is not to be acknowledged as the application wants it")
         })?;
         peer.application.takes(&arrival, (key, letter), most)?;
+        let once = letter.qos == QoS::AtMostOnce
+            || letter.qos == QoS::ExactlyOnce && arrival.qos == QoS::ExactlyOnce;
+        if letter.topic == SHARED_TOPIC && once && arrival.token.is_none() {
+            self.post.group.has_once(key)?;
+        }
         self.seen.delivered += 1;
         if arrival.token.is_some() {
             let after = Duration::from_millis(self.dice.pick(&[0, 0, 30, 500, 3_000]));

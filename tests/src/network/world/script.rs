@@ -28,10 +28,12 @@ impl World {
                 qos,
                 count,
                 large,
+                held,
                 expiry,
             } => {
                 for _ in 0..count {
-                    self.publish(client, TOPICS[topic], qos, large, expiry)?;
+                    let message = (TOPICS[topic], qos, large, expiry);
+                    self.publish(client, message, held)?;
                 }
                 Ok(())
             }
@@ -80,10 +82,8 @@ impl World {
     fn publish(
         &mut self,
         client: usize,
-        topic: &'static str,
-        qos: QoS,
-        large: bool,
-        expiry: Option<u32>,
+        (topic, qos, large, expiry): (&'static str, QoS, bool, Option<u32>),
+        held: bool,
     ) -> Found {
         let now = self.now;
         let peer = &mut self.peers[client];
@@ -99,7 +99,11 @@ impl World {
         if let Some(seconds) = expiry {
             publish = publish.message_expiry_interval(seconds);
         }
-        let taken = peer.machine.publish(now, &publish);
+        let taken = if held {
+            peer.machine.publish_held(now, &publish, payload.clone())
+        } else {
+            peer.machine.publish(now, &publish)
+        };
         peer.stirred = true;
         self.is_published(client, key, taken, |letter| {
             (letter.topic, letter.qos) = (topic, qos);
