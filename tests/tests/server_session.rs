@@ -264,6 +264,27 @@ fn the_broker_may_keep_it_for_less_and_says_so() {
     hall.rejoins(3, &hello_again("c"), false);
 }
 
+#[test]
+fn what_was_queued_at_qos_0_for_one_connection_does_not_leave_on_the_next() {
+    let mut hall = hall_with(BrokerConfig {
+        transmit: 256,
+        ..BrokerConfig::default()
+    });
+    hall.joins(1, &hello("p"));
+    hall.joins(2, &hello_again("c")).subscribes(2, "t", Q1);
+    hall.takes(2, 0);
+    for _ in 0..20 {
+        hall.publishes(1, Q0, 0, "t", &[b'x'; 100]);
+    }
+    hall.publishes(1, Q1, 1, "t", b"kept").cut(2);
+    hall.rejoins(3, &hello_again("c"), true);
+    hall.hears_what(3, |packet| match packet {
+        Packet::Publish(publish) => assert_eq!(publish.payload, b"kept"),
+        other => panic!("{other:?}"),
+    });
+    hall.hears_nothing(3);
+}
+
 // broker: MQTT-3.1.3-2
 #[test]
 fn a_session_is_that_of_one_client_identifier() {
