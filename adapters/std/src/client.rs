@@ -1,16 +1,16 @@
 //! The client as the application holds it.
 
-use crate::address::Address;
-use crate::error::{Cause, ConnectError, SubscribeError, Undelivered};
 use crate::messages::Messages;
-use crate::options::{Credentials, Options};
 use crate::publish::Publication;
 use crate::shared::Shared;
-use crate::state::{State, States};
-use crate::subscription::{SubscribeOptions, Subscription};
+use crate::state::States;
+use crate::subscription::Subscription;
 use crate::transport::{Dial, LONGEST, Stream, Tcp};
 use crate::worker;
 use bytes::Bytes;
+use mqtt_driver::{
+    Address, Cause, ConnectError, Options, State, SubscribeError, SubscribeOptions, Undelivered,
+};
 use mqtt_session::TopicFilter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,11 +96,9 @@ impl Client {
 
     fn first(dial: Dial, options: Options) -> Result<Self, ConnectError> {
         let client = Self::launch(dial, options, true)?;
-        let result = client.shared().wait(None, |core| match &core.ledger.state {
-            State::Connected { .. } => Some(Ok(())),
-            State::Ended { cause } => Some(Err(cause.clone())),
-            State::Connecting | State::Waiting { .. } => None,
-        });
+        let result = client
+            .shared()
+            .wait(None, |core| core.ledger.state.first_attempt());
         match result {
             Some(Err(cause)) => Err(ConnectError::NotConnected(cause)),
             Some(Ok(())) | None => Ok(client),
@@ -267,16 +265,8 @@ fn boxed<S: Stream + 'static>(
     Box::new(move |limit| Ok(Box::new(open(limit)?)))
 }
 
-fn over_tcp(url: &str, mut options: Options) -> Result<(Dial, Options), ConnectError> {
+fn over_tcp(url: &str, options: Options) -> Result<(Dial, Options), ConnectError> {
     let mut address: Address = url.parse()?;
-    let user_name = address.user_name.take();
-    let password = address.password.take();
-    if options.credentials.is_none() && user_name.is_some() {
-        let credentials = Credentials {
-            user_name,
-            password,
-        };
-        options = options.credentials(move || Ok(credentials.clone()));
-    }
+    let options = options.login_of(&mut address);
     Ok((boxed(move |limit| Tcp::connect(&address, limit)), options))
 }

@@ -1,10 +1,9 @@
 //! Opening streams on a thread of its own: a resolver or a stream that takes its time must not
 //! hold up whoever wants to close meanwhile.
 
-use crate::error::Cause;
-use crate::options::{Credentials, Login};
 use crate::shared::Shared;
 use crate::transport::{Dial, Stream};
+use mqtt_driver::{Cause, Credentials, Login};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -93,7 +92,7 @@ impl Dialer {
 impl Tools {
     fn open(&mut self, limit: Duration) -> Opened {
         let credentials = match &mut self.login {
-            Some(Login(give)) => give().map_err(|error| Cause::Credentials(Arc::from(error)))?,
+            Some(login) => login.give()?,
             None => Credentials::default(),
         };
         let stream = (self.dial)(limit)?;

@@ -1,11 +1,11 @@
 //! What the application is owed: outcomes of what it handed over, messages, the state.
 
-use crate::error::{Cause, DeliveryError, SubscribeError, Undelivered};
-use crate::messages::{Buffer, Inbox};
+use crate::messages::Inbox;
 use crate::router::{Router, Standing};
 use crate::slot::Slot;
-use crate::state::{State, States, WATCHED};
+use crate::state::{States, WATCHED};
 use crate::token::Outcome;
+use mqtt_driver::{Buffer, Cause, DeliveryError, State, SubscribeError, Undelivered};
 use mqtt_session::{
     Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
     RequestError, Subscription, Ticket, TopicFilter,
@@ -87,7 +87,7 @@ impl Ledger {
     /// The machine has issued a ticket.
     pub(crate) fn expect(&mut self, ticket: Ticket, pending: Pending) {
         if let Pending::Publish { qos, size, .. } = pending {
-            *self.load.of(qos) += 1;
+            *count(&mut self.load, qos) += 1;
             self.load.bytes += size;
         }
         self.pending.insert(ticket, pending);
@@ -103,7 +103,7 @@ impl Ledger {
         let Some(Pending::Publish { slot, qos, size }) = self.pending.remove(&ticket) else {
             return;
         };
-        *self.load.of(qos) -= 1;
+        *count(&mut self.load, qos) -= 1;
         self.load.bytes -= size;
         self.freed = true;
         self.changed |= self.load.messages() == 0;
@@ -242,12 +242,11 @@ impl Ledger {
     }
 }
 
-impl Undelivered {
-    fn of(&mut self, qos: QoS) -> &mut usize {
-        match qos {
-            QoS::AtMostOnce => &mut self.at_most_once,
-            QoS::AtLeastOnce => &mut self.at_least_once,
-            QoS::ExactlyOnce => &mut self.exactly_once,
-        }
+/// The messages of one quality of service among those that are not settled.
+fn count(load: &mut Undelivered, qos: QoS) -> &mut usize {
+    match qos {
+        QoS::AtMostOnce => &mut load.at_most_once,
+        QoS::AtLeastOnce => &mut load.at_least_once,
+        QoS::ExactlyOnce => &mut load.exactly_once,
     }
 }

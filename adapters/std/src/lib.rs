@@ -39,16 +39,13 @@
            the module [`broker`]. It is a feature, on by default."
 )]
 
-mod address;
 #[cfg(feature = "broker")]
 pub mod broker;
 mod client;
 mod dialer;
-mod error;
 mod ledger;
 mod message;
 mod messages;
-mod options;
 mod publish;
 mod router;
 mod shared;
@@ -59,23 +56,22 @@ mod token;
 pub mod transport;
 mod worker;
 
-pub use address::{Address, AddressError};
 #[cfg(feature = "broker")]
 pub use broker::Broker;
 pub use client::Client;
-pub use error::{
-    AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,
-    Undelivered,
-};
 pub use message::{Message, MessageProperties};
-pub use messages::{Buffer, Messages, Overflow};
-pub use options::{Credentials, Options, Queue, WhenFull, Will};
+pub use messages::Messages;
 pub use publish::Publication;
-pub use state::{State, States};
-pub use subscription::{SubscribeOptions, Subscription};
+pub use state::States;
+pub use subscription::Subscription;
 pub use token::Token;
 
 pub use bytes::Bytes;
+pub use mqtt_driver::{
+    AcknowledgeError, Address, AddressError, Awaited, Buffer, Cause, ConnectError, Credentials,
+    DeliveryError, Options, Overflow, PublishError, Queue, State, SubscribeError, SubscribeOptions,
+    Undelivered, WhenFull, Will,
+};
 pub use mqtt_session::{
     GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,
     TopicName, Violation,

@@ -1,8 +1,8 @@
 //! A message from the server, owned.
 
-use crate::error::AcknowledgeError;
 use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
+use mqtt_driver::AcknowledgeError;
 use mqtt_session::{AckToken, PayloadFormat, Properties, Property, QoS, ReasonCode};
 use std::borrow::Cow;
 use std::fmt;

@@ -1,11 +1,10 @@
 //! A message on its way into the queue.
 
 use crate::client::Client;
-use crate::error::PublishError;
-use crate::options::whole_seconds;
 use crate::shared::Request;
 use crate::token::Token;
 use bytes::Bytes;
+use mqtt_driver::{PublishError, whole_seconds};
 use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Which stream a message goes to, and which subscriptions the server has to be asked for.
 
-use crate::error::{Cause, SubscribeError};
 use crate::message::Message;
-use crate::messages::{Buffer, Inbox};
+use crate::messages::Inbox;
 use crate::slot::Slot;
+use mqtt_driver::{Buffer, Cause, SubscribeError};
 use mqtt_session::{Properties, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
 use std::sync::Arc;
 

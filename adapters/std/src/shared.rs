@@ -3,13 +3,13 @@
 //! A handle calls the machine itself, so that what it asks for is accepted or refused before its
 //! call returns; the thread does everything that follows from it. The lock is held for no wait.
 
-use crate::error::{AcknowledgeError, Cause, PublishError, Undelivered};
 use crate::ledger::{Ledger, Pending};
-use crate::options::{Options, Queue, WhenFull};
 use crate::slot::{Slot, wait_until};
-use crate::state::State;
 use crate::token::Token;
 use bytes::Bytes;
+use mqtt_driver::{
+    AcknowledgeError, Cause, Options, PublishError, Queue, State, Undelivered, WhenFull,
+};
 use mqtt_session::{AckToken, Client, Heap, Publish, QoS, ReasonCode, RequestError};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,90 +1,14 @@
 //! One reader of one filter.
 
-use crate::error::SubscribeError;
 use crate::message::Message;
-use crate::messages::{Buffer, Messages};
+use crate::messages::Messages;
 use crate::router::Answer;
 use crate::shared::Shared;
 use crate::slot::Slot;
-use mqtt_session::{QoS, ReasonCode, RetainHandling, SubscriptionOptions};
+use mqtt_driver::SubscribeError;
+use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How a filter is subscribed. A [`QoS`] alone makes one with the defaults.
-///
-/// ```
-/// use mqtt_std::{Buffer, Overflow, QoS, SubscribeOptions};
-///
-/// let options = SubscribeOptions::new(QoS::AtLeastOnce)
-///     .no_local(true)
-///     .buffer(Buffer { messages: 1, overflow: Overflow::DropOldest, ..Buffer::default() });
-/// # let _ = options;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubscribeOptions {
-    pub(crate) options: SubscriptionOptions,
-    pub(crate) buffer: Buffer,
-    pub(crate) timeout: Option<Duration>,
-}
-
-impl From<QoS> for SubscribeOptions {
-    fn from(qos: QoS) -> Self {
-        Self::new(qos)
-    }
-}
-
-impl SubscribeOptions {
-    /// The most often that messages are to be delivered, and the defaults.
-    #[must_use]
-    pub fn new(qos: QoS) -> Self {
-        Self {
-            options: SubscriptionOptions {
-                qos,
-                no_local: false,
-                retain_as_published: false,
-                retain_handling: RetainHandling::SendAtSubscribe,
-            },
-            buffer: Buffer::default(),
-            timeout: None,
-        }
-    }
-
-    /// Whether to leave out what this client itself publishes.
-    #[must_use]
-    pub fn no_local(mut self, yes: bool) -> Self {
-        self.options.no_local = yes;
-        self
-    }
-
-    /// Whether messages keep the mark of being retained that they were published with.
-    #[must_use]
-    pub fn retain_as_published(mut self, yes: bool) -> Self {
-        self.options.retain_as_published = yes;
-        self
-    }
-
-    /// Which retained messages are sent at once: all by default.
-    #[must_use]
-    pub fn retain_handling(mut self, handling: RetainHandling) -> Self {
-        self.options.retain_handling = handling;
-        self
-    }
-
-    /// How much the stream holds for its reader.
-    #[must_use]
-    pub fn buffer(mut self, buffer: Buffer) -> Self {
-        self.buffer = buffer;
-        self
-    }
-
-    /// How long subscribing may take. For ever by default: without a connection it waits for
-    /// the next one, and it ends with the client at the latest.
-    #[must_use]
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = Some(limit);
-        self
-    }
-}
 
 /// The messages that match a filter: made by [`Client::subscribe`](crate::Client::subscribe),
 /// read as an iterator or by the calls below. It outlives connections and lost sessions.

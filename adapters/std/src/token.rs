@@ -1,7 +1,7 @@
 //! What an accepted message is followed by: its acknowledgement, waited for or not.
 
-use crate::error::DeliveryError;
 use crate::slot::Slot;
+use mqtt_driver::DeliveryError;
 use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

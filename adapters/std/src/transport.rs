@@ -1,7 +1,6 @@
 //! The way to the server: any stream whose readiness can be waited for.
 
-use crate::address::Address;
-use crate::error::Cause;
+use mqtt_driver::{Address, Cause};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;

@@ -1,17 +1,12 @@
 //! The client's thread: it does what the machine asks for, and waits.
 
 use crate::dialer::{Dialer, Opened};
-use crate::error::{Awaited, Cause};
 use crate::ledger::Ledger;
 use crate::message::{Assembly, Message, MessageProperties, Receipt};
-use crate::options::{Credentials, Options, whole_seconds};
 use crate::shared::{Core, Shared};
-use crate::state::State;
 use crate::transport::{Dial, Stream};
-use mqtt_session::{
-    AckToken, Action, Cause as MachineCause, Connect, Event, Properties, Property, ReasonCode,
-    RxBuffer, TopicName, Will,
-};
+use mqtt_driver::{Awaited, Cause, Options, State};
+use mqtt_session::{AckToken, Action, Event, Property, ReasonCode, RxBuffer, TopicName};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -71,7 +66,7 @@ pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<
     let poll = mio::Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
     let shared = Arc::new(Shared::new(&options, waker));
-    let dialer = Dialer::new(dial, options.credentials.take(), options.connect_timeout);
+    let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
     let worker = Worker {
         shared: Arc::clone(&shared),
         options,
@@ -200,8 +195,7 @@ impl Worker {
         }
         self.stopping = true;
         let now = self.shared.machine_time(clock);
-        // A session that no later program goes on with is of no use to anybody.
-        let ends = self.options.clean_start && !self.options.session_expiry.is_zero();
+        let ends = self.options.ends_session();
         let expiry = [Property::SessionExpiryInterval(0)];
         let reason = ReasonCode::NORMAL_DISCONNECTION;
         if !ends || core.machine.stop_with(now, reason, &expiry).is_err() {
@@ -226,7 +220,7 @@ impl Worker {
             self.dialer.give_up();
             self.cause = Some(Cause::TimedOut {
                 what: Awaited::Open,
-                limit: self.options.connect_timeout,
+                limit: self.options.time_to_open(),
             });
             core.machine.closed(now);
         }
@@ -269,7 +263,7 @@ impl Worker {
         let cause = match registered {
             Ok((line, credentials)) => {
                 self.stream = Some(line);
-                let result = with_connect(&self.options, &credentials, |connect| {
+                let result = self.options.lend_connect(&credentials, |connect| {
                     core.machine.opened(now, connect).map_err(Cause::Options)
                 });
                 match result {
@@ -311,8 +305,12 @@ impl Worker {
                 });
             }
             Event::Violation(violation) => self.cause = Some(Cause::Violation(*violation)),
-            Event::Disconnected { cause, retry } => {
-                let cause = self.cause.take().unwrap_or_else(|| self.own_words(*cause));
+            Event::Disconnected {
+                cause: known,
+                retry,
+            } => {
+                let cause = self.cause.take();
+                let cause = cause.unwrap_or_else(|| Cause::of(*known, &self.options));
                 let retry = retry.and_then(|at| self.shared.wall_time(at));
                 match retry.filter(|_| !self.once) {
                     Some(retry) => ledger.set_state(State::Waiting { cause, retry }),
@@ -345,33 +343,6 @@ impl Worker {
             _ => {}
         }
         None
-    }
-
-    fn own_words(&self, cause: MachineCause) -> Cause {
-        let timed_out = |what, limit| Cause::TimedOut { what, limit };
-        match cause {
-            MachineCause::Refused(reason) => Cause::Refused {
-                reason,
-                reason_string: None,
-                server_reference: None,
-            },
-            MachineCause::ServerDisconnect(reason) => Cause::ServerDisconnect {
-                reason,
-                reason_string: None,
-                server_reference: None,
-            },
-            MachineCause::Violation(violation) => Cause::Violation(violation),
-            MachineCause::ConnectTimeout => {
-                timed_out(Awaited::Accept, self.options.connect_timeout)
-            }
-            MachineCause::PingTimeout => timed_out(Awaited::Pong, self.options.ping_timeout),
-            MachineCause::AckTimeout => {
-                timed_out(Awaited::Acknowledgement, self.options.ack_timeout)
-            }
-            MachineCause::SendTimeout => timed_out(Awaited::Write, self.options.ack_timeout),
-            MachineCause::Stopped => Cause::Closed,
-            _ => Cause::StreamClosed,
-        }
     }
 
     /// Reads once if something may have come, so that neither side waits for the other for longer than that.
@@ -501,36 +472,6 @@ fn deliver(
         });
     }
     unheld
-}
-
-/// Puts CONNECT together and lends it.
-fn with_connect<T>(
-    options: &Options,
-    credentials: &Credentials,
-    lend: impl FnOnce(&Connect<'_>) -> Result<T, Cause>,
-) -> Result<T, Cause> {
-    let properties = options.properties();
-    let will_properties;
-    let mut will = None;
-    if let Some(own) = &options.will {
-        will_properties = own.properties();
-        will = Some(Will {
-            qos: own.qos,
-            retain: own.retain,
-            topic: TopicName::new(&own.topic).map_err(Cause::WillTopic)?,
-            payload: &own.payload,
-            properties: Properties::new(&will_properties),
-        });
-    }
-    lend(&Connect {
-        client_id: &options.client_id,
-        clean_start: options.clean_start,
-        keep_alive: u16::try_from(whole_seconds(options.keep_alive)).unwrap_or(u16::MAX),
-        properties: &properties,
-        will,
-        user_name: credentials.user_name.as_deref(),
-        password: credentials.password.as_deref(),
-    })
 }
 
 fn owned(text: Option<&str>) -> Option<String> {

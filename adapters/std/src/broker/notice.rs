@@ -1,7 +1,8 @@
 //! What a broker tells of what happens.
 
 use super::{BrokerEvent, ConnectionId};
-use crate::messages::{Buffer, Inbox, Item, Overflow};
+use crate::messages::{Inbox, Item};
+use mqtt_driver::{Buffer, Overflow};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;

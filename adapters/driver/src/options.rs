@@ -1,18 +1,22 @@
 //! What a client is made with.
 
-use crate::messages::Buffer;
+use crate::address::Address;
+use crate::buffer::Buffer;
+use crate::error::Cause;
 use bytes::Bytes;
-use mqtt_session::{Acknowledge, Config, HeapLimits, Lost, Offline, Property, QoS};
+use mqtt_session::{Acknowledge, Config, HeapLimits, Lost, Offline, QoS};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a client connects, and how it behaves. Each default is named at the method that
 /// changes it.
 ///
 /// ```
-/// use mqtt_std::{Options, QoS, Will};
+/// use mqtt_driver::{Options, Will};
+/// use mqtt_session::QoS;
 /// use std::time::Duration;
 ///
 /// let options = Options::new("sensor-7")
@@ -24,7 +28,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Options {
     pub(crate) client_id: String,
-    pub(crate) clean_start: bool,
+    /// Whether the first connection begins a new session.
+    pub clean_start: bool,
     pub(crate) session_expiry: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) will: Option<Will>,
@@ -36,8 +41,10 @@ pub struct Options {
     pub(crate) connect_timeout: Duration,
     pub(crate) ack_timeout: Duration,
     pub(crate) ping_timeout: Duration,
-    pub(crate) queue: Queue,
-    pub(crate) unmatched: Buffer,
+    /// The bounds of what was accepted for publishing and is not settled.
+    pub queue: Queue,
+    /// How much the stream of messages that match no subscription holds.
+    pub unmatched: Buffer,
     config: Config,
 }
 
@@ -104,9 +111,17 @@ impl fmt::Debug for Credentials {
 }
 
 /// The function that gives the credentials for one attempt.
-pub(crate) struct Login(
-    pub(crate) Box<dyn FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send>,
-);
+pub struct Login(Box<dyn FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send>);
+
+impl Login {
+    /// Asks for them; it may take its time.
+    ///
+    /// # Errors
+    /// [`Cause::Credentials`] with what the function failed with.
+    pub fn give(&mut self) -> Result<Credentials, Cause> {
+        (self.0)().map_err(|error| Cause::Credentials(Arc::from(error)))
+    }
+}
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,12 +261,12 @@ impl Options {
     }
 
     /// Whether the first connection begins a new session. True by default; later connections of
-    /// this client go on with its session either way, and [`Client::close`](crate::Client::close)
+    /// this client go on with its session either way, and `Client::close`
     /// ends it.
     ///
     /// With `false` the client goes on with a session that the server kept for an earlier
     /// program of the same client identifier, leaves it there when it closes, and gets what came
-    /// meanwhile, on [`Client::unmatched`](crate::Client::unmatched) where it comes before the
+    /// meanwhile, on `Client::unmatched` where it comes before the
     /// filter is subscribed. What that program had in flight is not known here: a QoS 2 message
     /// may then be taken by the server for one of its own. Some servers, among them Mosquitto
     /// 2.0, keep only such a session through a restart of their own.
@@ -357,7 +372,7 @@ impl Options {
     }
 
     /// Leaves acknowledging to the application, with
-    /// [`Message::acknowledge`](crate::Message::acknowledge). A message that falls out of a full
+    /// `Message::acknowledge`. A message that falls out of a full
     /// buffer is acknowledged by the client: nobody else could.
     #[must_use]
     pub fn manual_acknowledgement(mut self, yes: bool) -> Self {
@@ -376,7 +391,40 @@ impl Options {
         self
     }
 
-    pub(crate) fn config(&self) -> Config {
+    /// Takes the credentials out of an address; they count where the options name none.
+    #[must_use]
+    pub fn login_of(self, address: &mut Address) -> Self {
+        let credentials = Credentials {
+            user_name: address.user_name.take(),
+            password: address.password.take(),
+        };
+        if self.credentials.is_some() || credentials.user_name.is_none() {
+            return self;
+        }
+        self.credentials(move || Ok(credentials.clone()))
+    }
+
+    /// Takes what gives the credentials, for whoever makes the attempts.
+    pub fn take_login(&mut self) -> Option<Login> {
+        self.credentials.take()
+    }
+
+    /// How long opening a stream may take.
+    #[must_use]
+    pub fn time_to_open(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Whether closing has to end the session: no later program goes on with it, so that it is
+    /// of no use to anybody.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        self.clean_start && !self.session_expiry.is_zero()
+    }
+
+    /// What the machine is made with.
+    #[must_use]
+    pub fn config(&self) -> Config {
         self.config
             .connect_timeout(self.connect_timeout)
             .ack_timeout(self.ack_timeout)
@@ -384,7 +432,9 @@ impl Options {
             .adopt_session(!self.clean_start)
     }
 
-    pub(crate) fn limits(&self) -> HeapLimits {
+    /// What its store is made with.
+    #[must_use]
+    pub fn limits(&self) -> HeapLimits {
         /// Places for SUBSCRIBE and UNSUBSCRIBE while the queue is full.
         const REQUESTS: usize = 500;
         let exchanges = self.queue.messages.clamp(1, 65_000) + REQUESTS;
@@ -397,40 +447,11 @@ impl Options {
             receive_maximum: self.receive_maximum.unwrap_or(u16::MAX),
         }
     }
-
-    /// The properties of CONNECT.
-    pub(crate) fn properties(&self) -> Vec<Property<'_>> {
-        let expiry = whole_seconds(self.session_expiry);
-        let mut properties = Vec::new();
-        if expiry > 0 {
-            properties.push(Property::SessionExpiryInterval(expiry));
-        }
-        properties.extend(self.maximum_packet_size.map(Property::MaximumPacketSize));
-        if self.inbound_aliases > 0 {
-            properties.push(Property::TopicAliasMaximum(self.inbound_aliases));
-        }
-        let own = self.user_properties.iter();
-        properties.extend(own.map(|(name, value)| Property::UserProperty(name, value)));
-        properties
-    }
-}
-
-impl Will {
-    pub(crate) fn properties(&self) -> Vec<Property<'_>> {
-        let mut properties = Vec::new();
-        let delay = whole_seconds(self.delay);
-        if delay > 0 {
-            properties.push(Property::WillDelayInterval(delay));
-        }
-        properties.extend(self.content_type.as_deref().map(Property::ContentType));
-        let own = self.user_properties.iter();
-        properties.extend(own.map(|(name, value)| Property::UserProperty(name, value)));
-        properties
-    }
 }
 
 /// A span in the protocol's unit; part of a second counts as a whole one.
-pub(crate) fn whole_seconds(span: Duration) -> u32 {
+#[must_use]
+pub fn whole_seconds(span: Duration) -> u32 {
     let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
     u32::try_from(whole).unwrap_or(u32::MAX)
 }

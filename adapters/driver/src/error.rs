@@ -1,8 +1,10 @@
 //! What can go wrong, sorted by whose doing it is.
 
 use crate::address::AddressError;
+use crate::options::Options;
 use mqtt_session::{
-    AcknowledgeError as Refusal, GiveUp, ReasonCode, RequestError, TopicError, Violation,
+    AcknowledgeError as Refusal, Cause as MachineCause, GiveUp, ReasonCode, RequestError,
+    TopicError, Violation,
 };
 use std::fmt;
 use std::io;
@@ -162,6 +164,33 @@ fn in_words(
 }
 
 impl std::error::Error for Cause {}
+
+impl Cause {
+    /// What the machine says of the end of a connection, where nothing more is known of it.
+    #[must_use]
+    pub fn of(cause: MachineCause, options: &Options) -> Self {
+        let timed_out = |what, limit| Self::TimedOut { what, limit };
+        match cause {
+            MachineCause::Refused(reason) => Self::Refused {
+                reason,
+                reason_string: None,
+                server_reference: None,
+            },
+            MachineCause::ServerDisconnect(reason) => Self::ServerDisconnect {
+                reason,
+                reason_string: None,
+                server_reference: None,
+            },
+            MachineCause::Violation(violation) => Self::Violation(violation),
+            MachineCause::ConnectTimeout => timed_out(Awaited::Accept, options.connect_timeout),
+            MachineCause::PingTimeout => timed_out(Awaited::Pong, options.ping_timeout),
+            MachineCause::AckTimeout => timed_out(Awaited::Acknowledgement, options.ack_timeout),
+            MachineCause::SendTimeout => timed_out(Awaited::Write, options.ack_timeout),
+            MachineCause::Stopped => Self::Closed,
+            _ => Self::StreamClosed,
+        }
+    }
+}
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {

@@ -8,13 +8,13 @@ const DEFAULT_PORT: u16 = 1883;
 /// A server's address as it stands in a URL.
 ///
 /// ```
-/// use mqtt_std::Address;
+/// use mqtt_driver::Address;
 ///
 /// let address: Address = "mqtt://ann:s%20crt@[::1]".parse()?;
 /// assert_eq!((address.host.as_str(), address.port), ("::1", 1883));
 /// assert_eq!(address.user_name.as_deref(), Some("ann"));
 /// assert_eq!(address.to_string(), "mqtt://[::1]:1883");
-/// # Ok::<(), mqtt_std::AddressError>(())
+/// # Ok::<(), mqtt_driver::AddressError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
