@@ -3,7 +3,7 @@
 use mqtt_proto::{Frame, Packet, PacketType, Properties, QoS, Sender, Subscription, frame};
 use mqtt_session::Instant;
 use mqtt_session::broker::{Broker, BrokerAction, BrokerConfig, ConnectionId};
-use mqtt_tests::hall::{Q0, filter, hello, publishing, subscribe};
+use mqtt_tests::hall::{Q0, filter, hello, hello_again, publishing, subscribe};
 use std::collections::BTreeMap;
 
 const NOW: Instant = Instant::from_secs(1);
@@ -159,6 +159,35 @@ fn a_flood_of_messages_to_many_leaves_others_their_turns() {
         let got = heard.count(ConnectionId(100 + number), PacketType::Publish);
         assert_eq!(got, 1_000);
     }
+}
+
+/// What is retained for a subscription is not lost with the connection that was to get it.
+#[test]
+fn what_is_retained_is_handed_over_when_the_client_comes_back() {
+    let (mut broker, mut heard) = broker_with(2_000, BrokerConfig::default());
+    let connect = bytes_of(&Packet::Connect(hello_again("kept")));
+    let connection = ConnectionId(3);
+    broker.opened(NOW, connection);
+    broker.received(NOW, connection, &connect);
+    assert!(!round(&mut broker, &mut heard));
+    // The first filters take many turns, the last one is the one that matches.
+    let mut names: Vec<String> = (0..400).map(|n| format!("+/+/{n}")).collect();
+    names.push("r/7".to_owned());
+    let filters: Vec<Subscription<'_>> = names
+        .iter()
+        .map(|name| filter(name, QoS::AtLeastOnce))
+        .collect();
+    broker.received(NOW, connection, &bytes_of(&subscribe(1, &filters)));
+    assert!(round(&mut broker, &mut heard), "one turn was enough");
+    assert_eq!(heard.count(connection, PacketType::Publish), 0);
+    broker.closed(NOW, connection);
+
+    let again = ConnectionId(4);
+    broker.opened(NOW, again);
+    broker.received(NOW, again, &connect);
+    while round(&mut broker, &mut heard) {}
+    // It was published at QoS 0.
+    assert_eq!(heard.count(again, PacketType::Publish), 1);
 }
 
 /// Who is cut in the middle of its turns leaves nothing behind.

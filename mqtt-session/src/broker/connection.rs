@@ -4,11 +4,10 @@
 use crate::instant::Instant;
 use crate::receipts::Intake;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use mqtt_proto::PacketType;
 
-use super::subscribers::{Granted, SessionKey};
+use super::subscribers::SessionKey;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +62,6 @@ pub(crate) struct Connection {
     pub(crate) waits: Option<usize>,
     /// Its turn is over: others come first.
     pub(crate) tired: bool,
-    /// Subscriptions for which what is retained has not been handed over yet.
-    pub(crate) replay: VecDeque<(Box<str>, Granted)>,
     /// Bytes that leave outside of a session: before there is one, or when it is gone.
     tail: Tail,
     /// Until when CONNECT has to be accepted, or the last bytes have to leave.
@@ -103,7 +100,6 @@ impl Connection {
             wanted: 0,
             waits: None,
             tired: false,
-            replay: VecDeque::new(),
             tail: Tail::default(),
             deadline,
             last_received: now,
@@ -128,7 +124,6 @@ impl Connection {
     pub(crate) fn hear_no_more(&mut self) {
         self.input = Vec::new();
         self.waits = None;
-        self.replay = VecDeque::new();
         self.connect = None;
     }
 

@@ -394,8 +394,8 @@ impl<A: Access> Broker<A> {
         let step = self.answer(connection, key, len, |out| {
             packet.encode(From::Server, out).is_ok()
         })?;
-        if let Some(found) = self.connection(connection) {
-            found.replay.append(&mut retained);
+        if let Some(session) = self.session(key) {
+            session.replay.append(&mut retained);
         }
         Ok(step)
     }

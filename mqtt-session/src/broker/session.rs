@@ -2,6 +2,7 @@
 //! subscriptions, and its will.
 
 use super::message::{Kept, Message, seconds_left, whole};
+use super::subscribers::Granted;
 use super::{BrokerConfig, Overflow};
 use crate::broker::event::ConnectionId;
 use crate::config::{Config, Offline};
@@ -16,7 +17,7 @@ use crate::request::{Publish, RequestError};
 use crate::sender::{Outbox, Sender};
 use crate::store::{Heap, HeapLimits, Store};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -47,6 +48,9 @@ pub(crate) struct Session {
     pub(crate) subscriptions: BTreeSet<Box<str>>,
     /// Their bytes.
     pub(crate) filter_bytes: usize,
+    /// Subscriptions for which what is retained has not been handed over yet: that goes on when
+    /// the client comes back.
+    pub(crate) replay: VecDeque<(Box<str>, Granted)>,
     /// Session Expiry Interval in seconds.
     pub(crate) expiry: u32,
     /// When it ends; never, while it has a connection.
@@ -104,6 +108,7 @@ impl Session {
             }),
             subscriptions: BTreeSet::new(),
             filter_bytes: 0,
+            replay: VecDeque::new(),
             expiry: 0,
             ends: Instant::NEVER,
             will: None,

@@ -67,16 +67,18 @@ impl<A: Access> Broker<A> {
     pub(crate) fn replay(&mut self, connection: ConnectionId) -> bool {
         loop {
             let tired = self.is_tired();
-            let Some(found) = self.connection(connection) else {
-                return true;
-            };
-            let Some(key) = found.session().filter(|_| !found.replay.is_empty()) else {
+            let key = self
+                .connection(connection)
+                .and_then(|found| found.session());
+            let session = key.and_then(|key| Some((key, self.session(key)?)));
+            let Some((key, session)) = session.filter(|(_, session)| !session.replay.is_empty())
+            else {
                 return true;
             };
             if tired {
                 return false;
             }
-            if let Some((filter, granted)) = found.replay.pop_front() {
+            if let Some((filter, granted)) = session.replay.pop_front() {
                 self.send_retained(key, &filter, granted);
                 self.end_overfull();
             }
