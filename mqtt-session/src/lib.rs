@@ -54,6 +54,7 @@ mod calm;
 mod client;
 mod config;
 mod connection;
+mod cut;
 mod delivery;
 mod dispatch;
 mod due;
