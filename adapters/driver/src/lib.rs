@@ -1,25 +1,47 @@
 //! What the adapters of the MQTT 5.0 client share, whatever runtime they are for. It knows no
 //! runtime, no socket and no thread.
 //!
+//! There is one way to wait, for tasks and threads alike: what is waited for is a future that
+//! registers a [`Waker`](std::task::Waker), and takes it back when it is dropped. An adapter
+//! awaits it, or has a thread sleep until the waker wakes it.
+//!
 //! An application uses an adapter, such as `mqtt-std`, which gives it these types under the same
 //! names.
 
 #![forbid(unsafe_code)]
 
+mod accept;
 mod address;
 mod buffer;
 mod connect;
 mod error;
+mod inbox;
+mod ledger;
+mod message;
 mod options;
+mod router;
+mod shared;
+mod slot;
 mod state;
 mod subscribe;
+mod waiters;
+#[cfg(test)]
+mod waking;
 
+pub use accept::{Accept, Request};
 pub use address::{Address, AddressError};
 pub use buffer::{Buffer, Overflow};
 pub use error::{
     AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,
     Undelivered,
 };
+pub use inbox::{Inbox, Item, Next};
+pub use ledger::{Ledger, Outcome};
+pub use message::{Message, MessageProperties};
 pub use options::{Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds};
+pub use router::Answer;
+pub use shared::{Core, Held, Shared, Subscribing, When};
+pub use slot::{Filled, Slot};
 pub use state::State;
 pub use subscribe::SubscribeOptions;
+pub use waiters::{Place, Wakes};

@@ -28,8 +28,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Options {
     pub(crate) client_id: String,
-    /// Whether the first connection begins a new session.
-    pub clean_start: bool,
+    pub(crate) clean_start: bool,
     pub(crate) session_expiry: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) will: Option<Will>,
@@ -41,10 +40,8 @@ pub struct Options {
     pub(crate) connect_timeout: Duration,
     pub(crate) ack_timeout: Duration,
     pub(crate) ping_timeout: Duration,
-    /// The bounds of what was accepted for publishing and is not settled.
-    pub queue: Queue,
-    /// How much the stream of messages that match no subscription holds.
-    pub unmatched: Buffer,
+    pub(crate) queue: Queue,
+    pub(crate) unmatched: Buffer,
     config: Config,
 }
 
@@ -422,9 +419,7 @@ impl Options {
         self.clean_start && !self.session_expiry.is_zero()
     }
 
-    /// What the machine is made with.
-    #[must_use]
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         self.config
             .connect_timeout(self.connect_timeout)
             .ack_timeout(self.ack_timeout)
@@ -432,9 +427,7 @@ impl Options {
             .adopt_session(!self.clean_start)
     }
 
-    /// What its store is made with.
-    #[must_use]
-    pub fn limits(&self) -> HeapLimits {
+    pub(crate) fn limits(&self) -> HeapLimits {
         /// Places for SUBSCRIBE and UNSUBSCRIBE while the queue is full.
         const REQUESTS: usize = 500;
         let exchanges = self.queue.messages.clamp(1, 65_000) + REQUESTS;

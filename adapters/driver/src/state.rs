@@ -1,6 +1,7 @@
 //! The state of the connection as something to look at.
 
 use crate::error::Cause;
+use crate::inbox::Item;
 use std::fmt;
 use std::time::Instant;
 
@@ -52,6 +53,12 @@ impl State {
             Self::Ended { cause } => Some(Err(cause.clone())),
             Self::Connecting | Self::Waiting { .. } => None,
         }
+    }
+}
+
+impl Item for State {
+    fn size(&self) -> usize {
+        0
     }
 }
 

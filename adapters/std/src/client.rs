@@ -2,16 +2,16 @@
 
 use crate::messages::Messages;
 use crate::publish::Publication;
-use crate::shared::Shared;
 use crate::state::States;
 use crate::subscription::Subscription;
 use crate::transport::{Dial, LONGEST, Stream, Tcp};
+use crate::wait::wait;
 use crate::worker;
 use bytes::Bytes;
 use mqtt_driver::{
-    Address, Cause, ConnectError, Options, State, SubscribeError, SubscribeOptions, Undelivered,
+    Address, Cause, ConnectError, Options, Shared, State, SubscribeError, SubscribeOptions,
+    Undelivered,
 };
-use mqtt_session::TopicFilter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,17 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.close(Instant::now() + LINGER);
+        self.close(Instant::now() + LINGER);
+    }
+}
+
+impl Handle {
+    /// Has the client closed, and waits for that until `deadline`; what was left.
+    fn close(&self, deadline: Instant) -> Undelivered {
+        self.shared.close(deadline);
+        let ended = |state: &State| state.is_ended().then_some(());
+        wait(Some(deadline), self.shared.when(ended));
+        self.shared.end(&Cause::Closed)
     }
 }
 
@@ -96,9 +106,7 @@ impl Client {
 
     fn first(dial: Dial, options: Options) -> Result<Self, ConnectError> {
         let client = Self::launch(dial, options, true)?;
-        let result = client
-            .shared()
-            .wait(None, |core| core.ledger.state.first_attempt());
+        let result = wait(None, client.shared().when(State::first_attempt));
         match result {
             Some(Err(cause)) => Err(ConnectError::NotConnected(cause)),
             Some(Ok(())) | None => Ok(client),
@@ -147,21 +155,10 @@ impl Client {
         options: impl Into<SubscribeOptions>,
     ) -> Result<Subscription, SubscribeError> {
         let options = options.into();
-        let parsed = TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
-        let deadline = options
-            .timeout
-            .and_then(|limit| Instant::now().checked_add(limit));
+        let limit = options.timeout;
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let shared = Arc::clone(self.shared());
-        let now = shared.now();
-        let mut core = shared.lock();
-        if let Some(cause) = core.refusal() {
-            return Err(SubscribeError::Ended(cause));
-        }
-        let router = &mut core.ledger.router;
-        let (inbox, answer) = router.add(parsed, options.options, options.buffer);
-        core.ledger.unasked = true;
-        core.ask(now);
-        shared.release(core);
+        let (inbox, answer) = shared.subscribe(filter, &options)?;
         let mut subscription = Subscription {
             shared,
             messages: Messages { inbox },
@@ -169,7 +166,7 @@ impl Client {
             granted: mqtt_session::ReasonCode::SUCCESS,
         };
         // Dropping it takes back what was asked for.
-        let answer = answer.wait(deadline);
+        let answer = wait(deadline, answer.filled());
         subscription.granted = answer.unwrap_or(Err(SubscribeError::TimedOut))?;
         Ok(subscription)
     }
@@ -181,19 +178,9 @@ impl Client {
     /// # Errors
     /// See [`SubscribeError`].
     pub fn unsubscribe(&self, filter: &str, limit: Duration) -> Result<(), SubscribeError> {
-        let parsed = TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
         let deadline = Instant::now().checked_add(limit);
-        let shared = self.shared();
-        let now = shared.now();
-        let mut core = shared.lock();
-        if let Some(cause) = core.refusal() {
-            return Err(SubscribeError::Ended(cause));
-        }
-        let answer = core.ledger.router.remove_filter(parsed);
-        core.ledger.unasked = true;
-        core.ask(now);
-        shared.release(core);
-        let answer = answer.wait(deadline);
+        let answer = self.shared().unsubscribe(filter)?;
+        let answer = wait(deadline, answer.filled());
         answer.unwrap_or(Err(SubscribeError::TimedOut)).map(drop)
     }
 
@@ -203,14 +190,14 @@ impl Client {
     #[must_use]
     pub fn unmatched(&self) -> Messages {
         Messages {
-            inbox: self.shared().lock().ledger.router.unmatched(),
+            inbox: self.shared().unmatched(),
         }
     }
 
     /// Where the client is now.
     #[must_use]
     pub fn state(&self) -> State {
-        self.shared().lock().ledger.state.clone()
+        self.shared().state()
     }
 
     /// Waits until the client is in a state that `wanted` picks, at most for `limit`; that
@@ -221,22 +208,22 @@ impl Client {
         wanted: impl Fn(&State) -> bool,
     ) -> Option<State> {
         let deadline = Instant::now().checked_add(limit);
-        self.shared().wait(deadline, |core| {
-            let state = &core.ledger.state;
-            wanted(state).then(|| state.clone())
-        })
+        let wanted = |state: &State| wanted(state).then(|| state.clone());
+        wait(deadline, self.shared().when(wanted))
     }
 
     /// The changes of the state from now on, with their causes.
     #[must_use]
     pub fn watch(&self) -> States {
-        self.shared().lock().ledger.watch()
+        States {
+            inbox: self.shared().watch(),
+        }
     }
 
     /// What was accepted for publishing and is not settled.
     #[must_use]
     pub fn unsettled(&self) -> Undelivered {
-        self.shared().lock().ledger.load
+        self.shared().unsettled()
     }
 
     /// Closes the client: nothing more is accepted, what was accepted is given `limit` to be
@@ -250,7 +237,7 @@ impl Client {
     /// # Errors
     /// What was left. Closing again gives the same answer.
     pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        let left = self.shared().close(Instant::now() + limit.min(LONGEST));
+        let left = self.handle.close(Instant::now() + limit.min(LONGEST));
         if left.messages() == 0 {
             Ok(())
         } else {

@@ -1,9 +1,8 @@
 //! Opening streams on a thread of its own: a resolver or a stream that takes its time must not
 //! hold up whoever wants to close meanwhile.
 
-use crate::shared::Shared;
 use crate::transport::{Dial, Stream};
-use mqtt_driver::{Cause, Credentials, Login};
+use mqtt_driver::{Cause, Credentials, Login, Shared};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -43,23 +43,18 @@
 pub mod broker;
 mod client;
 mod dialer;
-mod ledger;
-mod message;
 mod messages;
 mod publish;
-mod router;
-mod shared;
-mod slot;
 mod state;
 mod subscription;
 mod token;
 pub mod transport;
+mod wait;
 mod worker;
 
 #[cfg(feature = "broker")]
 pub use broker::Broker;
 pub use client::Client;
-pub use message::{Message, MessageProperties};
 pub use messages::Messages;
 pub use publish::Publication;
 pub use state::States;
@@ -69,8 +64,8 @@ pub use token::Token;
 pub use bytes::Bytes;
 pub use mqtt_driver::{
     AcknowledgeError, Address, AddressError, Awaited, Buffer, Cause, ConnectError, Credentials,
-    DeliveryError, Options, Overflow, PublishError, Queue, State, SubscribeError, SubscribeOptions,
-    Undelivered, WhenFull, Will,
+    DeliveryError, Message, MessageProperties, Options, Overflow, PublishError, Queue, State,
+    SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
 };
 pub use mqtt_session::{
     GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,

@@ -1,12 +1,12 @@
 //! A message on its way into the queue.
 
 use crate::client::Client;
-use crate::shared::Request;
 use crate::token::Token;
+use crate::wait::wait;
 use bytes::Bytes;
-use mqtt_driver::{PublishError, whole_seconds};
+use mqtt_driver::{PublishError, Request, whole_seconds};
 use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A message to be published, made by [`Client::publish`] or by a broker's `publish`. Nothing
 /// happens before [`send`](Publication::send).
@@ -116,11 +116,19 @@ impl Publication<'_> {
     pub fn send(self) -> Result<Token, PublishError> {
         self.response_topic.map_err(PublishError::ResponseTopic)?;
         let topic = TopicName::new(self.topic).map_err(PublishError::Topic)?;
-        self.to.shared().publish(&Request {
+        let request = Request {
             publish: self.publish(topic),
             payload: &self.payload,
             qos: self.qos,
             size: self.topic.len() + self.payload.len(),
+        };
+        let shared = self.to.shared();
+        let limit = shared.patience();
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let slot = wait(deadline, shared.accept(&request)).unwrap_or(Err(PublishError::QueueFull));
+        Ok(Token {
+            slot: slot?,
+            qos: self.qos,
         })
     }
 }

@@ -1,11 +1,8 @@
 //! One reader of one filter.
 
-use crate::message::Message;
 use crate::messages::Messages;
-use crate::router::Answer;
-use crate::shared::Shared;
-use crate::slot::Slot;
-use mqtt_driver::SubscribeError;
+use crate::wait::wait;
+use mqtt_driver::{Message, Shared, SubscribeError};
 use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,26 +69,16 @@ impl Subscription {
     /// # Errors
     /// See [`SubscribeError`]. Nothing more comes out of it either way.
     pub fn unsubscribe(self, limit: Duration) -> Result<(), SubscribeError> {
-        let answer = self.leave();
+        let answer = self.shared.leave(&self.messages.inbox);
         let deadline = Instant::now().checked_add(limit);
-        let answer = answer.wait(deadline);
+        let answer = wait(deadline, answer.filled());
         answer.unwrap_or(Err(SubscribeError::TimedOut)).map(drop)
-    }
-
-    fn leave(&self) -> Arc<Slot<Answer>> {
-        let now = self.shared.now();
-        let mut core = self.shared.lock();
-        let answer = core.ledger.router.remove(&self.messages.inbox);
-        core.ledger.unasked = true;
-        core.ask(now);
-        self.shared.release(core);
-        answer
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.leave();
+        self.shared.leave(&self.messages.inbox);
     }
 }
 

@@ -1,12 +1,10 @@
 //! What an accepted message is followed by: its acknowledgement, waited for or not.
 
-use crate::slot::Slot;
-use mqtt_driver::DeliveryError;
+use crate::wait::wait;
+use mqtt_driver::{DeliveryError, Outcome, Slot};
 use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-pub(crate) type Outcome = Result<ReasonCode, DeliveryError>;
 
 /// Follows one published message. It always resolves: with the server's answer, or with a typed
 /// failure, also when the client is closed, dropped, or gives up. Dropping it changes nothing.
@@ -24,7 +22,7 @@ impl Token {
     /// See [`DeliveryError`].
     pub fn acknowledged(&self) -> Result<ReasonCode, DeliveryError> {
         // Without a deadline, waiting ends only with a value.
-        self.slot.wait(None).unwrap_or(Err(DeliveryError::TimedOut))
+        wait(None, self.slot.filled()).unwrap_or(Err(DeliveryError::TimedOut))
     }
 
     /// As [`Token::acknowledged`], for at most `limit`.
@@ -34,9 +32,7 @@ impl Token {
     /// may the waiting.
     pub fn acknowledged_timeout(&self, limit: Duration) -> Result<ReasonCode, DeliveryError> {
         let deadline = Instant::now().checked_add(limit);
-        self.slot
-            .wait(deadline)
-            .unwrap_or(Err(DeliveryError::TimedOut))
+        wait(deadline, self.slot.filled()).unwrap_or(Err(DeliveryError::TimedOut))
     }
 
     /// How it ended, if it has.

@@ -1,14 +1,12 @@
 //! The client's thread: it does what the machine asks for, and waits.
 
 use crate::dialer::{Dialer, Opened};
-use crate::ledger::Ledger;
-use crate::message::{Assembly, Message, MessageProperties, Receipt};
-use crate::shared::{Core, Shared};
 use crate::transport::{Dial, Stream};
-use mqtt_driver::{Awaited, Cause, Options, State};
-use mqtt_session::{AckToken, Action, Event, Property, ReasonCode, RxBuffer, TopicName};
+use mqtt_driver::{Awaited, Cause, Core, Ledger, Options, Shared, State};
+use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
 /// The largest header (a topic of 64 KiB and properties) fits into half of it. The system gives
@@ -31,7 +29,6 @@ pub(crate) struct Worker {
     once: bool,
     poll: mio::Poll,
     events: mio::Events,
-    assembly: Assembly,
     dialer: Dialer,
     dial_until: Option<Instant>,
     stream: Option<Line>,
@@ -55,17 +52,33 @@ struct Line {
 
 /// What the thread does next.
 enum Next {
+    /// Lets go of the lock for a moment: who waits is woken then.
+    Tell,
     Read,
     /// Until the earliest deadline, if there is any.
     Sleep(Option<Instant>),
     End(Cause),
 }
 
+/// Wakes the thread.
+struct Awaken(mio::Waker);
+
+impl Wake for Awaken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // It fails only when the system is out of resources; then deadlines still come.
+        let _ = self.0.wake();
+    }
+}
+
 /// Starts a client's thread.
 pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<Arc<Shared>> {
     let poll = mio::Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
-    let shared = Arc::new(Shared::new(&options, waker));
+    let shared = Shared::new(&options, Waker::from(Arc::new(Awaken(waker))));
     let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
     let worker = Worker {
         shared: Arc::clone(&shared),
@@ -73,7 +86,6 @@ pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<
         once,
         poll,
         events: mio::Events::with_capacity(8),
-        assembly: Assembly::default(),
         dialer,
         dial_until: None,
         stream: None,
@@ -105,10 +117,10 @@ impl Worker {
                 let mut core = shared.lock();
                 let next = self.act(&mut core, &mut input);
                 core.asleep = matches!(next, Next::Sleep(_));
-                shared.tell(&mut core);
                 next
             };
             match next {
+                Next::Tell => {}
                 Next::Read => self.read(&mut input),
                 Next::Sleep(until) => self.sleep(until),
                 Next::End(cause) => break cause,
@@ -144,12 +156,14 @@ impl Worker {
                     }
                 }
                 Action::Deliver(delivery) => {
-                    let shared = &self.shared;
-                    let message = &delivery.message;
-                    let unheld = deliver(shared, &mut self.assembly, &core.ledger, message);
+                    let unheld = core.ledger.deliver(&self.shared, &delivery.message);
                     for token in unheld {
                         // Stale is as good: it is not to be acknowledged any more.
                         let _ = core.machine.acknowledge(token, ReasonCode::SUCCESS);
+                    }
+                    // A reader that sleeps is to read while the rest comes.
+                    if core.ledger.has_to_tell() {
+                        return Next::Tell;
                     }
                 }
                 Action::Event(event) => {
@@ -184,7 +198,7 @@ impl Worker {
     }
 
     fn may_stop(&self, core: &Core, clock: Instant) -> bool {
-        let over = |deadline| deadline <= clock || core.ledger.load.messages() == 0;
+        let over = |deadline| deadline <= clock || core.ledger.unsettled() == 0;
         !self.stopping && core.closing.is_some_and(over)
     }
 
@@ -338,7 +352,7 @@ impl Worker {
                 ledger.answered(*ticket, reasons, properties);
             }
             Event::Unanswered { ticket, .. } => ledger.unanswered(*ticket),
-            Event::DeliveryCut => self.assembly.cut(),
+            Event::DeliveryCut => ledger.delivery_cut(),
             // `Connected` has said whether there is a session; the rest asks for nothing.
             _ => {}
         }
@@ -441,37 +455,6 @@ impl Line {
         // What the peer said before it closed is worth reading: it may be the reason.
         self.readable = true;
     }
-}
-
-/// Hands a message to its streams; what acknowledges each copy for which there was no room.
-fn deliver(
-    shared: &Arc<Shared>,
-    assembly: &mut Assembly,
-    ledger: &Ledger,
-    message: &mqtt_session::Message<'_>,
-) -> Vec<AckToken> {
-    let mut unheld = Vec::new();
-    if let Some(payload) = assembly.take(message) {
-        let topic: TopicName<'_> = message.topic;
-        let receipt = message.token.map(|token| Receipt {
-            shared: Arc::clone(shared),
-            token,
-        });
-        let own = Message {
-            topic: topic.as_str().into(),
-            payload,
-            qos: message.qos,
-            retain: message.retain,
-            dup: message.dup,
-            properties: MessageProperties::of(&message.properties),
-            receipt,
-        };
-        let router = &ledger.router;
-        router.deliver(topic, &message.properties, own, |dropped| {
-            unheld.extend(dropped.receipt.map(|receipt| receipt.token));
-        });
-    }
-    unheld
 }
 
 fn owned(text: Option<&str>) -> Option<String> {

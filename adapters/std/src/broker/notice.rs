@@ -1,13 +1,13 @@
 //! What a broker tells of what happens.
 
 use super::{BrokerEvent, ConnectionId};
-use crate::messages::{Inbox, Item};
-use mqtt_driver::{Buffer, Overflow};
+use crate::wait::wait;
+use mqtt_driver::{Buffer, Inbox, Item, Overflow};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Something that happened on a broker.
 #[derive(Clone, Debug)]
@@ -109,20 +109,19 @@ impl Notices {
     /// Waits for the next notice; None when the broker has ended and all were read.
     #[must_use]
     pub fn recv(&self) -> Option<Notice> {
-        self.inbox.recv(None)
+        wait(None, self.inbox.next()).flatten()
     }
 
     /// As [`Notices::recv`], for at most `limit`; None also when that is over.
     #[must_use]
     pub fn recv_timeout(&self, limit: Duration) -> Option<Notice> {
-        self.inbox
-            .recv(std::time::Instant::now().checked_add(limit))
+        wait(Instant::now().checked_add(limit), self.inbox.next()).flatten()
     }
 
     /// The next notice, if it has come.
     #[must_use]
     pub fn try_recv(&self) -> Option<Notice> {
-        self.inbox.try_recv()
+        self.inbox.try_next()
     }
 
     /// How many notices were dropped because nobody had read them.

@@ -6,8 +6,8 @@
 use super::error::{BrokerPublishError, ShutdownError};
 use super::notice::{Notice, Notices, WATCHED};
 use super::{Access, BrokerConfig, BrokerLoad, ConnectionId};
-use crate::messages::Inbox;
-use crate::slot::wait_until;
+use crate::wait::wait;
+use mqtt_driver::{Inbox, Slot, Wakes};
 use mqtt_session::{Instant as MachineTime, Publish, ReasonCode, broker};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,10 +29,10 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     /// A caller has had the machine.
     had: Condvar,
-    /// Apart from the machine, which is busy while an [`Access`] takes its time. Taken behind it,
-    /// where both are.
-    fate: Mutex<Fate>,
-    ended: Condvar,
+    /// Until when the broker has to be shut down. This and the next are apart from the machine,
+    /// which is busy while an [`Access`] takes its time.
+    closing: Mutex<Option<Instant>>,
+    ended: Slot<Result<(), ShutdownError>>,
     waker: mio::Waker,
     /// The moment that the machine takes for zero.
     epoch: Instant,
@@ -43,13 +43,6 @@ pub(super) struct Core {
     /// The thread sleeps, or will without looking here again: it has to be woken.
     pub(super) asleep: bool,
     watchers: Vec<Weak<Inbox<Notice>>>,
-}
-
-#[derive(Default)]
-struct Fate {
-    /// Until when the broker has to be shut down.
-    closing: Option<Instant>,
-    ended: Option<Result<(), ShutdownError>>,
 }
 
 impl fmt::Debug for Shared {
@@ -72,8 +65,8 @@ impl Shared {
             }),
             waiting: AtomicUsize::new(0),
             had: Condvar::new(),
-            fate: Mutex::default(),
-            ended: Condvar::new(),
+            closing: Mutex::default(),
+            ended: Slot::default(),
             waker,
             epoch: Instant::now(),
         }
@@ -130,17 +123,13 @@ impl Shared {
         let _ = self.waker.wake();
     }
 
-    fn fate(&self) -> MutexGuard<'_, Fate> {
-        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn has_ended(&self) -> bool {
-        self.fate().ended.is_some()
+        self.ended.value().is_some()
     }
 
     /// Until when the broker has to be shut down, if it has.
     pub(super) fn closing(&self) -> Option<Instant> {
-        self.fate().closing
+        *self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn publish(&self, publish: &Publish<'_>) -> Result<(), BrokerPublishError> {
@@ -177,7 +166,7 @@ impl Shared {
         let inbox = Inbox::new(WATCHED);
         let mut core = self.enter();
         if self.has_ended() {
-            inbox.end(None);
+            inbox.end(None, &mut Wakes::default());
         } else {
             core.watchers.push(Arc::downgrade(&inbox));
         }
@@ -188,43 +177,35 @@ impl Shared {
     /// Has the broker shut down by `deadline`, and waits for that.
     pub(super) fn shutdown(&self, deadline: Instant) -> Result<(), ShutdownError> {
         let latest = deadline.checked_add(GRACE);
-        let mut fate = self.fate();
-        let earlier = fate.closing.map_or(deadline, |other| other.min(deadline));
-        fate.closing = Some(earlier);
+        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        *closing = Some(closing.map_or(deadline, |other| other.min(deadline)));
+        drop(closing);
         self.wake();
-        loop {
-            if let Some(ended) = fate.ended {
-                return ended;
-            }
-            let timed_out;
-            (fate, timed_out) = wait_until(&self.ended, fate, latest);
-            if timed_out {
-                return fate.ended.unwrap_or(Err(ShutdownError::Stuck));
-            }
-        }
+        wait(latest, self.ended.filled()).unwrap_or(Err(ShutdownError::Stuck))
     }
 
     /// The thread has ended. Only the first call counts.
     pub(super) fn end(&self, result: Result<(), ShutdownError>) {
-        self.fate().ended.get_or_insert(result);
+        let mut wakes = Wakes::default();
+        self.ended.fill(result, &mut wakes);
         for inbox in self
             .lock()
             .watchers
             .drain(..)
             .filter_map(|inbox| inbox.upgrade())
         {
-            inbox.end(None);
+            inbox.end(None, &mut wakes);
         }
-        self.ended.notify_all();
     }
 }
 
 impl Core {
     /// Tells those who watch.
     pub(super) fn tell(&mut self, notice: &Notice) {
+        let mut wakes = Wakes::default();
         self.watchers.retain(|watcher| match watcher.upgrade() {
             Some(inbox) => {
-                inbox.push(notice.clone(), drop);
+                inbox.push(notice.clone(), &mut wakes, drop);
                 true
             }
             None => false,

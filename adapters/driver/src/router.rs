@@ -1,13 +1,16 @@
 //! Which stream a message goes to, and which subscriptions the server has to be asked for.
 
+use crate::buffer::Buffer;
+use crate::error::{Cause, SubscribeError};
+use crate::inbox::Inbox;
 use crate::message::Message;
-use crate::messages::Inbox;
 use crate::slot::Slot;
-use mqtt_driver::{Buffer, Cause, SubscribeError};
+use crate::waiters::Wakes;
 use mqtt_session::{Properties, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
 use std::sync::Arc;
 
-pub(crate) type Answer = Result<ReasonCode, SubscribeError>;
+/// What the server says to SUBSCRIBE or UNSUBSCRIBE, or why it does not.
+pub type Answer = Result<ReasonCode, SubscribeError>;
 
 /// The subscriptions of the application, by filter.
 #[derive(Debug)]
@@ -75,15 +78,16 @@ impl Router {
         filter: TopicFilter<'_>,
         options: SubscriptionOptions,
         buffer: Buffer,
+        wakes: &mut Wakes,
     ) -> (Arc<Inbox<Message>>, Arc<Slot<Answer>>) {
         let reader = Inbox::new(buffer);
-        let answer = Arc::new(Slot::new());
+        let answer = Arc::<Slot<Answer>>::default();
         // An UNSUBSCRIBE that has not left would take away what is asked for now.
         self.leaving.retain(|leaving| {
             let obsolete =
                 *leaving.filter == *filter.as_str() && leaving.standing == Standing::Wanted;
             if obsolete {
-                leaving.waiting.fill(Ok(ReasonCode::SUCCESS));
+                leaving.waiting.fill(Ok(ReasonCode::SUCCESS), wakes);
             }
             !obsolete
         });
@@ -128,8 +132,12 @@ impl Router {
 
     /// Takes a reader out. With the last of its filter, the server is to be told: the slot is
     /// filled with its answer, or at once where others read on.
-    pub(crate) fn remove(&mut self, reader: &Arc<Inbox<Message>>) -> Arc<Slot<Answer>> {
-        reader.end(None);
+    pub(crate) fn remove(
+        &mut self,
+        reader: &Arc<Inbox<Message>>,
+        wakes: &mut Wakes,
+    ) -> Arc<Slot<Answer>> {
+        reader.end(None, wakes);
         let reads = |route: &Route| {
             route
                 .readers
@@ -143,20 +151,24 @@ impl Router {
             };
             route.readers.swap_remove(place);
             if route.readers.is_empty() {
-                return self.leave(index);
+                return self.leave(index, wakes);
             }
         }
         done()
     }
 
     /// Takes a filter out with all its readers; the server is told whether they exist or not.
-    pub(crate) fn remove_filter(&mut self, filter: TopicFilter<'_>) -> Arc<Slot<Answer>> {
+    pub(crate) fn remove_filter(
+        &mut self,
+        filter: TopicFilter<'_>,
+        wakes: &mut Wakes,
+    ) -> Arc<Slot<Answer>> {
         match self
             .routes
             .iter()
             .position(|route| *route.filter == *filter.as_str())
         {
-            Some(index) => self.leave(index),
+            Some(index) => self.leave(index, wakes),
             None => {
                 self.last_id = self.next_id();
                 self.want_unsubscribed(self.last_id, filter.as_str().into())
@@ -164,15 +176,15 @@ impl Router {
         }
     }
 
-    fn leave(&mut self, index: usize) -> Arc<Slot<Answer>> {
+    fn leave(&mut self, index: usize, wakes: &mut Wakes) -> Arc<Slot<Answer>> {
         let route = self.routes.swap_remove(index);
         let (id, filter) = (route.id, route.filter.clone());
-        route.end(None);
+        route.end(None, wakes);
         self.want_unsubscribed(id, filter)
     }
 
     fn want_unsubscribed(&mut self, id: u32, filter: Box<str>) -> Arc<Slot<Answer>> {
-        let waiting = Arc::new(Slot::new());
+        let waiting = Arc::<Slot<Answer>>::default();
         self.leaving.push(Leaving {
             id,
             filter,
@@ -189,6 +201,7 @@ impl Router {
         topic: TopicName<'_>,
         properties: &Properties<'_>,
         message: Message,
+        wakes: &mut Wakes,
         mut dropped: impl FnMut(Message),
     ) {
         let mut found = false;
@@ -199,7 +212,7 @@ impl Router {
             ids.any(|id| id == route.id) && route.matches(topic)
         };
         for route in self.routes.iter().filter(named) {
-            route.deliver(&message, &mut dropped);
+            route.deliver(&message, wakes, &mut dropped);
             found = true;
         }
         if found {
@@ -209,19 +222,19 @@ impl Router {
         // their own.
         let stray = !self.adopts && properties.subscription_identifiers().next().is_some();
         if stray {
-            return self.unmatched.push(message, dropped);
+            return self.unmatched.push(message, wakes, dropped);
         }
         for route in self.routes.iter().filter(|route| route.matches(topic)) {
-            route.deliver(&message, &mut dropped);
+            route.deliver(&message, wakes, &mut dropped);
             found = true;
         }
         if !found {
-            self.unmatched.push(message, dropped);
+            self.unmatched.push(message, wakes, dropped);
         }
     }
 
     /// The server has accepted: what it does not know has to be asked for.
-    pub(crate) fn connected(&mut self, session_present: bool) {
+    pub(crate) fn connected(&mut self, session_present: bool, wakes: &mut Wakes) {
         if session_present {
             return;
         }
@@ -229,12 +242,12 @@ impl Router {
             route.standing = Standing::Wanted;
         }
         for leaving in self.leaving.drain(..) {
-            leaving.waiting.fill(Ok(ReasonCode::SUCCESS));
+            leaving.waiting.fill(Ok(ReasonCode::SUCCESS), wakes);
         }
     }
 
     /// A SUBSCRIBE was answered.
-    pub(crate) fn subscribed(&mut self, id: u32, answer: Answer) {
+    pub(crate) fn subscribed(&mut self, id: u32, answer: Answer, wakes: &mut Wakes) {
         let Some(index) = self.routes.iter().position(|route| route.id == id) else {
             return;
         };
@@ -245,17 +258,18 @@ impl Router {
                     route.standing = Standing::Granted;
                 }
                 for slot in route.waiting.drain(..) {
-                    slot.fill(Ok(granted));
+                    slot.fill(Ok(granted), wakes);
                 }
             }
-            Err(why) => self.routes.swap_remove(index).end(Some(why)),
+            Err(why) => self.routes.swap_remove(index).end(Some(why), wakes),
         }
     }
 
     /// An UNSUBSCRIBE was answered.
-    pub(crate) fn unsubscribed(&mut self, id: u32, answer: Answer) {
+    pub(crate) fn unsubscribed(&mut self, id: u32, answer: Answer, wakes: &mut Wakes) {
         if let Some(index) = self.leaving.iter().position(|leaving| leaving.id == id) {
-            self.leaving.swap_remove(index).waiting.fill(answer);
+            let leaving = self.leaving.swap_remove(index);
+            leaving.waiting.fill(answer, wakes);
         }
     }
 
@@ -274,16 +288,16 @@ impl Router {
     }
 
     /// Nothing more will come.
-    pub(crate) fn end(&mut self, cause: &Cause) {
+    pub(crate) fn end(&mut self, cause: &Cause, wakes: &mut Wakes) {
         for route in self.routes.drain(..) {
-            route.end(Some(SubscribeError::Ended(cause.clone())));
+            route.end(Some(SubscribeError::Ended(cause.clone())), wakes);
         }
         for leaving in self.leaving.drain(..) {
             leaving
                 .waiting
-                .fill(Err(SubscribeError::Ended(cause.clone())));
+                .fill(Err(SubscribeError::Ended(cause.clone())), wakes);
         }
-        self.unmatched.end(None);
+        self.unmatched.end(None, wakes);
     }
 }
 
@@ -292,26 +306,26 @@ impl Route {
         TopicFilter::new(&self.filter).is_ok_and(|filter| filter.matches(topic))
     }
 
-    fn deliver(&self, message: &Message, dropped: &mut impl FnMut(Message)) {
+    fn deliver(&self, message: &Message, wakes: &mut Wakes, dropped: &mut impl FnMut(Message)) {
         for reader in &self.readers {
-            reader.push(message.clone(), &mut *dropped);
+            reader.push(message.clone(), wakes, &mut *dropped);
         }
     }
 
-    fn end(self, why: Option<SubscribeError>) {
+    fn end(self, why: Option<SubscribeError>, wakes: &mut Wakes) {
         for reader in &self.readers {
-            reader.end(why.clone());
+            reader.end(why.clone(), wakes);
         }
         let answer = why.unwrap_or(SubscribeError::Ended(Cause::Closed));
         for slot in self.waiting {
-            slot.fill(Err(answer.clone()));
+            slot.fill(Err(answer.clone()), wakes);
         }
     }
 }
 
 /// A slot that has its answer.
 fn done() -> Arc<Slot<Answer>> {
-    let slot = Slot::new();
-    slot.fill(Ok(ReasonCode::SUCCESS));
+    let slot = Slot::default();
+    slot.fill(Ok(ReasonCode::SUCCESS), &mut Wakes::default());
     Arc::new(slot)
 }

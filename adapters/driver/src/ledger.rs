@@ -1,30 +1,47 @@
 //! What the application is owed: outcomes of what it handed over, messages, the state.
 
-use crate::messages::Inbox;
+use crate::buffer::{Buffer, Overflow};
+use crate::error::{Cause, DeliveryError, SubscribeError, Undelivered};
+use crate::inbox::Inbox;
+use crate::message::{Assembly, Message, Receipt};
 use crate::router::{Router, Standing};
+use crate::shared::Shared;
 use crate::slot::Slot;
-use crate::state::{States, WATCHED};
-use crate::token::Outcome;
-use mqtt_driver::{Buffer, Cause, DeliveryError, State, SubscribeError, Undelivered};
+use crate::state::State;
+use crate::waiters::Wakes;
 use mqtt_session::{
-    Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
+    AckToken, Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
     RequestError, Subscription, Ticket, TopicFilter,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+/// How an accepted message ended: the reason code of PUBACK or PUBREC, or why there is none.
+pub type Outcome = Result<ReasonCode, DeliveryError>;
+
+/// Changes nobody has looked at for so long are of no use.
+const WATCHED: Buffer = Buffer {
+    messages: 64,
+    bytes: usize::MAX,
+    overflow: Overflow::DropOldest,
+};
+
+/// What is kept for the application beside the machine.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     pending: HashMap<Ticket, Pending>,
     pub(crate) load: Undelivered,
     pub(crate) router: Router,
     pub(crate) state: State,
     watchers: Vec<Weak<Inbox<State>>>,
+    assembly: Assembly,
+    /// Who is to be woken when the lock is free.
+    pub(crate) wakes: Wakes,
     /// What was unsettled when the client ended.
     left: Option<Undelivered>,
     /// The queue has become shorter.
     pub(crate) freed: bool,
-    /// The state has changed, or the queue is empty.
+    /// The state has changed.
     pub(crate) changed: bool,
     /// There are filters that the server has to be asked for.
     pub(crate) unasked: bool,
@@ -51,6 +68,8 @@ impl Ledger {
             router: Router::new(unmatched, adopts),
             state: State::Connecting,
             watchers: Vec::new(),
+            assembly: Assembly::default(),
+            wakes: Wakes::default(),
             left: None,
             freed: false,
             changed: false,
@@ -58,14 +77,28 @@ impl Ledger {
         }
     }
 
+    /// Whether somebody waits for what has come about.
+    #[must_use]
+    pub fn has_to_tell(&self) -> bool {
+        !self.wakes.is_empty()
+    }
+
+    /// How many accepted messages are not settled.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.load.messages()
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.state.is_ended()
     }
 
-    pub(crate) fn set_state(&mut self, state: State) {
+    /// The client is somewhere else now.
+    pub fn set_state(&mut self, state: State) {
+        let wakes = &mut self.wakes;
         self.watchers.retain(|watcher| match watcher.upgrade() {
             Some(watcher) => {
-                watcher.push(state.clone(), drop);
+                watcher.push(state.clone(), wakes, drop);
                 true
             }
             None => false,
@@ -74,14 +107,14 @@ impl Ledger {
         self.changed = true;
     }
 
-    pub(crate) fn watch(&mut self) -> States {
+    pub(crate) fn watch(&mut self) -> Arc<Inbox<State>> {
         let inbox = Inbox::new(WATCHED);
         if self.is_ended() {
-            inbox.end(None);
+            inbox.end(None, &mut self.wakes);
         } else {
             self.watchers.push(Arc::downgrade(&inbox));
         }
-        States { inbox }
+        inbox
     }
 
     /// The machine has issued a ticket.
@@ -94,7 +127,7 @@ impl Ledger {
     }
 
     /// A publish is settled.
-    pub(crate) fn published(
+    pub fn published(
         &mut self,
         ticket: Ticket,
         outcome: Result<ReasonCode, GiveUp>,
@@ -106,19 +139,19 @@ impl Ledger {
         *count(&mut self.load, qos) -= 1;
         self.load.bytes -= size;
         self.freed = true;
-        self.changed |= self.load.messages() == 0;
-        slot.fill(match outcome {
+        let outcome = match outcome {
             Ok(reason) if reason.is_failure() => Err(DeliveryError::Refused {
                 reason,
                 reason_string: properties.reason_string().map(str::to_owned),
             }),
             Ok(reason) => Ok(reason),
             Err(cause) => Err(DeliveryError::GivenUp(cause)),
-        });
+        };
+        slot.fill(outcome, &mut self.wakes);
     }
 
     /// SUBACK or UNSUBACK has come.
-    pub(crate) fn answered(
+    pub fn answered(
         &mut self,
         ticket: Ticket,
         reasons: &ReasonCodes<'_>,
@@ -136,15 +169,16 @@ impl Ledger {
         } else {
             Ok(reason)
         };
+        let wakes = &mut self.wakes;
         match self.pending.remove(&ticket) {
-            Some(Pending::Subscribe(id)) => self.router.subscribed(id, answer),
-            Some(Pending::Unsubscribe(id)) => self.router.unsubscribed(id, answer),
+            Some(Pending::Subscribe(id)) => self.router.subscribed(id, answer, wakes),
+            Some(Pending::Unsubscribe(id)) => self.router.unsubscribed(id, answer, wakes),
             Some(Pending::Publish { .. }) | None => {}
         }
     }
 
     /// SUBACK or UNSUBACK will not come: the filter is asked for again on the next connection.
-    pub(crate) fn unanswered(&mut self, ticket: Ticket) {
+    pub fn unanswered(&mut self, ticket: Ticket) {
         if let Some(Pending::Subscribe(id) | Pending::Unsubscribe(id)) =
             self.pending.remove(&ticket)
         {
@@ -153,10 +187,41 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn connected(&mut self, session_present: bool) {
-        self.router.connected(session_present);
+    /// The server has accepted.
+    pub fn connected(&mut self, session_present: bool) {
+        self.router.connected(session_present, &mut self.wakes);
         self.unasked = true;
         self.set_state(State::Connected { session_present });
+    }
+
+    /// Hands a message, or a part of one, to its streams; what acknowledges each copy for which
+    /// there was no room.
+    #[must_use = "nobody else acknowledges what was dropped"]
+    pub fn deliver(
+        &mut self,
+        shared: &Arc<Shared>,
+        message: &mqtt_session::Message<'_>,
+    ) -> Vec<AckToken> {
+        let mut unheld = Vec::new();
+        if let Some(payload) = self.assembly.take(message) {
+            let receipt = message.token.map(|token| Receipt {
+                shared: Arc::clone(shared),
+                token,
+            });
+            let own = Message::of(message, payload, receipt);
+            let (topic, properties) = (message.topic, &message.properties);
+            let wakes = &mut self.wakes;
+            self.router
+                .deliver(topic, properties, own, wakes, |dropped| {
+                    unheld.extend(dropped.receipt.map(|receipt| receipt.token));
+                });
+        }
+        unheld
+    }
+
+    /// The rest of a message that has come in part will not come.
+    pub fn delivery_cut(&mut self) {
+        self.assembly.cut();
     }
 
     /// Asks the server for what it does not know yet: as far as the machine has room, and on a
@@ -210,7 +275,7 @@ impl Ledger {
             }
         }
         for (id, why) in refused {
-            self.router.subscribed(id, Err(why));
+            self.router.subscribed(id, Err(why), &mut self.wakes);
         }
     }
 
@@ -223,10 +288,10 @@ impl Ledger {
         self.left = Some(left);
         for (_, pending) in self.pending.drain() {
             if let Pending::Publish { slot, .. } = pending {
-                slot.fill(Err(DeliveryError::Ended(cause.clone())));
+                slot.fill(Err(DeliveryError::Ended(cause.clone())), &mut self.wakes);
             }
         }
-        self.router.end(cause);
+        self.router.end(cause, &mut self.wakes);
         self.set_state(State::Ended {
             cause: cause.clone(),
         });
@@ -235,7 +300,7 @@ impl Ledger {
             .drain(..)
             .filter_map(|watcher| watcher.upgrade())
         {
-            watcher.end(None);
+            watcher.end(None, &mut self.wakes);
         }
         self.freed = true;
         left

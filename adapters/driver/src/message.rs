@@ -1,8 +1,9 @@
 //! A message from the server, owned.
 
+use crate::error::AcknowledgeError;
+use crate::inbox::Item;
 use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
-use mqtt_driver::AcknowledgeError;
 use mqtt_session::{AckToken, PayloadFormat, Properties, Property, QoS, ReasonCode};
 use std::borrow::Cow;
 use std::fmt;
@@ -47,6 +48,22 @@ pub struct MessageProperties {
 }
 
 impl Message {
+    pub(crate) fn of(
+        message: &mqtt_session::Message<'_>,
+        payload: Bytes,
+        receipt: Option<Receipt>,
+    ) -> Self {
+        Self {
+            topic: message.topic.as_str().into(),
+            payload,
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: MessageProperties::of(&message.properties),
+            receipt,
+        }
+    }
+
     /// The payload as text; what is not UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
@@ -72,6 +89,12 @@ impl Message {
     pub fn acknowledge_with(&self, reason: ReasonCode) -> Result<(), AcknowledgeError> {
         let receipt = self.receipt.as_ref().ok_or(AcknowledgeError::NotNeeded)?;
         receipt.shared.acknowledge(receipt.token, reason)
+    }
+}
+
+impl Item for Message {
+    fn size(&self) -> usize {
+        self.topic.len() + self.payload.len()
     }
 }
 
