@@ -9,7 +9,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Cause::WillTopic`], and what `lend` fails with.
-    pub fn lend_connect<T>(
+    pub(crate) fn lend_connect<T>(
         &self,
         credentials: &Credentials,
         lend: impl FnOnce(&Connect<'_>) -> Result<T, Cause>,

@@ -167,8 +167,7 @@ impl std::error::Error for Cause {}
 
 impl Cause {
     /// What the machine says of the end of a connection, where nothing more is known of it.
-    #[must_use]
-    pub fn of(cause: MachineCause, options: &Options) -> Self {
+    pub(crate) fn of(cause: MachineCause, options: &Options) -> Self {
         let timed_out = |what, limit| Self::TimedOut { what, limit };
         match cause {
             MachineCause::Refused(reason) => Self::Refused {

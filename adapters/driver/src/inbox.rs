@@ -102,8 +102,8 @@ impl<T: Item> Inbox<T> {
     }
 
     /// Waits for the next item; None when nothing more will come.
-    pub fn next(&self) -> Next<'_, T> {
-        Next {
+    pub fn next(&self) -> NextItem<'_, T> {
+        NextItem {
             inbox: self,
             place: Place::default(),
         }
@@ -156,12 +156,12 @@ impl<T: Item> Content<T> {
 /// The future of [`Inbox::next`]. Dropping it loses no item.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
-pub struct Next<'a, T> {
+pub struct NextItem<'a, T> {
     inbox: &'a Inbox<T>,
     place: Place,
 }
 
-impl<T: Item> Future for Next<'_, T> {
+impl<T: Item> Future for NextItem<'_, T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -170,7 +170,7 @@ impl<T: Item> Future for Next<'_, T> {
     }
 }
 
-impl<T> Drop for Next<'_, T> {
+impl<T> Drop for NextItem<'_, T> {
     fn drop(&mut self) {
         self.inbox.leave(&mut self.place);
     }

@@ -28,7 +28,7 @@ const WATCHED: Buffer = Buffer {
 
 /// What is kept for the application beside the machine.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pending: HashMap<Ticket, Pending>,
     pub(crate) load: Undelivered,
     pub(crate) router: Router,
@@ -78,14 +78,12 @@ impl Ledger {
     }
 
     /// Whether somebody waits for what has come about.
-    #[must_use]
-    pub fn has_to_tell(&self) -> bool {
+    pub(crate) fn has_to_tell(&self) -> bool {
         !self.wakes.is_empty()
     }
 
     /// How many accepted messages are not settled.
-    #[must_use]
-    pub fn unsettled(&self) -> usize {
+    pub(crate) fn unsettled(&self) -> usize {
         self.load.messages()
     }
 
@@ -94,7 +92,7 @@ impl Ledger {
     }
 
     /// The client is somewhere else now.
-    pub fn set_state(&mut self, state: State) {
+    pub(crate) fn set_state(&mut self, state: State) {
         let wakes = &mut self.wakes;
         self.watchers.retain(|watcher| match watcher.upgrade() {
             Some(watcher) => {
@@ -127,7 +125,7 @@ impl Ledger {
     }
 
     /// A publish is settled.
-    pub fn published(
+    pub(crate) fn published(
         &mut self,
         ticket: Ticket,
         outcome: Result<ReasonCode, GiveUp>,
@@ -151,7 +149,7 @@ impl Ledger {
     }
 
     /// SUBACK or UNSUBACK has come.
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         ticket: Ticket,
         reasons: &ReasonCodes<'_>,
@@ -178,7 +176,7 @@ impl Ledger {
     }
 
     /// SUBACK or UNSUBACK will not come: the filter is asked for again on the next connection.
-    pub fn unanswered(&mut self, ticket: Ticket) {
+    pub(crate) fn unanswered(&mut self, ticket: Ticket) {
         if let Some(Pending::Subscribe(id) | Pending::Unsubscribe(id)) =
             self.pending.remove(&ticket)
         {
@@ -188,7 +186,7 @@ impl Ledger {
     }
 
     /// The server has accepted.
-    pub fn connected(&mut self, session_present: bool) {
+    pub(crate) fn connected(&mut self, session_present: bool) {
         self.router.connected(session_present, &mut self.wakes);
         self.unasked = true;
         self.set_state(State::Connected { session_present });
@@ -197,7 +195,7 @@ impl Ledger {
     /// Hands a message, or a part of one, to its streams; what acknowledges each copy for which
     /// there was no room.
     #[must_use = "nobody else acknowledges what was dropped"]
-    pub fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         shared: &Arc<Shared>,
         message: &mqtt_session::Message<'_>,
@@ -220,7 +218,7 @@ impl Ledger {
     }
 
     /// The rest of a message that has come in part will not come.
-    pub fn delivery_cut(&mut self) {
+    pub(crate) fn delivery_cut(&mut self) {
         self.assembly.cut();
     }
 

@@ -1,6 +1,9 @@
 //! What the adapters of the MQTT 5.0 client share, whatever runtime they are for. It knows no
 //! runtime, no socket and no thread.
 //!
+//! An adapter makes a [`Shared`] for its handles and a [`Course`] for its loop, which takes a
+//! [turn](Course::turn) over the adapter's [`Transport`], does what that says, and takes the next.
+//!
 //! There is one way to wait, for tasks and threads alike: what is waited for is a future that
 //! registers a [`Waker`](std::task::Waker), and takes it back when it is dropped. An adapter
 //! awaits it, or has a thread sleep until the waker wakes it.
@@ -14,6 +17,7 @@ mod accept;
 mod address;
 mod buffer;
 mod connect;
+mod course;
 mod error;
 mod inbox;
 mod ledger;
@@ -31,16 +35,17 @@ mod waking;
 pub use accept::{Accept, Request};
 pub use address::{Address, AddressError};
 pub use buffer::{Buffer, Overflow};
+pub use course::{Course, Input, Next, Transport};
 pub use error::{
     AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,
     Undelivered,
 };
-pub use inbox::{Inbox, Item, Next};
-pub use ledger::{Ledger, Outcome};
+pub use inbox::{Inbox, Item, NextItem};
+pub use ledger::Outcome;
 pub use message::{Message, MessageProperties};
 pub use options::{Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds};
 pub use router::Answer;
-pub use shared::{Core, Held, Shared, Subscribing, When};
+pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};
 pub use state::State;
 pub use subscribe::SubscribeOptions;

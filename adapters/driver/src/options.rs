@@ -414,8 +414,7 @@ impl Options {
 
     /// Whether closing has to end the session: no later program goes on with it, so that it is
     /// of no use to anybody.
-    #[must_use]
-    pub fn ends_session(&self) -> bool {
+    pub(crate) fn ends_session(&self) -> bool {
         self.clean_start && !self.session_expiry.is_zero()
     }
 

@@ -32,15 +32,15 @@ pub struct Shared {
 }
 
 /// What is behind the lock.
-pub struct Core {
+pub(crate) struct Core {
     /// The machine.
-    pub machine: Client<Heap>,
+    pub(crate) machine: Client<Heap>,
     /// What is kept for the application beside it.
-    pub ledger: Ledger,
+    pub(crate) ledger: Ledger,
     /// The loop sleeps, or will without looking here again: it has to be woken.
-    pub asleep: bool,
+    pub(crate) asleep: bool,
     /// Until when the client has to be closed, if it has.
-    pub closing: Option<Instant>,
+    pub(crate) closing: Option<Instant>,
     /// Who waits for room in the queue.
     pub(crate) room: Waiters,
     /// Who waits for another state.
@@ -48,7 +48,7 @@ pub struct Core {
 }
 
 /// The lock. Who waits for what was brought about under it is woken when it is free again.
-pub struct Held<'a> {
+pub(crate) struct Held<'a> {
     core: MutexGuard<'a, Core>,
     /// Dropped behind the guard, that is, woken without the lock.
     after: Wakes,
@@ -61,12 +61,6 @@ pub type Subscribing = (Arc<Inbox<Message>>, Arc<Slot<Answer>>);
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Held<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").finish_non_exhaustive()
     }
 }
 
@@ -100,7 +94,7 @@ impl Drop for Held<'_> {
 
 impl Held<'_> {
     /// Ends a call of the application: the loop takes it from here.
-    pub fn hand_over(mut self) {
+    pub(crate) fn hand_over(mut self) {
         if std::mem::take(&mut self.core.asleep) {
             self.core.ledger.wakes.add(self.loop_waker);
         }
@@ -127,20 +121,17 @@ impl Shared {
     }
 
     /// The machine's time.
-    #[must_use]
-    pub fn now(&self) -> mqtt_session::Instant {
+    pub(crate) fn now(&self) -> mqtt_session::Instant {
         self.machine_time(Instant::now())
     }
 
     /// A moment as the machine counts it.
-    #[must_use]
-    pub fn machine_time(&self, at: Instant) -> mqtt_session::Instant {
+    pub(crate) fn machine_time(&self, at: Instant) -> mqtt_session::Instant {
         mqtt_session::Instant::from_micros(0).after(at.saturating_duration_since(self.epoch))
     }
 
     /// When that is; None when it never comes.
-    #[must_use]
-    pub fn wall_time(&self, at: mqtt_session::Instant) -> Option<Instant> {
+    pub(crate) fn wall_time(&self, at: mqtt_session::Instant) -> Option<Instant> {
         if at == mqtt_session::Instant::NEVER {
             return None;
         }
@@ -150,8 +141,7 @@ impl Shared {
 
     /// The lock. A panic elsewhere leaves no half-made change behind: each call of the machine
     /// is whole.
-    #[must_use]
-    pub fn lock(&self) -> Held<'_> {
+    pub(crate) fn lock(&self) -> Held<'_> {
         Held {
             core: self.core.lock().unwrap_or_else(PoisonError::into_inner),
             after: Wakes::default(),
@@ -297,14 +287,8 @@ impl Core {
     }
 
     /// Asks the server for what it does not know yet, as far as that is possible now.
-    pub fn ask(&mut self, now: mqtt_session::Instant) {
+    pub(crate) fn ask(&mut self, now: mqtt_session::Instant) {
         self.ledger.ask(&mut self.machine, now);
-    }
-}
-
-impl fmt::Debug for Core {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core").finish_non_exhaustive()
     }
 }
 

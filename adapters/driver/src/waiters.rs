@@ -83,8 +83,7 @@ pub struct Wakes {
 
 impl Wakes {
     /// Whether there is nobody to be woken.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.wakers.is_empty()
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Dialer {
     busy: bool,
     /// Whether what it brings is still wanted.
     wanted: bool,
-    pub(crate) limit: Duration,
+    limit: Duration,
 }
 
 struct Tools {
@@ -70,14 +70,10 @@ impl Dialer {
         Ok(())
     }
 
-    /// Whether an attempt is being made for which somebody waits.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted
-    }
-
-    /// The attempt is given up; what comes of it will be dropped.
-    pub(crate) fn give_up(&mut self) {
-        self.wanted = false;
+    /// The attempt is given up, if there is one for which somebody waits; whether there was. What
+    /// comes of it will be dropped.
+    pub(crate) fn give_up(&mut self) -> bool {
+        std::mem::take(&mut self.wanted)
     }
 
     /// What has come of the attempt. None while it goes on.

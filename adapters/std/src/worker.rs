@@ -1,40 +1,23 @@
-//! The client's thread: it does what the machine asks for, and waits.
+//! The client's thread: it reads, writes and waits.
 
-use crate::dialer::{Dialer, Opened};
+use crate::dialer::Dialer;
 use crate::transport::{Dial, Stream};
-use mqtt_driver::{Awaited, Cause, Core, Ledger, Options, Shared, State};
-use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
+use mqtt_driver::{Cause, Course, Credentials, Input, Next, Options, Shared, Transport};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-/// The largest header (a topic of 64 KiB and properties) fits into half of it. The system gives
-/// the memory only as it is touched, which small messages do from the front.
-const INPUT: usize = 256 << 10;
-
-/// How many bytes are written before it is looked whether any have come, so that a peer that
-/// takes all it is given is still heard.
-const BUDGET: usize = 1 << 20;
-
 const WAKE: mio::Token = mio::Token(0);
 const STREAM: mio::Token = mio::Token(1);
 
-type Input = RxBuffer<Box<[u8]>>;
-
-pub(crate) struct Worker {
+/// The client's streams, one after the other, and what tells of them.
+struct Link {
     shared: Arc<Shared>,
-    options: Options,
-    /// Whether the client ends when the first attempt fails.
-    once: bool,
     poll: mio::Poll,
     events: mio::Events,
     dialer: Dialer,
-    dial_until: Option<Instant>,
     stream: Option<Line>,
-    /// What is known of the end of the connection beyond what the machine knows.
-    cause: Option<Cause>,
-    stopping: bool,
 }
 
 /// A stream, and what it was last known to be ready for.
@@ -48,16 +31,6 @@ struct Line {
     broken: Option<io::Error>,
     /// Nothing more can be read.
     over: bool,
-}
-
-/// What the thread does next.
-enum Next {
-    /// Lets go of the lock for a moment: who waits is woken then.
-    Tell,
-    Read,
-    /// Until the earliest deadline, if there is any.
-    Sleep(Option<Instant>),
-    End(Cause),
 }
 
 /// Wakes the thread.
@@ -80,20 +53,16 @@ pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
     let shared = Shared::new(&options, Waker::from(Arc::new(Awaken(waker))));
     let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
-    let worker = Worker {
+    let link = Link {
         shared: Arc::clone(&shared),
-        options,
-        once,
         poll,
         events: mio::Events::with_capacity(8),
         dialer,
-        dial_until: None,
         stream: None,
-        cause: None,
-        stopping: false,
     };
+    let course = Course::new(Arc::clone(&shared), options, once);
     let thread = std::thread::Builder::new().name("mqtt".into());
-    thread.spawn(move || worker.run())?;
+    thread.spawn(move || link.run(course))?;
     Ok(shared)
 }
 
@@ -106,257 +75,20 @@ impl Drop for Ending {
     }
 }
 
-impl Worker {
-    fn run(mut self) {
-        let mut input = RxBuffer::new(vec![0; INPUT].into_boxed_slice());
-        let shared = Arc::clone(&self.shared);
-        let ending = Ending(Arc::clone(&shared));
-        shared.lock().machine.start(shared.now());
+impl Link {
+    fn run(mut self, mut course: Course) {
+        let ending = Ending(Arc::clone(&self.shared));
+        let mut input = Course::input();
         let cause = loop {
-            let next = {
-                let mut core = shared.lock();
-                let next = self.act(&mut core, &mut input);
-                core.asleep = matches!(next, Next::Sleep(_));
-                next
-            };
-            match next {
+            match course.turn(&mut self, &mut input) {
                 Next::Tell => {}
                 Next::Read => self.read(&mut input),
                 Next::Sleep(until) => self.sleep(until),
                 Next::End(cause) => break cause,
             }
         };
-        shared.end(&cause);
+        self.shared.end(&cause);
         drop(ending);
-    }
-
-    /// Does everything that can be done without waiting.
-    fn act(&mut self, core: &mut Core, input: &mut Input) -> Next {
-        let clock = Instant::now();
-        let now = self.shared.machine_time(clock);
-        core.asleep = false;
-        self.note_stream(core, clock);
-        let mut budget = BUDGET;
-        let deadline = loop {
-            self.note_closing(core, clock);
-            core.ask(now);
-            match core.machine.poll(now, input) {
-                Action::Open => self.open(core, clock),
-                Action::Send(bytes) => {
-                    let taken = self
-                        .stream
-                        .as_mut()
-                        .map_or(Some(0), |line| line.write(bytes));
-                    if let Some(taken) = taken {
-                        core.machine.sent(now, taken);
-                        budget = budget.saturating_sub(taken);
-                    }
-                    if budget == 0 {
-                        return Next::Read;
-                    }
-                }
-                Action::Deliver(delivery) => {
-                    let unheld = core.ledger.deliver(&self.shared, &delivery.message);
-                    for token in unheld {
-                        // Stale is as good: it is not to be acknowledged any more.
-                        let _ = core.machine.acknowledge(token, ReasonCode::SUCCESS);
-                    }
-                    // A reader that sleeps is to read while the rest comes.
-                    if core.ledger.has_to_tell() {
-                        return Next::Tell;
-                    }
-                }
-                Action::Event(event) => {
-                    if let Some(end) = self.on_event(&mut core.ledger, &event) {
-                        return Next::End(end);
-                    }
-                }
-                Action::Close => {
-                    self.hang_up();
-                    core.machine.closed(now);
-                }
-                Action::Timeout(deadline) => {
-                    if !self.may_stop(core, clock) {
-                        break deadline;
-                    }
-                }
-                Action::Done => return Next::End(self.cause.take().unwrap_or(Cause::Closed)),
-            }
-        };
-        if self.stopping && core.closing.is_some_and(|closing| closing <= clock) {
-            // What could be written was written; the rest has no time left.
-            self.hang_up();
-            return Next::End(Cause::Closed);
-        }
-        let has_room = !input.spare().is_empty();
-        if has_room && self.stream.as_ref().is_some_and(|line| line.readable) {
-            return Next::Read;
-        }
-        let machine = self.shared.wall_time(deadline);
-        let others = [self.dial_until, core.closing];
-        Next::Sleep(others.into_iter().chain([machine]).flatten().min())
-    }
-
-    fn may_stop(&self, core: &Core, clock: Instant) -> bool {
-        let over = |deadline| deadline <= clock || core.ledger.unsettled() == 0;
-        !self.stopping && core.closing.is_some_and(over)
-    }
-
-    /// Stops the machine once nothing is left to be settled, or the time is over.
-    fn note_closing(&mut self, core: &mut Core, clock: Instant) {
-        if !self.may_stop(core, clock) {
-            return;
-        }
-        self.stopping = true;
-        let now = self.shared.machine_time(clock);
-        let ends = self.options.ends_session();
-        let expiry = [Property::SessionExpiryInterval(0)];
-        let reason = ReasonCode::NORMAL_DISCONNECTION;
-        if !ends || core.machine.stop_with(now, reason, &expiry).is_err() {
-            core.machine.stop(now);
-        }
-        if self.dialer.is_wanted() {
-            self.dialer.give_up();
-            self.dial_until = None;
-            core.machine.closed(now);
-        }
-    }
-
-    /// Tells the machine what has become of the stream since it was last asked.
-    fn note_stream(&mut self, core: &mut Core, clock: Instant) {
-        let now = self.shared.machine_time(clock);
-        if let Some(opened) = self.dialer.take() {
-            self.dial_until = None;
-            self.opened(core, now, opened);
-        }
-        if self.dial_until.is_some_and(|until| until <= clock) {
-            self.dial_until = None;
-            self.dialer.give_up();
-            self.cause = Some(Cause::TimedOut {
-                what: Awaited::Open,
-                limit: self.options.time_to_open(),
-            });
-            core.machine.closed(now);
-        }
-        let Some(line) = &mut self.stream else { return };
-        if line.blocked && line.writable {
-            line.blocked = false;
-            core.machine.sent(now, 0);
-        }
-        if line.over || (line.broken.is_some() && !line.readable) {
-            let broken = line.broken.take();
-            let broken = broken.map(|error| Cause::Broken(Arc::new(error)));
-            // What the peer said before it was gone says more.
-            self.cause = self.cause.take().or(broken);
-            self.hang_up();
-            core.machine.closed(now);
-        }
-    }
-
-    fn open(&mut self, core: &mut Core, clock: Instant) {
-        core.ledger.set_state(State::Connecting);
-        match self.dialer.begin(&self.shared) {
-            Ok(()) => self.dial_until = clock.checked_add(self.dialer.limit),
-            Err(error) => {
-                self.dialer.give_up();
-                self.cause = Some(Cause::NotOpened(Arc::new(error)));
-                core.machine.closed(self.shared.machine_time(clock));
-            }
-        }
-    }
-
-    fn opened(&mut self, core: &mut Core, now: mqtt_session::Instant, opened: Opened) {
-        let registered = opened.and_then(|(stream, credentials)| {
-            let mut line = Line::new(stream);
-            let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
-            let registry = self.poll.registry();
-            let result = registry.register(line.stream.source(), STREAM, interest);
-            result.map_err(|error| Cause::NotOpened(Arc::new(error)))?;
-            Ok((line, credentials))
-        });
-        let cause = match registered {
-            Ok((line, credentials)) => {
-                self.stream = Some(line);
-                let result = self.options.lend_connect(&credentials, |connect| {
-                    core.machine.opened(now, connect).map_err(Cause::Options)
-                });
-                match result {
-                    Ok(()) => return,
-                    Err(cause) => cause,
-                }
-            }
-            Err(cause) => cause,
-        };
-        if matches!(cause, Cause::Options(_) | Cause::WillTopic(_)) {
-            // The next attempt would fail alike.
-            core.machine.stop(now);
-        }
-        self.cause = Some(cause);
-        self.hang_up();
-        core.machine.closed(now);
-    }
-
-    /// Why the client ends, if it does.
-    fn on_event(&mut self, ledger: &mut Ledger, event: &Event<'_>) -> Option<Cause> {
-        match event {
-            Event::Connected(connack) => {
-                self.once = false;
-                self.cause = None;
-                ledger.connected(connack.session_present);
-            }
-            Event::Refused(connack) => {
-                self.cause = Some(Cause::Refused {
-                    reason: connack.reason,
-                    reason_string: owned(connack.properties.reason_string()),
-                    server_reference: owned(connack.properties.server_reference()),
-                });
-            }
-            Event::ServerDisconnect(disconnect) => {
-                self.cause = Some(Cause::ServerDisconnect {
-                    reason: disconnect.reason,
-                    reason_string: owned(disconnect.properties.reason_string()),
-                    server_reference: owned(disconnect.properties.server_reference()),
-                });
-            }
-            Event::Violation(violation) => self.cause = Some(Cause::Violation(*violation)),
-            Event::Disconnected {
-                cause: known,
-                retry,
-            } => {
-                let cause = self.cause.take();
-                let cause = cause.unwrap_or_else(|| Cause::of(*known, &self.options));
-                let retry = retry.and_then(|at| self.shared.wall_time(at));
-                match retry.filter(|_| !self.once) {
-                    Some(retry) => ledger.set_state(State::Waiting { cause, retry }),
-                    None if self.stopping => return Some(Cause::Closed),
-                    None => return Some(cause),
-                }
-            }
-            Event::Published {
-                ticket,
-                outcome,
-                properties,
-            } => {
-                ledger.published(*ticket, *outcome, properties);
-            }
-            Event::Subscribed {
-                ticket,
-                reasons,
-                properties,
-            }
-            | Event::Unsubscribed {
-                ticket,
-                reasons,
-                properties,
-            } => {
-                ledger.answered(*ticket, reasons, properties);
-            }
-            Event::Unanswered { ticket, .. } => ledger.unanswered(*ticket),
-            Event::DeliveryCut => ledger.delivery_cut(),
-            // `Connected` has said whether there is a session; the rest asks for nothing.
-            _ => {}
-        }
-        None
     }
 
     /// Reads once if something may have come, so that neither side waits for the other for longer than that.
@@ -399,8 +131,50 @@ impl Worker {
             }
         }
     }
+}
 
-    /// Closes the stream in good order: what was written is to reach the peer (MQTT-3.14.4-2).
+impl Transport for Link {
+    fn open(&mut self) -> io::Result<()> {
+        self.dialer.begin(&self.shared)
+    }
+
+    fn give_up(&mut self) -> bool {
+        self.dialer.give_up()
+    }
+
+    fn opened(&mut self) -> Option<Result<Credentials, Cause>> {
+        let opened = self.dialer.take()?;
+        Some(opened.and_then(|(stream, credentials)| {
+            let mut line = Line::new(stream);
+            let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+            let registry = self.poll.registry();
+            registry.register(line.stream.source(), STREAM, interest)?;
+            self.stream = Some(line);
+            Ok(credentials)
+        }))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+        let line = self.stream.as_mut();
+        line.map_or(Some(0), |line| line.write(bytes))
+    }
+
+    fn takes_again(&mut self) -> bool {
+        let line = self.stream.as_mut();
+        let freed = line.filter(|line| line.blocked && line.writable);
+        freed.is_some_and(|line| std::mem::take(&mut line.blocked))
+    }
+
+    fn ended(&mut self) -> Option<Option<io::Error>> {
+        let line = self.stream.as_mut()?;
+        let ended = line.over || (line.broken.is_some() && !line.readable);
+        ended.then(|| line.broken.take())
+    }
+
+    fn may_read(&self) -> bool {
+        self.stream.as_ref().is_some_and(|line| line.readable)
+    }
+
     fn hang_up(&mut self) {
         let Some(mut line) = self.stream.take() else {
             return;
@@ -455,8 +229,4 @@ impl Line {
         // What the peer said before it closed is worth reading: it may be the reason.
         self.readable = true;
     }
-}
-
-fn owned(text: Option<&str>) -> Option<String> {
-    text.map(str::to_owned)
 }

@@ -1,0 +1,540 @@
+//! How a client goes on: what the machine wants is done over a transport, and what becomes of
+//! that is told to the machine and to the application.
+
+use crate::error::{Awaited, Cause};
+use crate::ledger::Ledger;
+use crate::options::{Credentials, Options};
+use crate::shared::{Core, Shared};
+use crate::state::State;
+use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The largest header (a topic of 64 KiB and properties) fits into half of it. The system gives
+/// the memory only as it is touched, which small messages do from the front.
+const INPUT: usize = 256 << 10;
+
+/// How many bytes are written before it is looked whether any have come, so that a peer that
+/// takes all it is given is still heard.
+const BUDGET: usize = 1 << 20;
+
+/// What has come from the server and is not used up. An adapter reads into its spare room.
+pub type Input = RxBuffer<Box<[u8]>>;
+
+/// What carries a client's bytes: streams to the server, one after the other. No call waits.
+pub trait Transport {
+    /// Begins to open a stream. What comes of it is told by [`Transport::opened`].
+    ///
+    /// # Errors
+    /// The attempt cannot even begin.
+    fn open(&mut self) -> io::Result<()>;
+
+    /// Gives up the attempt to open a stream; whether one was being made.
+    fn give_up(&mut self) -> bool;
+
+    /// What has come of the attempt, once: the stream is open, and these are the credentials to
+    /// be used on it.
+    fn opened(&mut self) -> Option<Result<Credentials, Cause>>;
+
+    /// Writes what can be written now; None when that is nothing, until
+    /// [`Transport::takes_again`]. Without a stream nothing is taken, and that is `Some(0)`.
+    fn write(&mut self, bytes: &[u8]) -> Option<usize>;
+
+    /// Whether the stream took no more bytes and now does; told once.
+    fn takes_again(&mut self) -> bool;
+
+    /// Whether the stream has ended and all that came over it was read, and with which error;
+    /// None while it goes on, and without a stream.
+    fn ended(&mut self) -> Option<Option<io::Error>>;
+
+    /// Whether there may be something to be read now.
+    fn may_read(&self) -> bool;
+
+    /// Closes the stream, if there is one, in good order: what was written is to reach the
+    /// server (MQTT-3.14.4-2).
+    fn hang_up(&mut self);
+}
+
+/// What an adapter does after a [turn](Course::turn); then it is the next one's.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing: who waits had to be woken.
+    Tell,
+    /// Reads once into the input, if something has come.
+    Read,
+    /// Waits for the transport or to be woken, until the earliest deadline, if there is any.
+    Sleep(Option<Instant>),
+    /// The client has ended: this goes to [`Shared::end`].
+    End(Cause),
+}
+
+/// A client on its way from its first attempt to its end.
+#[derive(Debug)]
+pub struct Course {
+    shared: Arc<Shared>,
+    options: Options,
+    /// Whether the client ends when the first attempt fails.
+    once: bool,
+    /// Until when the attempt has to succeed.
+    open_until: Option<Instant>,
+    /// What is known of the end of the connection beyond what the machine knows.
+    cause: Option<Cause>,
+    stopping: bool,
+}
+
+impl Course {
+    /// Sets the machine going. With `once`, the client ends when the first attempt fails.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, options: Options, once: bool) -> Self {
+        shared.lock().machine.start(shared.now());
+        Self {
+            shared,
+            options,
+            once,
+            open_until: None,
+            cause: None,
+            stopping: false,
+        }
+    }
+
+    /// A buffer for what comes in.
+    #[must_use]
+    pub fn input() -> Input {
+        RxBuffer::new(vec![0; INPUT].into_boxed_slice())
+    }
+
+    /// Does everything that can be done without waiting.
+    pub fn turn(&mut self, transport: &mut impl Transport, input: &mut Input) -> Next {
+        let shared = Arc::clone(&self.shared);
+        let mut core = shared.lock();
+        let next = self.act(&mut core, transport, input);
+        core.asleep = matches!(next, Next::Sleep(_));
+        next
+    }
+
+    fn act(&mut self, core: &mut Core, transport: &mut impl Transport, input: &mut Input) -> Next {
+        let clock = Instant::now();
+        let now = self.shared.machine_time(clock);
+        self.note_stream(core, transport, clock);
+        let mut budget = BUDGET;
+        let deadline = loop {
+            self.note_closing(core, transport, clock);
+            core.ask(now);
+            match core.machine.poll(now, input) {
+                Action::Open => self.open(core, transport, clock),
+                Action::Send(bytes) => {
+                    if let Some(taken) = transport.write(bytes) {
+                        core.machine.sent(now, taken);
+                        budget = budget.saturating_sub(taken);
+                    }
+                    if budget == 0 {
+                        return Next::Read;
+                    }
+                }
+                Action::Deliver(delivery) => {
+                    let unheld = core.ledger.deliver(&self.shared, &delivery.message);
+                    for token in unheld {
+                        // Stale is as good: it is not to be acknowledged any more.
+                        let _ = core.machine.acknowledge(token, ReasonCode::SUCCESS);
+                    }
+                    // A reader that sleeps is to read while the rest comes.
+                    if core.ledger.has_to_tell() {
+                        return Next::Tell;
+                    }
+                }
+                Action::Event(event) => {
+                    if let Some(end) = self.on_event(&mut core.ledger, &event) {
+                        return Next::End(end);
+                    }
+                }
+                Action::Close => {
+                    transport.hang_up();
+                    core.machine.closed(now);
+                }
+                Action::Timeout(deadline) => {
+                    if !self.may_stop(core, clock) {
+                        break deadline;
+                    }
+                }
+                Action::Done => return Next::End(self.cause.take().unwrap_or(Cause::Closed)),
+            }
+        };
+        if self.stopping && core.closing.is_some_and(|closing| closing <= clock) {
+            // What could be written was written; the rest has no time left.
+            transport.hang_up();
+            return Next::End(Cause::Closed);
+        }
+        let has_room = !input.spare().is_empty();
+        if has_room && transport.may_read() {
+            return Next::Read;
+        }
+        let machine = self.shared.wall_time(deadline);
+        let others = [self.open_until, core.closing];
+        Next::Sleep(others.into_iter().chain([machine]).flatten().min())
+    }
+
+    fn may_stop(&self, core: &Core, clock: Instant) -> bool {
+        let over = |deadline| deadline <= clock || core.ledger.unsettled() == 0;
+        !self.stopping && core.closing.is_some_and(over)
+    }
+
+    /// Stops the machine once nothing is left to be settled, or the time is over.
+    fn note_closing(&mut self, core: &mut Core, transport: &mut impl Transport, clock: Instant) {
+        if !self.may_stop(core, clock) {
+            return;
+        }
+        self.stopping = true;
+        let now = self.shared.machine_time(clock);
+        let ends = self.options.ends_session();
+        let expiry = [Property::SessionExpiryInterval(0)];
+        let reason = ReasonCode::NORMAL_DISCONNECTION;
+        if !ends || core.machine.stop_with(now, reason, &expiry).is_err() {
+            core.machine.stop(now);
+        }
+        if transport.give_up() {
+            self.open_until = None;
+            core.machine.closed(now);
+        }
+    }
+
+    /// Tells the machine what has become of the stream since it was last asked.
+    fn note_stream(&mut self, core: &mut Core, transport: &mut impl Transport, clock: Instant) {
+        let now = self.shared.machine_time(clock);
+        if let Some(opened) = transport.opened() {
+            self.open_until = None;
+            self.opened(core, transport, now, opened);
+        }
+        if self.open_until.is_some_and(|until| until <= clock) {
+            self.open_until = None;
+            transport.give_up();
+            self.cause = Some(Cause::TimedOut {
+                what: Awaited::Open,
+                limit: self.options.time_to_open(),
+            });
+            core.machine.closed(now);
+        }
+        if transport.takes_again() {
+            core.machine.sent(now, 0);
+        }
+        if let Some(broken) = transport.ended() {
+            let broken = broken.map(|error| Cause::Broken(Arc::new(error)));
+            // What the peer said before it was gone says more.
+            self.cause = self.cause.take().or(broken);
+            transport.hang_up();
+            core.machine.closed(now);
+        }
+    }
+
+    fn open(&mut self, core: &mut Core, transport: &mut impl Transport, clock: Instant) {
+        core.ledger.set_state(State::Connecting);
+        match transport.open() {
+            Ok(()) => self.open_until = clock.checked_add(self.options.time_to_open()),
+            Err(error) => {
+                transport.give_up();
+                self.cause = Some(Cause::NotOpened(Arc::new(error)));
+                core.machine.closed(self.shared.machine_time(clock));
+            }
+        }
+    }
+
+    fn opened(
+        &mut self,
+        core: &mut Core,
+        transport: &mut impl Transport,
+        now: mqtt_session::Instant,
+        opened: Result<Credentials, Cause>,
+    ) {
+        let result = opened.and_then(|credentials| {
+            self.options.lend_connect(&credentials, |connect| {
+                core.machine.opened(now, connect).map_err(Cause::Options)
+            })
+        });
+        let Err(cause) = result else { return };
+        if matches!(cause, Cause::Options(_) | Cause::WillTopic(_)) {
+            // The next attempt would fail alike.
+            core.machine.stop(now);
+        }
+        self.cause = Some(cause);
+        transport.hang_up();
+        core.machine.closed(now);
+    }
+
+    /// Why the client ends, if it does.
+    fn on_event(&mut self, ledger: &mut Ledger, event: &Event<'_>) -> Option<Cause> {
+        match event {
+            Event::Connected(connack) => {
+                self.once = false;
+                self.cause = None;
+                ledger.connected(connack.session_present);
+            }
+            Event::Refused(connack) => {
+                self.cause = Some(Cause::Refused {
+                    reason: connack.reason,
+                    reason_string: owned(connack.properties.reason_string()),
+                    server_reference: owned(connack.properties.server_reference()),
+                });
+            }
+            Event::ServerDisconnect(disconnect) => {
+                self.cause = Some(Cause::ServerDisconnect {
+                    reason: disconnect.reason,
+                    reason_string: owned(disconnect.properties.reason_string()),
+                    server_reference: owned(disconnect.properties.server_reference()),
+                });
+            }
+            Event::Violation(violation) => self.cause = Some(Cause::Violation(*violation)),
+            Event::Disconnected {
+                cause: known,
+                retry,
+            } => {
+                let cause = self.cause.take();
+                let cause = cause.unwrap_or_else(|| Cause::of(*known, &self.options));
+                let retry = retry.and_then(|at| self.shared.wall_time(at));
+                match retry.filter(|_| !self.once) {
+                    Some(retry) => ledger.set_state(State::Waiting { cause, retry }),
+                    None if self.stopping => return Some(Cause::Closed),
+                    None => return Some(cause),
+                }
+            }
+            Event::Published {
+                ticket,
+                outcome,
+                properties,
+            } => {
+                ledger.published(*ticket, *outcome, properties);
+            }
+            Event::Subscribed {
+                ticket,
+                reasons,
+                properties,
+            }
+            | Event::Unsubscribed {
+                ticket,
+                reasons,
+                properties,
+            } => {
+                ledger.answered(*ticket, reasons, properties);
+            }
+            Event::Unanswered { ticket, .. } => ledger.unanswered(*ticket),
+            Event::DeliveryCut => ledger.delivery_cut(),
+            // `Connected` has said whether there is a session; the rest asks for nothing.
+            _ => {}
+        }
+        None
+    }
+}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::waking::Party;
+    use mqtt_session::QoS;
+    use std::task::Waker;
+
+    const ACCEPTED: &[u8] = &[0x20, 3, 0, 0, 0];
+
+    /// A stream that does what it is told.
+    #[derive(Default)]
+    struct Told {
+        attempts: usize,
+        opening: bool,
+        opened: Option<Result<Credentials, Cause>>,
+        open: bool,
+        written: Vec<u8>,
+        blocked: bool,
+        again: bool,
+        broken: Option<io::Error>,
+    }
+
+    impl Transport for Told {
+        fn open(&mut self) -> io::Result<()> {
+            self.attempts += 1;
+            self.opening = true;
+            Ok(())
+        }
+
+        fn give_up(&mut self) -> bool {
+            std::mem::take(&mut self.opening)
+        }
+
+        fn opened(&mut self) -> Option<Result<Credentials, Cause>> {
+            let opened = self.opened.take()?;
+            self.opening = false;
+            self.open = opened.is_ok();
+            Some(opened)
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+            if self.blocked {
+                return None;
+            }
+            self.written.extend_from_slice(bytes);
+            Some(bytes.len())
+        }
+
+        fn takes_again(&mut self) -> bool {
+            std::mem::take(&mut self.again)
+        }
+
+        fn ended(&mut self) -> Option<Option<io::Error>> {
+            self.broken.take().map(Some)
+        }
+
+        fn may_read(&self) -> bool {
+            false
+        }
+
+        fn hang_up(&mut self) {
+            self.open = false;
+        }
+    }
+
+    struct Run {
+        shared: Arc<Shared>,
+        course: Course,
+        told: Told,
+        input: Input,
+    }
+
+    impl Run {
+        fn new(once: bool) -> Self {
+            let options = Options::new("a");
+            let shared = Shared::new(&options, Waker::noop().clone());
+            Self {
+                course: Course::new(Arc::clone(&shared), options, once),
+                shared,
+                told: Told::default(),
+                input: Course::input(),
+            }
+        }
+
+        /// With a connection that the server has accepted.
+        fn connected() -> Self {
+            let mut run = Self::new(false);
+            run.sleeps();
+            run.told.opened = Some(Ok(Credentials::new("ann", "secret")));
+            run.sleeps();
+            run.told.written.clear();
+            run.receives(ACCEPTED);
+            run.sleeps();
+            assert!(run.shared.state().is_connected());
+            run
+        }
+
+        fn turn(&mut self) -> Next {
+            self.course.turn(&mut self.told, &mut self.input)
+        }
+
+        #[track_caller]
+        fn sleeps(&mut self) -> Option<Instant> {
+            match self.turn() {
+                Next::Sleep(until) => until,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn receives(&mut self, bytes: &[u8]) {
+            self.input.spare()[..bytes.len()].copy_from_slice(bytes);
+            self.input.filled(bytes.len());
+        }
+    }
+
+    #[test]
+    fn an_open_stream_gets_connect_with_the_credentials_of_the_attempt() {
+        let mut run = Run::new(true);
+        assert!(run.sleeps().is_some());
+        assert_eq!(run.told.attempts, 1);
+        run.told.opened = Some(Ok(Credentials::new("ann", "secret")));
+        run.sleeps();
+        assert_eq!(run.told.written.first(), Some(&0x10));
+        assert!(run.told.written.ends_with(b"\x00\x03ann\x00\x06secret"));
+        assert!(matches!(run.shared.state(), State::Connecting));
+        run.receives(ACCEPTED);
+        run.sleeps();
+        assert!(run.shared.state().is_connected());
+    }
+
+    #[test]
+    fn a_failed_attempt_ends_the_client_only_where_it_was_to_be_the_only_one() {
+        for once in [true, false] {
+            let mut run = Run::new(once);
+            run.sleeps();
+            run.told.opened = Some(Err(Cause::StreamClosed));
+            match run.turn() {
+                Next::End(Cause::StreamClosed) => assert!(once),
+                Next::Sleep(Some(_)) => assert!(!once),
+                other => panic!("{other:?}"),
+            }
+            let waits = matches!(run.shared.state(), State::Waiting { .. });
+            assert_eq!(waits, !once);
+        }
+    }
+
+    #[test]
+    fn a_broken_stream_is_hung_up_and_its_error_told() {
+        let mut run = Run::connected();
+        run.told.broken = Some(io::ErrorKind::ConnectionReset.into());
+        run.sleeps();
+        assert!(!run.told.open);
+        let State::Waiting { cause, .. } = run.shared.state() else {
+            panic!("{:?}", run.shared.state());
+        };
+        let Cause::Broken(error) = cause else {
+            panic!("{cause:?}");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn what_a_full_stream_did_not_take_is_written_when_it_takes_again() {
+        let mut run = Run::connected();
+        run.told.blocked = true;
+        let options = QoS::AtMostOnce.into();
+        let subscribed = run.shared.subscribe("t", &options);
+        run.sleeps();
+        assert!(subscribed.is_ok() && run.told.written.is_empty());
+        (run.told.blocked, run.told.again) = (false, true);
+        run.sleeps();
+        assert_eq!(run.told.written.first(), Some(&0x82));
+    }
+
+    #[test]
+    fn a_reader_that_sleeps_is_woken_before_the_rest_is_looked_at() {
+        let mut run = Run::connected();
+        let inbox = run.shared.unmatched();
+        let mut reader = Party::new(inbox.next());
+        assert!(reader.poll().is_none());
+        run.receives(b"\x30\x05\x00\x01t\x00a\x30\x05\x00\x01t\x00b");
+        assert!(matches!(run.turn(), Next::Tell));
+        assert_eq!(reader.woken(), 1);
+        let first = reader.poll().flatten();
+        assert_eq!(first.map(|message| message.payload), Some("a".into()));
+        assert!(inbox.try_next().is_none());
+        run.sleeps();
+        let second = inbox.try_next();
+        assert_eq!(second.map(|message| message.payload), Some("b".into()));
+    }
+
+    #[test]
+    fn closing_says_goodbye_ends_the_session_and_then_the_client() {
+        let mut run = Run::connected();
+        run.shared.close(Instant::now());
+        assert!(matches!(run.turn(), Next::End(Cause::Closed)));
+        // DISCONNECT, Normal disconnection, Session Expiry Interval 0.
+        assert_eq!(run.told.written, [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0]);
+        assert!(!run.told.open);
+    }
+
+    #[test]
+    fn closing_gives_up_an_attempt() {
+        let mut run = Run::new(false);
+        run.sleeps();
+        run.shared.close(Instant::now());
+        assert!(matches!(run.turn(), Next::End(Cause::Closed)));
+        assert!(!run.told.opening);
+    }
+}
