@@ -7,11 +7,9 @@ use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Standing};
 use crate::machine::Machine;
 use crate::rx_buffer::{Rx, RxCursor};
+use crate::short_ack::{PUBACK, PUBCOMP, PUBREC, SHORT_ACK};
 use crate::transmit::Buffered;
 use mqtt_proto::PacketType;
-
-/// Bytes of an acknowledgement in its shortest form.
-pub(crate) const SHORT_ACK: usize = 4;
 
 /// What a calm connection does next.
 pub(crate) enum Calm {
@@ -57,9 +55,9 @@ impl Machine {
     #[inline]
     pub(crate) fn short_ack(&self, rx: &Rx<'_>) -> Option<(PacketType, u16)> {
         let packet = match rx.front::<1>()? {
-            [0x40] => PacketType::PubAck,
-            [0x50] => PacketType::PubRec,
-            [0x70] => PacketType::PubComp,
+            [PUBACK] => PacketType::PubAck,
+            [PUBREC] => PacketType::PubRec,
+            [PUBCOMP] => PacketType::PubComp,
             _ => return None,
         };
         Some((packet, self.short_ack_of(packet, rx)?))

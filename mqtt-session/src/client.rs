@@ -14,6 +14,7 @@ use crate::request::{
 };
 use crate::rx_buffer::RxBuffer;
 use crate::sender::Sender;
+use crate::short_ack::{PUBACK, PUBCOMP, PUBREC, PUBREL};
 use crate::store::Store;
 use mqtt_proto::{PacketType, Property, ReasonCode, Subscription, TopicFilter};
 
@@ -113,10 +114,7 @@ impl<S: Store> Client<S> {
             if machine.only_reads() {
                 if machine.has_read(input.cursor()) {
                     match machine.calm_output() {
-                        Calm::Send(start, end) => {
-                            let bytes = self.store.split().0.transmit().get(start..end);
-                            return Action::Send(bytes.unwrap_or_default());
-                        }
+                        Calm::Send(start, end) => return self.send_buffered(start, end),
                         Calm::Wait(deadline) => return Action::Timeout(deadline),
                         Calm::LookUp => return self.poll_waiting(now, input),
                         Calm::Otherwise => {}
@@ -124,10 +122,10 @@ impl<S: Store> Client<S> {
                 } else {
                     match input.first_unread() {
                         Some(0x30..=0x3f) => return self.poll_publish(input),
-                        Some(0x40) => return self.poll_puback(now, input),
-                        Some(0x50) => return self.poll_pubrecs(now, input),
-                        Some(0x70) => return self.poll_pubcomp(now, input),
-                        Some(0x62) => return self.poll_releases(now, input),
+                        Some(PUBACK) => return self.poll_puback(now, input),
+                        Some(PUBREC) => return self.poll_pubrecs(now, input),
+                        Some(PUBCOMP) => return self.poll_pubcomp(now, input),
+                        Some(PUBREL) => return self.poll_releases(now, input),
                         _ => {}
                     }
                 }
@@ -136,6 +134,13 @@ impl<S: Store> Client<S> {
             }
         }
         self.poll_closely(now, input)
+    }
+
+    /// Hands out the part of the transmit buffer that is offered.
+    #[inline(always)]
+    fn send_buffered(&mut self, start: usize, end: usize) -> Action<'_> {
+        let bytes = self.store.split().0.transmit().get(start..end);
+        Action::Send(bytes.unwrap_or_default())
     }
 
     /// There is nothing to do but to wait, how long is to be looked up.
@@ -235,8 +240,7 @@ impl<S: Store> Client<S> {
             && machine.has_read(input.cursor())
             && let Some((start, end)) = machine.next_buffered()
         {
-            let bytes = self.store.split().0.transmit().get(start..end);
-            return Action::Send(bytes.unwrap_or_default());
+            return self.send_buffered(start, end);
         }
         self.poll(now, input)
     }
@@ -266,8 +270,7 @@ impl<S: Store> Client<S> {
             if self.machine.has_read(input.cursor())
                 && let Some((start, end)) = self.machine.next_buffered()
             {
-                let bytes = self.store.split().0.transmit().get(start..end);
-                return Action::Send(bytes.unwrap_or_default());
+                return self.send_buffered(start, end);
             }
         }
         self.poll_closely(now, input)

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
 use crate::settle::Answer;
+use crate::short_ack::SHORT_ACK;
 use crate::violation::Violation;
 use mqtt_proto::{
     Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
@@ -35,9 +36,6 @@ pub(crate) struct Part {
 
 /// Topics are looked up one by one, so only so many get an alias.
 const MOST_ALIASES: u16 = 128;
-
-/// Bytes of the smallest acknowledgement.
-const LEAST_ACK: u32 = 4;
 
 impl Machine {
     pub(crate) fn dispatch<'p>(
@@ -273,7 +271,7 @@ impl Machine {
     fn adopt(&mut self, connack: &ConnAck<'_>, had_session: bool, stores: Stores<'_>) {
         let now = self.out.clock.now;
         let limits = Limits::of(&connack.properties);
-        if limits.maximum_packet_size < LEAST_ACK {
+        if (limits.maximum_packet_size as usize) < SHORT_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
@@ -306,11 +304,9 @@ impl Machine {
             connection.expiry = expiry;
         }
         connection.since = now;
-        if self.out.line.standing == Standing::Down {
-            connection.deadline = Instant::NEVER;
-        }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
+            connection.deadline = Instant::NEVER;
             self.out.line.standing = Standing::Up;
         }
         self.out.exchanges.work.note(Work::PUMP);

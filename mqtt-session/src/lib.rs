@@ -76,6 +76,7 @@ mod request;
 mod rx_buffer;
 mod sender;
 mod settle;
+mod short_ack;
 mod slots;
 mod store;
 mod stored;

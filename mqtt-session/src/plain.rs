@@ -5,15 +5,13 @@
 //! every case and works on the same state.
 
 use crate::action::Action;
-use crate::calm::SHORT_ACK;
 use crate::delivery::{Delivery, Message};
 use crate::machine::{Machine, Stores};
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
+use crate::short_ack::{PUBREL, SHORT_ACK};
 use crate::store::{InboundStore, OutboundStore};
 use mqtt_proto::{PacketId, Publish, QoS, Sender as From, TopicName};
-
-const PUBREL: u8 = 0x62;
 
 impl Machine {
     /// The input begins with PUBLISH. This is compiled into the client, where the stores are known

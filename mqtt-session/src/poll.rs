@@ -1,7 +1,6 @@
 //! The one output: what came in, what may leave, and when to come back.
 
 use crate::action::Action;
-use crate::calm::SHORT_ACK;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Part, Told};
@@ -13,6 +12,7 @@ use crate::machine::{Machine, Stores};
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
 use crate::settle::Answer;
+use crate::short_ack::SHORT_ACK;
 use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;

@@ -5,14 +5,12 @@ use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
 use crate::line::Standing;
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sender};
+use crate::short_ack::{PUBREL, SHORT_ACK, short_ack};
 use crate::slots::{Flags, Queue, Record, Stage};
 use crate::store::OutboundParts;
 use crate::stored::{self, Layout};
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode};
-
-/// The first byte of PUBREL, with the flags it must have (MQTT-3.6.1-1).
-const PUBREL: u8 = (PacketType::PubRel as u8) << 4 | 0b10;
 
 /// What became of the record at the front of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -586,11 +584,9 @@ impl Outbox {
         if !goes {
             return None;
         }
-        let out = self.line.tx.room_as_it_is(transmit, 4)?;
-        let out = out.first_chunk_mut::<4>()?;
-        let [high, low] = id.to_be_bytes();
-        *out = [PUBREL, 2, high, low];
-        self.line.tx.commit(4);
+        let out = self.line.tx.room_as_it_is(transmit, SHORT_ACK)?;
+        *out.first_chunk_mut()? = short_ack(PUBREL, id);
+        self.line.tx.commit(SHORT_ACK);
         Some(self.line.tx.queued())
     }
 }

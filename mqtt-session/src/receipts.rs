@@ -3,7 +3,6 @@
 //! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
 //! connection, the acknowledgements that are owed, the quota and the topic aliases.
 
-use crate::calm::SHORT_ACK;
 use crate::config::Acknowledge;
 use crate::delivery::AckToken;
 use crate::exchanges::Work;
@@ -11,6 +10,7 @@ use crate::id_table;
 use crate::owed::{Owed, OwedKind, Ring};
 use crate::request::AcknowledgeError;
 use crate::sender::Sender;
+use crate::short_ack::{PUBACK, PUBCOMP, PUBREC, SHORT_ACK, short_ack};
 use crate::store::InboundStore;
 use crate::violation::Violation;
 use mqtt_proto::{
@@ -23,18 +23,6 @@ const OWED: u16 = 0;
 const OPEN: u16 = 1;
 /// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
 const EARLIER: u16 = 2;
-
-/// First bytes.
-const PUBACK: u8 = 0x40;
-const PUBREC: u8 = 0x50;
-const PUBCOMP: u8 = 0x70;
-
-/// An acknowledgement in its shortest form.
-#[inline]
-fn short_ack(first: u8, id: u16) -> [u8; SHORT_ACK] {
-    let [high, low] = id.to_be_bytes();
-    [first, 2, high, low]
-}
 
 /// What is known of a message that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -518,9 +506,10 @@ impl Receiver<'_> {
             OwedKind::PubRecAwaited => (OwedKind::PubRec, PacketType::PubRec),
             _ => return Err(AcknowledgeError::Stale),
         };
-        // A client never says that nobody subscribes.
         let side = sender.out.side;
-        if !reason.is_allowed(packet, side) || reason_of_server(reason) && side == From::Client {
+        // Nobody but a server knows whether anyone subscribes.
+        let unknown = side == From::Client && reason == ReasonCode::NO_MATCHING_SUBSCRIBERS;
+        if unknown || !reason.is_allowed(packet, side) {
             return Err(AcknowledgeError::Reason(reason));
         }
         let owed = Owed {
@@ -605,9 +594,4 @@ impl Receiver<'_> {
     pub(crate) fn session_lost(&mut self) {
         id_table::clear(self.store.received());
     }
-}
-
-/// Whether only a server says so, of what it has accepted.
-fn reason_of_server(reason: ReasonCode) -> bool {
-    reason == ReasonCode::NO_MATCHING_SUBSCRIBERS
 }

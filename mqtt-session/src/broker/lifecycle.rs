@@ -92,7 +92,7 @@ impl<A: Access> Broker<A> {
 
     /// Nothing is read any more; when the last bytes have left, it is closed.
     fn flush(&mut self, connection: ConnectionId) {
-        let deadline = self.after(self.config.close_timeout);
+        let deadline = self.now.after(self.config.close_timeout);
         if let Some(found) = self.connections.get_mut(&connection) {
             found.phase = Phase::Flush;
             found.hear_no_more();

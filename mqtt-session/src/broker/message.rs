@@ -77,6 +77,9 @@ impl<'a> Message<'a> {
                 PropertyId::MessageExpiryInterval | PropertyId::TopicAlias
             )
         };
+        if self.properties.is_empty() {
+            return true;
+        }
         if self.properties.iter().any(concerns_connection) {
             return false;
         }
@@ -84,7 +87,7 @@ impl<'a> Message<'a> {
             payload: &[],
             ..self.clone()
         };
-        self.properties.is_empty() || bare.keep(Instant::NEVER).is_some()
+        bare.keep(Instant::NEVER).is_some()
     }
 
     /// To be kept from `since` on; `None` if it is too large for a packet.

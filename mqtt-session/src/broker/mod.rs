@@ -179,7 +179,7 @@ impl<A: Access> Broker<A> {
         if self.connections.contains_key(&connection) {
             return;
         }
-        let deadline = self.after(self.config.connect_timeout);
+        let deadline = self.now.after(self.config.connect_timeout);
         let opened = Connection::new(self.now, deadline);
         self.connections.insert(connection, opened);
         self.arm_connection(connection, deadline);
@@ -463,10 +463,6 @@ impl<A: Access> Broker<A> {
             found.ready = true;
             self.ready.push_back(connection);
         }
-    }
-
-    fn after(&self, span: core::time::Duration) -> Instant {
-        self.now.after(span)
     }
 
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {

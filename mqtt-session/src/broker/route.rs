@@ -115,14 +115,22 @@ impl<A: Access> Broker<A> {
         let Some(session) = self.session(key) else {
             return;
         };
-        let outcome = session.take(publish, group, overflow, now);
+        let full = session.take(publish, group, overflow, now) == Outcome::Dropped;
+        self.note_handed_over(key, publish.expiry.is_some(), full);
+    }
+
+    /// A session was handed something over: what may expire, or what found its queue full.
+    fn note_handed_over(&mut self, key: SessionKey, expires: bool, full: bool) {
+        let Some(session) = self.session(key) else {
+            return;
+        };
         let (connection, given) = (session.connection, session.given);
-        if publish.expiry.is_some() || session.dropped > 0 {
+        if expires || session.dropped > 0 {
             self.arm_session(key);
         }
         if let Some(connection) = connection {
             // Who finds the queue full gets time to empty it: else nobody ever would.
-            if outcome == Outcome::Dropped && given && overflow == Overflow::Disconnect {
+            if full && given && self.config.overflow == Overflow::Disconnect {
                 // Not here: its will would be routed while this message is.
                 self.overfull.push(connection);
             }
@@ -152,17 +160,8 @@ impl<A: Access> Broker<A> {
             expires |= message.expiry.is_some();
             full |= session.take(&publish, None, overflow, now) == Outcome::Dropped;
         });
-        self.effort = self.effort.saturating_sub(visits);
-        let (connection, given) = (session.connection, session.given);
-        if expires || session.dropped > 0 {
-            self.arm_session(key);
-        }
-        if let Some(connection) = connection {
-            if full && given && overflow == Overflow::Disconnect {
-                self.overfull.push(connection);
-            }
-            self.make_ready(connection);
-        }
+        self.note_visits(visits);
+        self.note_handed_over(key, expires, full);
     }
 
     /// Adds or replaces a subscription; whether it is a new one.
