@@ -21,6 +21,7 @@ mod course;
 mod error;
 mod inbox;
 mod ledger;
+mod line;
 mod message;
 mod options;
 mod router;
@@ -42,6 +43,7 @@ pub use error::{
 };
 pub use inbox::{Inbox, Item, NextItem};
 pub use ledger::Outcome;
+pub use line::{Carrier, Line};
 pub use message::{Message, MessageProperties};
 pub use options::{Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds};
 pub use router::Answer;

@@ -5,7 +5,7 @@
 //! `cargo run --example quickstart mqtt://user:password@host:port` talks to another one.
 
 use mqtt_std::broker::{Access, Broker, BrokerOptions, Login};
-use mqtt_std::transport::{Source, Stream, Tcp};
+use mqtt_std::transport::{Carrier, Source, Stream, Tcp};
 use mqtt_std::{
     Address, Cause, Client, ConnectError, Options, QoS, ReasonCode, State, States, Subscription,
     Token, Will,
@@ -256,7 +256,9 @@ impl Stream for Fragile {
     fn source(&mut self) -> &mut dyn Source {
         self.tcp.source()
     }
+}
 
+impl Carrier for Fragile {
     fn close(&mut self) -> io::Result<()> {
         self.tcp.close()
     }

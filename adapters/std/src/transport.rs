@@ -1,5 +1,6 @@
 //! The way to the server: any stream whose readiness can be waited for.
 
+pub use mqtt_driver::Carrier;
 use mqtt_driver::{Address, Cause};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -8,21 +9,11 @@ use std::time::{Duration, Instant};
 
 pub use mio::event::Source;
 
-/// A duplex, ordered, lossless stream of bytes that never blocks (MQTT-4.2-1).
-///
-/// `read` and `write` return [`io::ErrorKind::WouldBlock`] instead of blocking, and the client
-/// is woken by the [`Source`] beneath when that changes. [`Tcp`] is one; a wrapper around it
-/// that encrypts, records or cuts is another.
-pub trait Stream: Read + Write + Send {
+/// A [`Carrier`] whose readiness can be waited for: the client is woken by the [`Source`] beneath.
+/// [`Tcp`] is one; a wrapper around it that encrypts, records or cuts is another.
+pub trait Stream: Carrier {
     /// What tells when the stream is ready again.
     fn source(&mut self) -> &mut dyn Source;
-
-    /// Says that nothing more will be written: the stream is dropped right after. What was
-    /// written is to reach the peer.
-    ///
-    /// # Errors
-    /// They are ignored: the stream is gone either way.
-    fn close(&mut self) -> io::Result<()>;
 }
 
 /// TCP.
@@ -82,7 +73,9 @@ impl Stream for Tcp {
     fn source(&mut self) -> &mut dyn Source {
         &mut self.stream
     }
+}
 
+impl Carrier for Tcp {
     fn close(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }

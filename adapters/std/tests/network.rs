@@ -3,7 +3,7 @@
 mod peer;
 
 use mqtt_proto::{Packet, PacketType, QoS, Sender};
-use mqtt_std::transport::{Source, Stream, Tcp};
+use mqtt_std::transport::{Carrier, Source, Stream, Tcp};
 use mqtt_std::{Address, Awaited, Bytes, Cause, Client, Options, ReasonCode, State, Undelivered};
 use peer::{LIMIT, Peer, Server, publish_bytes};
 use std::io::{self, Read, Write};
@@ -295,7 +295,9 @@ impl Stream for Noted {
     fn source(&mut self) -> &mut dyn Source {
         self.tcp.source()
     }
+}
 
+impl Carrier for Noted {
     fn close(&mut self) -> io::Result<()> {
         self.tcp.close()
     }

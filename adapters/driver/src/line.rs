@@ -1,0 +1,279 @@
+//! A stream that never blocks, and what it was last known to be ready for.
+
+use crate::course::Input;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// A duplex, ordered, lossless stream of bytes that never blocks (MQTT-4.2-1).
+///
+/// `read`, `write` and `flush` return [`ErrorKind::WouldBlock`] instead of blocking; whoever owns
+/// it knows how to be told when that changes.
+///
+/// A stream may be a layer over another one, such as TLS: then what was written may lie in it
+/// until `flush` says `Ok`, and reading may wait for the stream beneath to take bytes, or the
+/// reverse.
+pub trait Carrier: Read + Write + Send {
+    /// Says that nothing more will be written: the stream is dropped right after. What was
+    /// written is to reach the peer.
+    ///
+    /// # Errors
+    /// They are ignored: the stream is gone either way.
+    fn close(&mut self) -> io::Result<()>;
+}
+
+impl<C: Carrier + ?Sized> Carrier for Box<C> {
+    fn close(&mut self) -> io::Result<()> {
+        (**self).close()
+    }
+}
+
+/// A stream and its readiness, as a [`Transport`](crate::Transport) is asked for them.
+#[derive(Debug)]
+pub struct Line<C> {
+    stream: C,
+    /// It may have something to be read.
+    readable: bool,
+    /// It may take bytes.
+    writable: bool,
+    /// Something may lie in a layer of the stream that has not reached the system.
+    unflushed: bool,
+    /// The machine's bytes were not taken: it is told when there is room again.
+    blocked: bool,
+    /// Writing failed. What the peer said before may still be read.
+    broken: Option<io::Error>,
+    /// Nothing more can be read.
+    over: bool,
+}
+
+impl<C: Carrier> Line<C> {
+    /// A stream that has just been opened.
+    pub fn new(stream: C) -> Self {
+        Self {
+            stream,
+            readable: true,
+            writable: true,
+            unflushed: false,
+            blocked: false,
+            broken: None,
+            over: false,
+        }
+    }
+
+    /// The stream itself.
+    pub fn stream(&mut self) -> &mut C {
+        &mut self.stream
+    }
+
+    /// The stream is ready for something, or may be. For what does not matter: a layer may want
+    /// to read before it can write, or the reverse.
+    pub fn ready(&mut self) {
+        self.readable = true;
+        self.writable = true;
+    }
+
+    /// Nothing can be waited for any more, so nothing can come.
+    pub fn lost(&mut self, error: io::Error) {
+        self.broken = Some(error);
+        self.over = true;
+    }
+
+    /// Reads once, if something may have come.
+    pub fn read(&mut self, input: &mut Input) {
+        if !self.readable || input.spare().is_empty() {
+            return;
+        }
+        match self.stream.read(input.spare()) {
+            Ok(0) => self.over = true,
+            Ok(count) => input.filled(count),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => self.readable = false,
+                ErrorKind::Interrupted => return,
+                _ => {
+                    self.broken.get_or_insert(error);
+                    self.over = true;
+                }
+            },
+        }
+        // A layer may have something to answer.
+        self.unflushed = true;
+    }
+
+    /// Writes what can be written now; None when that is nothing.
+    pub fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.broken.is_some() {
+            return None;
+        }
+        match self.stream.write(bytes) {
+            Ok(0) => self.fail(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                self.unflushed = true;
+                return Some(count);
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => return Some(0),
+                ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    self.writable = false;
+                }
+                _ => self.fail(error),
+            },
+        }
+        None
+    }
+
+    /// Before waiting: sees that no layer holds anything back, as far as that is possible now.
+    /// Whether waiting makes sense: not for a stream that broke by it.
+    pub fn flush(&mut self) -> bool {
+        while self.unflushed && self.writable && self.broken.is_none() {
+            match self.stream.flush() {
+                Ok(()) => self.unflushed = false,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => self.writable = false,
+                    _ => {
+                        self.fail(error);
+                        return false;
+                    }
+                },
+            }
+        }
+        true
+    }
+
+    /// Whether the stream took no more bytes and now may; told once.
+    pub fn takes_again(&mut self) -> bool {
+        let freed = self.blocked && self.writable;
+        if freed {
+            self.blocked = false;
+        }
+        freed
+    }
+
+    /// Whether the stream has ended and all that came over it was read, and with which error.
+    pub fn ended(&mut self) -> Option<Option<io::Error>> {
+        let ended = self.over || (self.broken.is_some() && !self.readable);
+        ended.then(|| self.broken.take())
+    }
+
+    /// Whether there may be something to be read now.
+    pub fn may_read(&self) -> bool {
+        self.readable
+    }
+
+    /// Closes the stream in good order: what was written is to reach the server
+    /// (MQTT-3.14.4-2).
+    pub fn hang_up(&mut self) {
+        self.flush();
+        let _ = self.stream.close();
+        // Unread bytes would have the system reset the connection, and the peer lose what it has
+        // not read. What comes later than now is the peer's risk.
+        let mut rest = [0; 4096];
+        for _ in 0..64 {
+            if !matches!(self.stream.read(&mut rest), Ok(1..)) {
+                break;
+            }
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.broken = Some(error);
+        // What the peer said before it closed is worth reading: it may be the reason.
+        self.readable = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::course::Course;
+    use std::collections::VecDeque;
+
+    /// A layer that holds what is written until it is flushed, over a stream that says for each
+    /// call what it does.
+    #[derive(Default)]
+    struct Layer {
+        held: Vec<u8>,
+        left: Vec<u8>,
+        answers: VecDeque<Result<(), ErrorKind>>,
+        coming: VecDeque<Vec<u8>>,
+    }
+
+    impl Layer {
+        fn answer(&mut self) -> io::Result<()> {
+            Ok(self.answers.pop_front().unwrap_or(Ok(()))?)
+        }
+    }
+
+    impl Read for Layer {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(bytes) = self.coming.pop_front() else {
+                return Err(ErrorKind::WouldBlock.into());
+            };
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    impl Write for Layer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.answer()?;
+            self.held.extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.answer()?;
+            self.left.append(&mut self.held);
+            Ok(())
+        }
+    }
+
+    impl Carrier for Layer {
+        fn close(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_layer_holds_leaves_before_waiting_or_when_the_stream_is_ready() {
+        let mut line = Line::new(Layer::default());
+        assert_eq!(line.write(b"ab"), Some(2));
+        let blocked = Err(ErrorKind::WouldBlock);
+        line.stream()
+            .answers
+            .extend([Err(ErrorKind::Interrupted), blocked]);
+        assert!(line.flush() && line.stream().left.is_empty());
+        // Nothing has changed, so nothing is tried.
+        assert!(line.flush() && line.stream().left.is_empty());
+        line.ready();
+        assert!(line.flush());
+        assert_eq!(line.stream().left, b"ab");
+    }
+
+    #[test]
+    fn a_blocked_write_is_told_once_when_the_stream_is_ready_for_whatever() {
+        let mut line = Line::new(Layer::default());
+        line.stream().answers.push_back(Err(ErrorKind::WouldBlock));
+        assert_eq!(line.write(b"ab"), None);
+        assert!(!line.takes_again());
+        line.ready();
+        assert!(line.takes_again() && !line.takes_again());
+    }
+
+    #[test]
+    fn a_stream_that_breaks_by_flushing_is_read_to_its_end_first() {
+        let mut line = Line::new(Layer::default());
+        let mut input = Course::input();
+        line.read(&mut input);
+        assert!(!line.may_read());
+        assert_eq!(line.write(b"ab"), Some(2));
+        let broken = Err(ErrorKind::BrokenPipe);
+        line.stream().answers.push_back(broken);
+        line.stream().coming.push_back(b"why".to_vec());
+        assert!(!line.flush());
+        assert!(line.ended().is_none() && line.may_read());
+        line.read(&mut input);
+        line.read(&mut input);
+        let kind = line.ended().flatten().map(|error| error.kind());
+        assert_eq!(kind, Some(ErrorKind::BrokenPipe));
+    }
+}
