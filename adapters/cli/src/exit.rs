@@ -109,7 +109,8 @@ impl Failure {
 
     pub(crate) fn subscribing(filter: &str, error: &SubscribeError) -> Self {
         let kind = match error {
-            SubscribeError::Filter(_) => Kind::Usage,
+            SubscribeError::OneOf { filter, error } => return Self::subscribing(filter, error),
+            SubscribeError::Filter(_) | SubscribeError::NoFilter => Kind::Usage,
             SubscribeError::Ended(cause) => return Self::lost(cause),
             SubscribeError::TimedOut => Kind::TimedOut,
             _ => Kind::Refused,

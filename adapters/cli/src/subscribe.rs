@@ -7,8 +7,7 @@ use crate::interrupt;
 use crate::output::{Output, OutputArgs, Reader};
 use clap::Args;
 use mqtt_std::{
-    Buffer, Message, Messages, Overflow, QoS, SubscribeOptions, Subscription, TopicFilter,
-    TopicName,
+    Buffer, Message, Overflow, QoS, SubscribeOptions, Subscription, TopicFilter, TopicName,
 };
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Messages of QoS 1 and 2 that may be on their way to be printed. The server holds the others
 /// back until these are acknowledged, which is when they have been printed.
 const RECEIVE_MAXIMUM: u16 = 5_000;
-/// A stream holds all of those, and as many of QoS 0, which nobody can hold back.
+/// The stream holds all of those, and as many of QoS 0, which nobody can hold back.
 const STREAM: Buffer = Buffer {
     messages: 2 * RECEIVE_MAXIMUM as usize,
     bytes: usize::MAX,
@@ -79,33 +78,25 @@ pub(crate) fn run(args: &SubscribeArgs) -> Result<(), Failure> {
             .receive_maximum(RECEIVE_MAXIMUM)
             .unmatched(STREAM)
     })?;
-    // What comes for the session before it is subscribed to again.
-    let unmatched = connection.client.unmatched();
-    forward_unmatched(unmatched, sender.clone());
-    let mut subscriptions = Vec::new();
-    for filter in filters {
-        let subscription = subscribe(&connection, filter, args.qos)?;
-        forward(&subscription, &sender);
-        subscriptions.push(subscription);
-    }
-    drop(sender);
+    let subscription = Arc::new(subscribe(&connection, &filters, args.qos)?);
+    forward(&subscription, sender);
     let mut printer = Printer {
         args,
         deadline,
-        subscriptions: &subscriptions,
+        subscription: &subscription,
         output: Output::new(&args.output),
         unacknowledged: Vec::new(),
         count: 0,
         dropped: 0,
     };
     let printed = printer.run(&receiver);
-    // Before the streams are dropped: what a kept session has subscribed to stays subscribed.
+    // Before the stream is dropped: what a kept session has subscribed to stays subscribed.
     let closed = connection.close();
     printed.map_err(|failure| connection.explain(failure))?;
     closed
 }
 
-/// Each filter once: what matches two of them comes by both.
+/// Each filter once.
 fn filters(args: &SubscribeArgs) -> Result<Vec<&str>, Failure> {
     let mut filters: Vec<&str> = args.topic.iter().map(String::as_str).collect();
     if let Some(filter) = args.connection.topic() {
@@ -122,26 +113,26 @@ fn filters(args: &SubscribeArgs) -> Result<Vec<&str>, Failure> {
     Ok(filters)
 }
 
-fn subscribe(
-    connection: &Connection,
-    filter: &str,
-    qos: QoS,
-) -> Result<Arc<Subscription>, Failure> {
-    let options = SubscribeOptions::new(qos).buffer(STREAM).timeout(ANSWER);
+fn subscribe(connection: &Connection, filters: &[&str], qos: QoS) -> Result<Subscription, Failure> {
+    let options = SubscribeOptions::new(qos)
+        .buffer(STREAM)
+        // What comes for a session that was kept, before it is subscribed to again and besides.
+        .unmatched(true)
+        .timeout(ANSWER);
     let subscription = connection
         .client
-        .subscribe(filter, options)
-        .map_err(|error| connection.explain(Failure::subscribing(filter, &error)))?;
-    let granted = subscription.granted();
-    if granted < qos {
+        .subscribe_all(filters, options)
+        .map_err(|error| connection.explain(Failure::subscribing(&filters.join(", "), &error)))?;
+    for (filter, granted) in subscription.grants().filter(|(_, granted)| *granted < qos) {
         let granted = granted as u8;
         eprintln!("mqtt: the server delivers {filter:?} at QoS {granted} at most");
     }
-    Ok(Arc::new(subscription))
+    Ok(subscription)
 }
 
-fn forward(subscription: &Arc<Subscription>, sender: &SyncSender<Input>) {
-    let (subscription, sender) = (Arc::clone(subscription), sender.clone());
+/// Has the printing thread, which also waits for time and for signals, told what comes.
+fn forward(subscription: &Arc<Subscription>, sender: SyncSender<Input>) {
+    let subscription = Arc::clone(subscription);
     thread::spawn(move || {
         while let Some(message) = subscription.recv() {
             if sender.send(Input::Message(message)).is_err() {
@@ -156,20 +147,10 @@ fn forward(subscription: &Arc<Subscription>, sender: &SyncSender<Input>) {
     });
 }
 
-fn forward_unmatched(unmatched: Messages, sender: SyncSender<Input>) {
-    thread::spawn(move || {
-        for message in unmatched {
-            if sender.send(Input::Message(message)).is_err() {
-                return;
-            }
-        }
-    });
-}
-
 struct Printer<'a> {
     args: &'a SubscribeArgs,
     deadline: Option<Instant>,
-    subscriptions: &'a [Arc<Subscription>],
+    subscription: &'a Subscription,
     output: Output<'a>,
     unacknowledged: Vec<Message>,
     count: u64,
@@ -275,11 +256,7 @@ impl Printer<'_> {
             // One of QoS 0 asks for nothing; one of an earlier connection will come again.
             let _ = message.acknowledge();
         }
-        let dropped = self
-            .subscriptions
-            .iter()
-            .map(|stream| stream.dropped())
-            .sum();
+        let dropped = self.subscription.dropped();
         if dropped > self.dropped {
             let more = dropped - self.dropped;
             eprintln!("mqtt: {more} messages came faster than they were printed, and were dropped");

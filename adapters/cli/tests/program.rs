@@ -124,6 +124,32 @@ fn a_kept_session_collects_while_nobody_is_there() {
 }
 
 #[test]
+fn what_a_kept_session_subscribed_to_before_is_printed_in_its_place() {
+    let server = Server::start();
+    let subscribe = |filters: &[&str]| {
+        let mut command = server.client("sub");
+        command.args(["-i", "keeper", "-c", "-q", "1"]);
+        command.args(filters.iter().flat_map(|filter| ["-t", filter]));
+        command
+    };
+    let first = run(subscribe(&["a", "b"]).args(["-W", "0.3"]));
+    assert_eq!(first.code, TIMED_OUT, "{first:?}");
+    for (topic, payload) in [("a", "1"), ("b", "2"), ("a", "3")] {
+        let mut publish = server.client("pub");
+        assert_eq!(
+            run(publish.args(["-t", topic, "-q", "1", "-m", payload])).code,
+            OK
+        );
+    }
+    let second = run(subscribe(&["b"]).args(["-C", "3"]));
+    assert_eq!(
+        (second.code, second.text()),
+        (OK, "1\n2\n3\n"),
+        "{second:?}"
+    );
+}
+
+#[test]
 fn an_answer_is_found_by_its_correlation_data() {
     let server = Server::start();
     let responder = Client::connect(&server.url, Options::new("")).unwrap();

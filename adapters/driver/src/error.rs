@@ -327,10 +327,32 @@ pub enum SubscribeError {
         /// Why, in the server's words.
         reason_string: Option<String>,
     },
+    /// One filter of several, for which there was to be one stream.
+    OneOf {
+        /// The filter.
+        filter: Box<str>,
+        /// What is wrong with it.
+        error: Box<SubscribeError>,
+    },
+    /// There was to be a stream, and for no filter.
+    NoFilter,
     /// The client is closing or has ended.
     Ended(Cause),
     /// The server did not answer within the time limit.
     TimedOut,
+}
+
+impl SubscribeError {
+    /// The same, for one filter of several.
+    pub(crate) fn for_one_of_several(self, filter: &str) -> Self {
+        match self {
+            Self::Filter(_) | Self::Invalid(_) | Self::Refused { .. } => Self::OneOf {
+                filter: filter.into(),
+                error: Box::new(self),
+            },
+            Self::OneOf { .. } | Self::NoFilter | Self::Ended(_) | Self::TimedOut => self,
+        }
+    }
 }
 
 impl fmt::Display for SubscribeError {
@@ -345,6 +367,8 @@ impl fmt::Display for SubscribeError {
                 write!(f, "the server refused: {reason}")?;
                 in_words(f, reason_string, &None)
             }
+            Self::OneOf { filter, error } => write!(f, "{filter:?}: {error}"),
+            Self::NoFilter => f.write_str("there is no filter to subscribe to"),
             Self::Ended(cause) => cause.fmt(f),
             Self::TimedOut => f.write_str("the server did not answer in time"),
         }

@@ -169,7 +169,11 @@ impl Ledger {
         };
         let wakes = &mut self.wakes;
         match self.pending.remove(&ticket) {
-            Some(Pending::Subscribe(id)) => self.router.subscribed(id, answer, wakes),
+            Some(Pending::Subscribe(id)) => {
+                // A stream that ends takes its other filters along.
+                self.unasked |= answer.is_err();
+                self.router.subscribed(id, answer, wakes);
+            }
             Some(Pending::Unsubscribe(id)) => self.router.unsubscribed(id, answer, wakes),
             Some(Pending::Publish { .. }) | None => {}
         }
@@ -273,6 +277,7 @@ impl Ledger {
             }
         }
         for (id, why) in refused {
+            self.unasked = true;
             self.router.subscribed(id, Err(why), &mut self.wakes);
         }
     }

@@ -64,6 +64,22 @@ impl Message {
         }
     }
 
+    /// Whether both are what was published once, as far as can be seen.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        let heads = |message: &Self| (message.qos, message.retain);
+        heads(self) == heads(other)
+            && self.topic == other.topic
+            && self.payload == other.payload
+            && self.properties == other.properties
+    }
+
+    pub(crate) fn without_receipt(&self) -> Self {
+        Self {
+            receipt: None,
+            ..self.clone()
+        }
+    }
+
     /// The payload as text; what is not UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {

@@ -4,13 +4,16 @@ use crate::buffer::Buffer;
 use crate::error::{Cause, SubscribeError};
 use crate::inbox::Inbox;
 use crate::message::Message;
+use crate::question::{Answer, Question};
+use crate::reader::Reader;
+use crate::shared::Subscribing;
 use crate::slot::Slot;
+use crate::subscribe::SubscribeOptions;
 use crate::waiters::Wakes;
-use mqtt_session::{Properties, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
+use mqtt_session::{
+    Properties, ReasonCode, RetainHandling, SubscriptionOptions, TopicFilter, TopicName,
+};
 use std::sync::Arc;
-
-/// What the server says to SUBSCRIBE or UNSUBSCRIBE, or why it does not.
-pub type Answer = Result<ReasonCode, SubscribeError>;
 
 /// The subscriptions of the application, by filter.
 #[derive(Debug)]
@@ -19,7 +22,11 @@ pub(crate) struct Router {
     /// Filters that nobody reads any more.
     pub(crate) leaving: Vec<Leaving>,
     unmatched: Arc<Inbox<Message>>,
+    /// The stream that has the unmatched among its own.
+    collector: Option<Arc<Inbox<Message>>>,
     last_id: u32,
+    /// How many messages have come.
+    arrivals: u64,
     /// Whether the session may hold subscriptions of an earlier program, with identifiers that
     /// mean nothing here.
     adopts: bool,
@@ -33,8 +40,8 @@ pub(crate) struct Route {
     pub(crate) filter: Box<str>,
     pub(crate) options: SubscriptionOptions,
     pub(crate) standing: Standing,
-    readers: Vec<Arc<Inbox<Message>>>,
-    waiting: Vec<Arc<Slot<Answer>>>,
+    readers: Vec<Reader>,
+    waiting: Vec<Question>,
 }
 
 #[derive(Debug)]
@@ -42,7 +49,7 @@ pub(crate) struct Leaving {
     pub(crate) id: u32,
     pub(crate) filter: Box<str>,
     pub(crate) standing: Standing,
-    waiting: Arc<Slot<Answer>>,
+    waiting: Question,
 }
 
 /// How far the server knows what is wanted.
@@ -62,7 +69,9 @@ impl Router {
             routes: Vec::new(),
             leaving: Vec::new(),
             unmatched: Inbox::new(unmatched),
+            collector: None,
             last_id: 0,
+            arrivals: 0,
             adopts,
         }
     }
@@ -71,51 +80,69 @@ impl Router {
         Arc::clone(&self.unmatched)
     }
 
-    /// Adds a reader; the server has to be asked, also where others read the same filter: the
-    /// options may differ, and the new reader wants the retained messages.
+    /// Adds a reader of some filters; the server has to be asked, also where others read the
+    /// same: the options may differ, and the new reader wants the retained messages. `dropped`
+    /// is told of each unmatched message that the reader has no room for.
     pub(crate) fn add(
         &mut self,
-        filter: TopicFilter<'_>,
-        options: SubscriptionOptions,
-        buffer: Buffer,
+        filters: &[TopicFilter<'_>],
+        options: &SubscribeOptions,
         wakes: &mut Wakes,
-    ) -> (Arc<Inbox<Message>>, Arc<Slot<Answer>>) {
-        let reader = Inbox::new(buffer);
-        let answer = Arc::<Slot<Answer>>::default();
-        // An UNSUBSCRIBE that has not left would take away what is asked for now.
-        self.leaving.retain(|leaving| {
-            let obsolete =
-                *leaving.filter == *filter.as_str() && leaving.standing == Standing::Wanted;
-            if obsolete {
-                leaving.waiting.fill(Ok(ReasonCode::SUCCESS), wakes);
+        mut dropped: impl FnMut(Message),
+    ) -> Subscribing {
+        let inbox = Inbox::new(options.buffer);
+        if options.unmatched {
+            while let Some(message) = self.unmatched.try_next() {
+                inbox.push(message, wakes, &mut dropped);
             }
-            !obsolete
-        });
-        let route = match self
+            self.collector = Some(Arc::clone(&inbox));
+        }
+        let reader = Reader::new(&inbox, filters.len());
+        let (questions, answer) = Question::several(filters.len(), wakes);
+        for (filter, question) in filters.iter().zip(questions) {
+            let route = self.route(filter.as_str(), options.options, wakes);
+            if !route.readers.iter().any(|other| other.is(&reader)) {
+                route.readers.push(reader.clone());
+            }
+            route.waiting.push(question);
+        }
+        (inbox, answer)
+    }
+
+    /// The route of a filter that the server has to be asked for, made if need be.
+    fn route(
+        &mut self,
+        filter: &str,
+        options: SubscriptionOptions,
+        wakes: &mut Wakes,
+    ) -> &mut Route {
+        // An UNSUBSCRIBE that has not left would take away what is asked for now.
+        let obsolete = |leaving: &mut Leaving| {
+            *leaving.filter == *filter && leaving.standing == Standing::Wanted
+        };
+        for leaving in self.leaving.extract_if(.., obsolete) {
+            leaving.waiting.answer(Ok(ReasonCode::SUCCESS), wakes);
+        }
+        let known = self
             .routes
             .iter()
-            .position(|route| *route.filter == *filter.as_str())
-        {
-            Some(index) => &mut self.routes[index],
-            None => {
-                self.last_id = self.next_id();
-                self.routes.push(Route {
-                    id: self.last_id,
-                    filter: filter.as_str().into(),
-                    options,
-                    standing: Standing::Wanted,
-                    readers: Vec::new(),
-                    waiting: Vec::new(),
-                });
-                let last = self.routes.len() - 1;
-                &mut self.routes[last]
-            }
-        };
+            .position(|route| *route.filter == *filter);
+        let index = known.unwrap_or_else(|| {
+            self.last_id = self.next_id();
+            self.routes.push(Route {
+                id: self.last_id,
+                filter: filter.into(),
+                options,
+                standing: Standing::Wanted,
+                readers: Vec::new(),
+                waiting: Vec::new(),
+            });
+            self.routes.len() - 1
+        });
+        let route = &mut self.routes[index];
         route.options = options;
         route.standing = Standing::Wanted;
-        route.readers.push(Arc::clone(&reader));
-        route.waiting.push(Arc::clone(&answer));
-        (reader, answer)
+        route
     }
 
     /// From 1 to the largest that one packet can carry, then again from 1.
@@ -130,31 +157,32 @@ impl Router {
         }
     }
 
-    /// Takes a reader out. With the last of its filter, the server is to be told: the slot is
+    /// Takes a reader out. With the last of a filter, the server is to be told: the slot is
     /// filled with its answer, or at once where others read on.
     pub(crate) fn remove(
         &mut self,
-        reader: &Arc<Inbox<Message>>,
+        inbox: &Arc<Inbox<Message>>,
         wakes: &mut Wakes,
     ) -> Arc<Slot<Answer>> {
-        reader.end(None, wakes);
-        let reads = |route: &Route| {
-            route
-                .readers
-                .iter()
-                .position(|other| Arc::ptr_eq(other, reader))
-        };
-        for index in 0..self.routes.len() {
-            let route = &mut self.routes[index];
-            let Some(place) = reads(route) else {
-                continue;
-            };
-            route.readers.swap_remove(place);
-            if route.readers.is_empty() {
-                return self.leave(index, wakes);
-            }
+        inbox.end(None, wakes);
+        if self
+            .collector
+            .as_ref()
+            .is_some_and(|collector| Arc::ptr_eq(collector, inbox))
+        {
+            self.collector = None;
         }
-        done()
+        for route in &mut self.routes {
+            route.readers.retain(|reader| !reader.reads(inbox));
+        }
+        let nobody_reads = |route: &mut Route| route.readers.is_empty();
+        let unread: Vec<Route> = self.routes.extract_if(.., nobody_reads).collect();
+        let (questions, answer) = Question::several(unread.len(), wakes);
+        for (route, question) in unread.into_iter().zip(questions) {
+            self.want_unsubscribed(route.id, route.filter.clone(), question);
+            self.end_route(route, None, wakes);
+        }
+        answer
     }
 
     /// Takes a filter out with all its readers; the server is told whether they exist or not.
@@ -163,48 +191,78 @@ impl Router {
         filter: TopicFilter<'_>,
         wakes: &mut Wakes,
     ) -> Arc<Slot<Answer>> {
-        match self
+        let (questions, answer) = Question::several(1, wakes);
+        let known = |route: &Route| *route.filter == *filter.as_str();
+        let route = self
             .routes
             .iter()
-            .position(|route| *route.filter == *filter.as_str())
-        {
-            Some(index) => self.leave(index, wakes),
+            .position(known)
+            .map(|index| self.routes.swap_remove(index));
+        let id = match &route {
+            Some(route) => route.id,
             None => {
                 self.last_id = self.next_id();
-                self.want_unsubscribed(self.last_id, filter.as_str().into())
+                self.last_id
             }
+        };
+        for question in questions {
+            self.want_unsubscribed(id, filter.as_str().into(), question);
         }
+        if let Some(route) = route {
+            self.end_route(route, None, wakes);
+        }
+        answer
     }
 
-    fn leave(&mut self, index: usize, wakes: &mut Wakes) -> Arc<Slot<Answer>> {
-        let route = self.routes.swap_remove(index);
-        let (id, filter) = (route.id, route.filter.clone());
-        route.end(None, wakes);
-        self.want_unsubscribed(id, filter)
-    }
-
-    fn want_unsubscribed(&mut self, id: u32, filter: Box<str>) -> Arc<Slot<Answer>> {
-        let waiting = Arc::<Slot<Answer>>::default();
+    fn want_unsubscribed(&mut self, id: u32, filter: Box<str>, waiting: Question) {
         self.leaving.push(Leaving {
             id,
             filter,
             standing: Standing::Wanted,
-            waiting: Arc::clone(&waiting),
+            waiting,
         });
-        waiting
+    }
+
+    /// Ends a route that has been taken out, and its readers with all their other filters.
+    fn end_route(&mut self, route: Route, why: Option<SubscribeError>, wakes: &mut Wakes) {
+        let Route {
+            filter,
+            readers,
+            waiting,
+            ..
+        } = route;
+        let for_several = why.clone().map(|why| why.for_one_of_several(&filter));
+        let answer = why.clone().unwrap_or(SubscribeError::Ended(Cause::Closed));
+        for question in waiting {
+            let of_several = question.is_one_of_several();
+            let answer = match &for_several {
+                Some(for_several) if of_several => for_several,
+                _ => &answer,
+            };
+            question.answer(Err(answer.clone()), wakes);
+        }
+        for reader in readers {
+            if reader.has_several_filters() {
+                reader.end(for_several.clone(), wakes);
+            } else {
+                reader.end(why.clone(), wakes);
+            }
+            self.remove(reader.inbox(), wakes);
+        }
     }
 
     /// Hands a message to everybody who subscribed to it; `dropped` is told of each copy for
     /// which there was no room.
     pub(crate) fn deliver(
-        &self,
+        &mut self,
         topic: TopicName<'_>,
         properties: &Properties<'_>,
         message: Message,
         wakes: &mut Wakes,
         mut dropped: impl FnMut(Message),
     ) {
-        let mut found = false;
+        self.arrivals += 1;
+        let (mut found, mut taken) = (false, false);
         // The server sends a copy for each subscription that matches, or one with all their
         // identifiers; so with identifiers a copy goes where it was sent for, and nowhere else.
         let named = |route: &&Route| {
@@ -212,25 +270,50 @@ impl Router {
             ids.any(|id| id == route.id) && route.matches(topic)
         };
         for route in self.routes.iter().filter(named) {
-            route.deliver(&message, wakes, &mut dropped);
             found = true;
-        }
-        if found {
-            return;
+            for reader in &route.readers {
+                taken |= !self.has_come_before(topic, &message, route, reader)
+                    && reader.take(&message, self.arrivals, Some(route.id), wakes, &mut dropped);
+            }
         }
         // The copy for a subscription that has ended meanwhile is nobody else's: others have
         // their own.
         let stray = !self.adopts && properties.subscription_identifiers().next().is_some();
-        if stray {
-            return self.unmatched.push(message, wakes, dropped);
-        }
-        for route in self.routes.iter().filter(|route| route.matches(topic)) {
-            route.deliver(&message, wakes, &mut dropped);
-            found = true;
+        if !found && !stray {
+            for route in self.routes.iter().filter(|route| route.matches(topic)) {
+                found = true;
+                for reader in &route.readers {
+                    taken |= reader.take(&message, self.arrivals, None, wakes, &mut dropped);
+                }
+            }
         }
         if !found {
-            self.unmatched.push(message, wakes, dropped);
+            let inbox = self.collector.as_ref().unwrap_or(&self.unmatched);
+            inbox.push(message, wakes, dropped);
+        } else if !taken {
+            dropped(message);
         }
+    }
+
+    /// Whether a message was retained, and has come to the reader for another of its filters:
+    /// the server sends it for each (MQTT-3.3.1-9), and one of them is enough.
+    fn has_come_before(
+        &self,
+        topic: TopicName<'_>,
+        message: &Message,
+        route: &Route,
+        reader: &Reader,
+    ) -> bool {
+        let retained = message.retain && !route.options.retain_as_published;
+        retained
+            && reader.has_several_filters()
+            && self.routes.iter().any(|other| {
+                other.id < route.id
+                    && other.options.retain_handling == RetainHandling::SendAtSubscribe
+                    && other.readers.iter().any(|candidate| candidate.is(reader))
+                    && other.sends_retained()
+                    && other.matches(topic)
+            })
     }
 
     /// The server has accepted: what it does not know has to be asked for.
@@ -242,12 +325,17 @@ impl Router {
             route.standing = Standing::Wanted;
         }
         for leaving in self.leaving.drain(..) {
-            leaving.waiting.fill(Ok(ReasonCode::SUCCESS), wakes);
+            leaving.waiting.answer(Ok(ReasonCode::SUCCESS), wakes);
         }
     }
 
     /// A SUBSCRIBE was answered.
-    pub(crate) fn subscribed(&mut self, id: u32, answer: Answer, wakes: &mut Wakes) {
+    pub(crate) fn subscribed(
+        &mut self,
+        id: u32,
+        answer: Result<ReasonCode, SubscribeError>,
+        wakes: &mut Wakes,
+    ) {
         let Some(index) = self.routes.iter().position(|route| route.id == id) else {
             return;
         };
@@ -257,19 +345,27 @@ impl Router {
                 if route.standing == Standing::Asked {
                     route.standing = Standing::Granted;
                 }
-                for slot in route.waiting.drain(..) {
-                    slot.fill(Ok(granted), wakes);
+                for question in route.waiting.drain(..) {
+                    question.answer(Ok(granted), wakes);
                 }
             }
-            Err(why) => self.routes.swap_remove(index).end(Some(why), wakes),
+            Err(why) => {
+                let route = self.routes.swap_remove(index);
+                self.end_route(route, Some(why), wakes);
+            }
         }
     }
 
     /// An UNSUBSCRIBE was answered.
-    pub(crate) fn unsubscribed(&mut self, id: u32, answer: Answer, wakes: &mut Wakes) {
+    pub(crate) fn unsubscribed(
+        &mut self,
+        id: u32,
+        answer: Result<ReasonCode, SubscribeError>,
+        wakes: &mut Wakes,
+    ) {
         if let Some(index) = self.leaving.iter().position(|leaving| leaving.id == id) {
             let leaving = self.leaving.swap_remove(index);
-            leaving.waiting.fill(answer, wakes);
+            leaving.waiting.answer(answer, wakes);
         }
     }
 
@@ -289,13 +385,12 @@ impl Router {
 
     /// Nothing more will come.
     pub(crate) fn end(&mut self, cause: &Cause, wakes: &mut Wakes) {
-        for route in self.routes.drain(..) {
-            route.end(Some(SubscribeError::Ended(cause.clone())), wakes);
+        for route in std::mem::take(&mut self.routes) {
+            self.end_route(route, Some(SubscribeError::Ended(cause.clone())), wakes);
         }
         for leaving in self.leaving.drain(..) {
-            leaving
-                .waiting
-                .fill(Err(SubscribeError::Ended(cause.clone())), wakes);
+            let answer = Err(SubscribeError::Ended(cause.clone()));
+            leaving.waiting.answer(answer, wakes);
         }
         self.unmatched.end(None, wakes);
     }
@@ -306,26 +401,227 @@ impl Route {
         TopicFilter::new(&self.filter).is_ok_and(|filter| filter.matches(topic))
     }
 
-    fn deliver(&self, message: &Message, wakes: &mut Wakes, dropped: &mut impl FnMut(Message)) {
-        for reader in &self.readers {
-            reader.push(message.clone(), wakes, &mut *dropped);
-        }
-    }
-
-    fn end(self, why: Option<SubscribeError>, wakes: &mut Wakes) {
-        for reader in &self.readers {
-            reader.end(why.clone(), wakes);
-        }
-        let answer = why.unwrap_or(SubscribeError::Ended(Cause::Closed));
-        for slot in self.waiting {
-            slot.fill(Err(answer.clone()), wakes);
-        }
+    /// A shared subscription gets no retained messages (section 4.8.2).
+    fn sends_retained(&self) -> bool {
+        TopicFilter::new(&self.filter).is_ok_and(|filter| !filter.is_shared())
     }
 }
 
-/// A slot that has its answer.
-fn done() -> Arc<Slot<Answer>> {
-    let slot = Slot::default();
-    slot.fill(Ok(ReasonCode::SUCCESS), &mut Wakes::default());
-    Arc::new(slot)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MessageProperties;
+    use mqtt_session::{Property, QoS};
+
+    struct Run {
+        router: Router,
+        wakes: Wakes,
+        /// What nobody took.
+        dropped: Vec<Message>,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            Self {
+                router: Router::new(Buffer::default(), false),
+                wakes: Wakes::default(),
+                dropped: Vec::new(),
+            }
+        }
+
+        fn subscribe(&mut self, filters: &[&str], options: SubscribeOptions) -> Subscribing {
+            let filters: Vec<_> = filters
+                .iter()
+                .map(|text| TopicFilter::new(text).unwrap())
+                .collect();
+            let dropped = |message| self.dropped.push(message);
+            let (router, wakes) = (&mut self.router, &mut self.wakes);
+            router.add(&filters, &options, wakes, dropped)
+        }
+
+        fn id(&self, filter: &str) -> u32 {
+            let route = self
+                .router
+                .routes
+                .iter()
+                .find(|route| &*route.filter == filter);
+            route.unwrap().id
+        }
+
+        /// A message for these subscriptions; without any, the server names none.
+        fn comes(&mut self, topic: &str, payload: &'static str, retain: bool, ids: &[u32]) {
+            let properties: Vec<_> = ids
+                .iter()
+                .map(|id| Property::SubscriptionIdentifier(*id))
+                .collect();
+            let message = Message {
+                topic: topic.into(),
+                payload: payload.into(),
+                qos: QoS::AtLeastOnce,
+                retain,
+                dup: false,
+                properties: Arc::<MessageProperties>::default(),
+                receipt: None,
+            };
+            let (topic, properties) =
+                (TopicName::new(topic).unwrap(), Properties::new(&properties));
+            let dropped = |message| self.dropped.push(message);
+            let (router, wakes) = (&mut self.router, &mut self.wakes);
+            router.deliver(topic, &properties, message, wakes, dropped);
+        }
+    }
+
+    fn all(inbox: &Inbox<Message>) -> Vec<String> {
+        std::iter::from_fn(|| inbox.try_next())
+            .map(|message| message.text().into_owned())
+            .collect()
+    }
+
+    fn qos_1() -> SubscribeOptions {
+        SubscribeOptions::new(QoS::AtLeastOnce)
+    }
+
+    #[test]
+    fn a_stream_of_several_filters_is_in_order_of_arrival() {
+        let mut run = Run::new();
+        let (both, _) = run.subscribe(&["a/#", "b"], qos_1());
+        let (other, _) = run.subscribe(&["b"], qos_1());
+        let (a, b) = (run.id("a/#"), run.id("b"));
+        for (topic, payload, id) in [("b", "1", b), ("a/x", "2", a), ("b", "3", b)] {
+            run.comes(topic, payload, false, &[id]);
+        }
+        assert_eq!(all(&both), ["1", "2", "3"]);
+        assert_eq!(all(&other), ["1", "3"]);
+        assert!(run.dropped.is_empty());
+    }
+
+    #[test]
+    fn what_two_filters_of_a_stream_match_comes_once() {
+        let mut run = Run::new();
+        let (both, _) = run.subscribe(&["a/#", "a/+", "a/+"], qos_1());
+        let (one, _) = run.subscribe(&["a/+"], qos_1());
+        let (first, second) = (run.id("a/#"), run.id("a/+"));
+        // One copy for both, as often as it is published.
+        run.comes("a/x", "together", false, &[second, first]);
+        run.comes("a/x", "together", false, &[second, first]);
+        // One for each, as often as it is published.
+        for id in [first, second, first, second] {
+            run.comes("a/x", "apart", false, &[id]);
+        }
+        // Servers that do not say what for.
+        run.comes("a/x", "unnamed", false, &[]);
+        run.comes("a/x", "unnamed", false, &[]);
+        let told = [
+            "together", "together", "apart", "apart", "unnamed", "unnamed",
+        ];
+        assert_eq!([all(&both), all(&one)], [told, told]);
+        // Copies that only this stream would have had are nobody's, and to be acknowledged.
+        assert_eq!(run.dropped.len(), 0);
+        run.router.remove(&one, &mut run.wakes);
+        run.comes("a/x", "last", false, &[first]);
+        run.comes("a/x", "last", false, &[second]);
+        assert_eq!(
+            (all(&both), run.dropped.len()),
+            (vec!["last".to_owned()], 1)
+        );
+    }
+
+    #[test]
+    fn what_is_retained_comes_once_to_a_stream_of_several_filters() {
+        let mut run = Run::new();
+        let filters = ["$share/g/a/#", "a/+", "a/#"];
+        let (several, _) = run.subscribe(&filters, qos_1());
+        let (second, third) = (run.id("a/+"), run.id("a/#"));
+        // As they are subscribed one after the other, the server sends what each matches.
+        for (topic, id) in [
+            ("a/x", second),
+            ("a/y", second),
+            ("a/x", third),
+            ("a/y", third),
+        ] {
+            run.comes(topic, "kept", true, &[id]);
+        }
+        run.comes("a/b/c", "kept", true, &[third]);
+        assert_eq!((all(&several).len(), run.dropped.len()), (3, 2));
+        // Where the mark is the publisher's, it says nothing of that.
+        let (marked, _) = run.subscribe(&["b/+", "b/#"], qos_1().retain_as_published(true));
+        run.comes("b/x", "live", true, &[run.id("b/#")]);
+        assert_eq!(all(&marked), ["live"]);
+    }
+
+    #[test]
+    fn a_stream_ends_with_the_first_filter_that_is_refused() {
+        let mut run = Run::new();
+        let (several, answer) = run.subscribe(&["a", "b", "c"], qos_1());
+        let (other, _) = run.subscribe(&["c"], qos_1());
+        run.router
+            .subscribed(run.id("a"), Ok(ReasonCode::SUCCESS), &mut run.wakes);
+        assert!(answer.value().is_none());
+        let refused = SubscribeError::Refused {
+            reason: ReasonCode::NOT_AUTHORIZED,
+            reason_string: None,
+        };
+        run.router
+            .subscribed(run.id("b"), Err(refused), &mut run.wakes);
+        for error in [
+            answer.value().unwrap().unwrap_err(),
+            several.ended().flatten().unwrap(),
+        ] {
+            let SubscribeError::OneOf { filter, error } = &error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(&**filter, "b");
+            assert!(matches!(**error, SubscribeError::Refused { .. }));
+        }
+        // The server is told of what it knows and nobody reads; others read on.
+        let leaving = run.router.leaving.iter().map(|leaving| &*leaving.filter);
+        assert_eq!(leaving.collect::<Vec<_>>(), ["a"]);
+        assert!(other.ended().is_none());
+        run.comes("c", "on", false, &[]);
+        assert_eq!(
+            (all(&other), all(&several)),
+            (vec!["on".to_owned()], vec![])
+        );
+    }
+
+    #[test]
+    fn a_stream_ends_with_all_its_filters_and_is_told_when_the_server_knows() {
+        let mut run = Run::new();
+        let (several, _) = run.subscribe(&["a", "b"], qos_1());
+        let (a, b) = (run.id("a"), run.id("b"));
+        let gone = run.router.remove(&several, &mut run.wakes);
+        assert!(several.ended().is_some() && run.router.routes.is_empty());
+        run.router
+            .unsubscribed(b, Ok(ReasonCode::SUCCESS), &mut run.wakes);
+        assert!(gone.value().is_none());
+        run.router
+            .unsubscribed(a, Ok(ReasonCode::SUCCESS), &mut run.wakes);
+        assert!(gone.value().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_stream_that_takes_the_unmatched_has_them_in_their_place() {
+        let mut run = Run::new();
+        let unmatched = run.router.unmatched();
+        run.comes("x", "before", false, &[]);
+        let buffer = Buffer {
+            messages: 3,
+            ..Buffer::default()
+        };
+        let (stream, _) = run.subscribe(&["a"], qos_1().unmatched(true).buffer(buffer));
+        run.comes("a", "between", false, &[]);
+        run.comes("x", "after", false, &[]);
+        assert_eq!(all(&stream), ["before", "between", "after"]);
+        assert!(unmatched.try_next().is_none());
+        // What a stream has no room for is told to be acknowledged.
+        run.router.remove(&stream, &mut run.wakes);
+        for payload in ["1", "2", "3", "4"] {
+            run.comes("x", payload, false, &[]);
+        }
+        let (stream, _) = run.subscribe(&["a"], qos_1().unmatched(true).buffer(buffer));
+        assert_eq!((all(&stream).len(), run.dropped.len()), (3, 1));
+        run.router.remove(&stream, &mut run.wakes);
+        run.comes("x", "alone", false, &[]);
+        assert_eq!(all(&unmatched), ["alone"]);
+    }
 }

@@ -8,7 +8,7 @@ use crate::inbox::Inbox;
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::options::{Options, Queue, WhenFull};
-use crate::router::Answer;
+use crate::question::Answer;
 use crate::slot::Slot;
 use crate::state::State;
 use crate::subscribe::SubscribeOptions;
@@ -206,10 +206,46 @@ impl Shared {
         options: &SubscribeOptions,
     ) -> Result<Subscribing, SubscribeError> {
         let filter = TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
-        self.request(|ledger| {
+        self.ask_for(&[filter], options)
+    }
+
+    /// Has several filters subscribed for one stream, which has each message once, in order of
+    /// arrival, and ends with the first of them that the server refuses. Otherwise as
+    /// [`Shared::subscribe`].
+    ///
+    /// # Errors
+    /// [`SubscribeError::NoFilter`], [`SubscribeError::OneOf`] and [`SubscribeError::Ended`].
+    pub fn subscribe_all<'a>(
+        &self,
+        filters: impl IntoIterator<Item = &'a str>,
+        options: &SubscribeOptions,
+    ) -> Result<Subscribing, SubscribeError> {
+        let filter = |text| {
+            TopicFilter::new(text)
+                .map_err(|error| SubscribeError::Filter(error).for_one_of_several(text))
+        };
+        let filters: Vec<_> = filters.into_iter().map(filter).collect::<Result<_, _>>()?;
+        if filters.is_empty() {
+            return Err(SubscribeError::NoFilter);
+        }
+        self.ask_for(&filters, options)
+    }
+
+    fn ask_for(
+        &self,
+        filters: &[TopicFilter<'_>],
+        options: &SubscribeOptions,
+    ) -> Result<Subscribing, SubscribeError> {
+        let mut unheld = Vec::new();
+        let asked = self.request(|ledger| {
             let (router, wakes) = (&mut ledger.router, &mut ledger.wakes);
-            router.add(filter, options.options, options.buffer, wakes)
-        })
+            router.add(filters, options, wakes, |message| unheld.push(message))
+        });
+        for message in unheld {
+            // Stale is as good: it is not to be acknowledged any more.
+            let _ = message.acknowledge();
+        }
+        asked
     }
 
     /// Ends all subscriptions to a filter; the server is told whether there are any or not.
@@ -234,7 +270,7 @@ impl Shared {
         Ok(changed)
     }
 
-    /// Ends a subscription for one reader; with the last of its filter, the server is told.
+    /// Ends a subscription for one reader; with the last of a filter, the server is told.
     pub fn leave(&self, inbox: &Arc<Inbox<Message>>) -> Arc<Slot<Answer>> {
         let now = self.now();
         let mut core = self.lock();

@@ -1,4 +1,4 @@
-//! How a filter is subscribed.
+//! How filters are subscribed.
 
 use crate::buffer::Buffer;
 use mqtt_session::{QoS, RetainHandling, SubscriptionOptions};
@@ -22,6 +22,8 @@ pub struct SubscribeOptions {
     pub options: SubscriptionOptions,
     /// How much the stream holds for its reader.
     pub buffer: Buffer,
+    /// Whether what matches no subscription comes out of the stream as well.
+    pub unmatched: bool,
     /// How long subscribing may take; for ever without.
     pub timeout: Option<Duration>,
 }
@@ -44,6 +46,7 @@ impl SubscribeOptions {
                 retain_handling: RetainHandling::SendAtSubscribe,
             },
             buffer: Buffer::default(),
+            unmatched: false,
             timeout: None,
         }
     }
@@ -73,6 +76,15 @@ impl SubscribeOptions {
     #[must_use]
     pub fn buffer(mut self, buffer: Buffer) -> Self {
         self.buffer = buffer;
+        self
+    }
+
+    /// Whether what matches no subscription of the client comes out of this stream as well, in
+    /// its place in the order of arrival, beginning with what has come already. Of several
+    /// streams that are to have it, the last one does.
+    #[must_use]
+    pub fn unmatched(mut self, yes: bool) -> Self {
+        self.unmatched = yes;
         self
     }
 

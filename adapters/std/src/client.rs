@@ -10,7 +10,7 @@ use crate::worker;
 use bytes::Bytes;
 use mqtt_driver::{
     Address, Cause, ConnectError, Options, Shared, State, SubscribeError, SubscribeOptions,
-    Undelivered,
+    Subscribing, Undelivered,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -155,15 +155,57 @@ impl Client {
         options: impl Into<SubscribeOptions>,
     ) -> Result<Subscription, SubscribeError> {
         let options = options.into();
+        let asked = self.shared().subscribe(filter, &options)?;
+        self.subscribed(vec![filter.to_owned()], asked, &options)
+    }
+
+    /// Subscribes to several filters for one stream, which has each message once, in order of
+    /// arrival, also where two of the filters match it. It is asked for again after a lost session as
+    /// each other, and ends as a whole.
+    ///
+    /// A server may send a copy for each filter. They are one message where it says for which
+    /// filter each is; not all servers do.
+    ///
+    /// ```no_run
+    /// # use mqtt_std::{Client, Options, QoS};
+    /// # let client = Client::connect("mqtt://localhost", Options::new("sensor-7"))?;
+    /// for message in client.subscribe_all(["doors/#", "windows/#"], QoS::AtLeastOnce)? {
+    ///     println!("{} {}", message.topic, message.text());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`SubscribeError`]: [`SubscribeError::OneOf`] names the filter that was refused. There
+    /// is no subscription to any of them then.
+    pub fn subscribe_all<F: AsRef<str>>(
+        &self,
+        filters: impl IntoIterator<Item = F>,
+        options: impl Into<SubscribeOptions>,
+    ) -> Result<Subscription, SubscribeError> {
+        let options = options.into();
+        let filters = filters.into_iter();
+        let filters: Vec<_> = filters.map(|filter| filter.as_ref().to_owned()).collect();
+        let each = filters.iter().map(String::as_str);
+        let asked = self.shared().subscribe_all(each, &options)?;
+        self.subscribed(filters, asked, &options)
+    }
+
+    /// Waits for the answer to what was asked for.
+    fn subscribed(
+        &self,
+        filters: Vec<String>,
+        asked: Subscribing,
+        options: &SubscribeOptions,
+    ) -> Result<Subscription, SubscribeError> {
         let limit = options.timeout;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let shared = Arc::clone(self.shared());
-        let (inbox, answer) = shared.subscribe(filter, &options)?;
+        let (inbox, answer) = asked;
         let mut subscription = Subscription {
-            shared,
+            shared: Arc::clone(self.shared()),
             messages: Messages { inbox },
-            filter: filter.to_owned(),
-            granted: mqtt_session::ReasonCode::SUCCESS,
+            filters,
+            granted: Arc::default(),
         };
         // Dropping it takes back what was asked for.
         let answer = wait(deadline, answer.filled());
@@ -186,7 +228,8 @@ impl Client {
 
     /// The messages that match no subscription of this client: those of a session that an
     /// earlier program left, or that were on their way when a subscription ended. Every call
-    /// gives the same stream.
+    /// gives the same stream. A subscription can have them among its own, see
+    /// [`SubscribeOptions::unmatched`].
     #[must_use]
     pub fn unmatched(&self) -> Messages {
         Messages {

@@ -1,4 +1,4 @@
-//! One reader of one filter.
+//! One reader of one filter, or of several.
 
 use crate::messages::Messages;
 use crate::wait::wait;
@@ -7,30 +7,40 @@ use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The messages that match a filter: made by [`Client::subscribe`](crate::Client::subscribe),
-/// read as an iterator or by the calls below. It outlives connections and lost sessions.
+/// The messages that match a filter, made by [`Client::subscribe`](crate::Client::subscribe), or
+/// one of several, made by [`Client::subscribe_all`](crate::Client::subscribe_all); read as an iterator or by the calls below. It outlives connections and lost sessions.
 ///
 /// Dropping it unsubscribes, without waiting for the answer; where others read the same filter,
-/// it ends for this reader only.
+/// it ends for this reader only. Where one of several filters ends, all do.
 #[derive(Debug)]
 pub struct Subscription {
     pub(crate) shared: Arc<Shared>,
     pub(crate) messages: Messages,
-    pub(crate) filter: String,
-    pub(crate) granted: ReasonCode,
+    /// At least one.
+    pub(crate) filters: Vec<String>,
+    /// As many.
+    pub(crate) granted: Arc<[ReasonCode]>,
 }
 
 impl Subscription {
-    /// The filter.
+    /// The filter; the first of several.
     #[must_use]
     pub fn topic_filter(&self) -> &str {
-        &self.filter
+        self.filters.first().map_or("", String::as_str)
     }
 
-    /// The QoS that the server granted when it was asked first.
+    /// The QoS that the server granted when it was asked first; the lowest of several.
     #[must_use]
     pub fn granted(&self) -> QoS {
-        QoS::from_u8(self.granted.value()).unwrap_or(QoS::AtMostOnce)
+        let lowest = self.grants().map(|(_, qos)| qos).min();
+        lowest.unwrap_or(QoS::AtMostOnce)
+    }
+
+    /// Each filter, with the QoS that the server granted when it was asked first.
+    pub fn grants(&self) -> impl Iterator<Item = (&str, QoS)> {
+        let qos = |reason: &ReasonCode| QoS::from_u8(reason.value()).unwrap_or(QoS::AtMostOnce);
+        let filters = self.filters.iter().map(String::as_str);
+        filters.zip(self.granted.iter().map(qos))
     }
 
     /// Waits for the next message; None when the subscription has ended and everything was read.

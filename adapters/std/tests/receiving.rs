@@ -176,6 +176,98 @@ fn a_lost_session_is_subscribed_again_and_its_streams_go_on() {
 }
 
 #[test]
+fn one_stream_for_several_filters_is_in_order_and_outlives_a_lost_session() {
+    let filters = ["a/+", "b", "c"];
+    let server = Server::start();
+    let (client, mut peer) = server.connect(options());
+    let wanted = SubscribeOptions::new(QoS::AtLeastOnce).timeout(LIMIT);
+    let (mut several, ids) = thread::scope(|scope| {
+        let several = scope.spawn(|| client.subscribe_all(filters, wanted));
+        // The server lowers one of them.
+        let qos = [QoS::AtLeastOnce, QoS::AtMostOnce, QoS::AtLeastOnce];
+        let ids = [0, 1, 2].map(|n| peer.grant(filters[n], qos[n]).unwrap());
+        (several.join().unwrap().unwrap(), ids)
+    });
+    assert_eq!(
+        several.grants().collect::<Vec<_>>(),
+        [
+            ("a/+", QoS::AtLeastOnce),
+            ("b", QoS::AtMostOnce),
+            ("c", QoS::AtLeastOnce)
+        ]
+    );
+    assert_eq!(
+        (several.topic_filter(), several.granted()),
+        ("a/+", QoS::AtMostOnce)
+    );
+    let publish = |peer: &mut Peer, topic, payload: &str, n: usize| {
+        let id = [Property::SubscriptionIdentifier(ids[n])];
+        peer.publish_with(topic, payload.as_bytes(), QoS::AtMostOnce, 0, &id);
+    };
+    for (topic, payload, n) in [
+        ("c", "1", 2),
+        ("a/x", "2", 0),
+        ("b", "3", 1),
+        ("a/y", "4", 0),
+    ] {
+        publish(&mut peer, topic, payload, n);
+    }
+    let read: String = several
+        .by_ref()
+        .take(4)
+        .map(|m| m.text().into_owned())
+        .collect();
+    assert_eq!(read, "1234");
+    drop(peer);
+
+    let mut peer = server.reconnect(false);
+    for filter in filters {
+        peer.grant(filter, QoS::AtLeastOnce);
+    }
+    publish(&mut peer, "b", "again", 1);
+    assert_eq!(next(&several), "again");
+    // Refused now, one of them ends the others.
+    drop(peer);
+    let mut peer = server.reconnect(false);
+    peer.grant("a/+", QoS::AtLeastOnce);
+    let (id, _) = peer.expect_subscribe("b");
+    peer.expect_subscribe("c");
+    peer.suback(id, ReasonCode::NOT_AUTHORIZED);
+    assert!(several.recv().is_none());
+    let ended = several.ended();
+    let Some(SubscribeError::OneOf { filter, .. }) = &ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(&**filter, "b");
+    peer.expect_unsubscribe("a/+");
+    peer.expect_unsubscribe("c");
+}
+
+#[test]
+fn of_several_filters_the_one_that_is_wrong_is_named() {
+    let server = Server::start();
+    let (client, mut peer) = server.connect(options());
+    let wrong = |filters: &[&str]| client.subscribe_all(filters, QoS::AtMostOnce).unwrap_err();
+    assert!(matches!(wrong(&[]), SubscribeError::NoFilter));
+    let error = wrong(&["a", "a/#/b"]).to_string();
+    assert!(error.starts_with(r#""a/#/b": "#), "{error}");
+    thread::scope(|scope| {
+        let refused = scope.spawn(|| wrong(&["open", "secret"]));
+        let (open, _) = peer.expect_subscribe("open");
+        let (secret, _) = peer.expect_subscribe("secret");
+        peer.suback(open, ReasonCode::SUCCESS);
+        peer.suback(secret, ReasonCode::NOT_AUTHORIZED);
+        let error = refused.join().unwrap().to_string();
+        assert!(
+            error.starts_with(r#""secret": the server refused"#),
+            "{error}"
+        );
+    });
+    let id = peer.expect_unsubscribe("open");
+    peer.unsuback(id);
+}
+
+#[test]
 fn what_a_cut_left_unanswered_is_asked_again() {
     let server = Server::start();
     let (client, mut peer) = server.connect(options());
