@@ -55,10 +55,29 @@ impl Future for Accept<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let queue = this.shared.queue;
-        let mut core = this.shared.lock();
-        let now = this.shared.now();
-        match core.publish(now, &queue, this.request) {
+        this.shared.poll_accept(this.request, &mut this.place, cx)
+    }
+}
+
+impl Drop for Accept<'_> {
+    fn drop(&mut self) {
+        self.shared.leave_room(&mut self.place);
+    }
+}
+
+impl Shared {
+    /// As [`Shared::accept`], for whoever keeps the place. Giving up before it is ready takes
+    /// [`Shared::leave_room`].
+    pub fn poll_accept(
+        &self,
+        request: &Request<'_>,
+        place: &mut Place,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Arc<Slot<Outcome>>, PublishError>> {
+        let queue = self.queue;
+        let mut core = self.lock();
+        let now = self.now();
+        match core.publish(now, &queue, request) {
             Ok(Some(slot)) => {
                 core.hand_over();
                 Poll::Ready(Ok(slot))
@@ -67,7 +86,7 @@ impl Future for Accept<'_> {
                 Poll::Ready(Err(PublishError::QueueFull))
             }
             Ok(None) => {
-                let former = core.room.wait(&mut this.place, cx.waker());
+                let former = core.room.wait(place, cx.waker());
                 drop(core);
                 drop(former);
                 Poll::Pending
@@ -75,12 +94,11 @@ impl Future for Accept<'_> {
             Err(error) => Poll::Ready(Err(error)),
         }
     }
-}
 
-impl Drop for Accept<'_> {
-    fn drop(&mut self) {
-        if self.place.is_taken() {
-            let left = self.shared.lock().room.leave(&mut self.place);
+    /// Gives up waiting for room.
+    pub fn leave_room(&self, place: &mut Place) {
+        if place.is_taken() {
+            let left = self.lock().room.leave(place);
             drop(left);
         }
     }
@@ -142,6 +160,7 @@ mod tests {
     use crate::waking::Party;
     use mqtt_session::TopicName;
     use std::task::Waker;
+    use std::time::Instant;
 
     fn shared(when_full: WhenFull) -> Arc<Shared> {
         let queue = Queue {
@@ -149,7 +168,11 @@ mod tests {
             when_full,
             ..Queue::default()
         };
-        Shared::new(&Options::new("a").queue(queue), Waker::noop().clone())
+        Shared::new(
+            &Options::new("a").queue(queue),
+            Waker::noop().clone(),
+            Instant::now,
+        )
     }
 
     fn request(payload: &Bytes) -> Request<'_> {

@@ -75,8 +75,10 @@ pub enum Cause {
     Credentials(Arc<dyn std::error::Error + Send + Sync>),
     /// The application closed the client, or dropped its last handle.
     Closed,
-    /// The client's thread ended by a panic, for example in the function that opens streams.
+    /// The client's thread or task ended by a panic, or the function that opens streams panicked.
     Panicked,
+    /// The runtime that drove the client was shut down.
+    RuntimeGone,
 }
 
 /// What a time limit was for.
@@ -145,6 +147,7 @@ impl fmt::Display for Cause {
             Self::Credentials(error) => write!(f, "there are no credentials: {error}"),
             Self::Closed => f.write_str("the client was closed"),
             Self::Panicked => f.write_str("the client's thread panicked"),
+            Self::RuntimeGone => f.write_str("the runtime that drove the client was shut down"),
         }
     }
 }
@@ -205,6 +208,8 @@ pub enum ConnectError {
     Address(AddressError),
     /// The operating system gave no thread, or nothing to wait on.
     System(Arc<io::Error>),
+    /// The client needs a runtime to be driven by, and was not made inside of one.
+    NoRuntime,
     /// The connection did not come about.
     NotConnected(Cause),
 }
@@ -226,6 +231,9 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Address(error) => error.fmt(f),
             Self::System(error) => write!(f, "the client's thread cannot be started: {error}"),
+            Self::NoRuntime => {
+                f.write_str("there is no runtime here: make the client inside of one")
+            }
             Self::NotConnected(cause) => cause.fmt(f),
         }
     }

@@ -90,7 +90,10 @@ impl<T: Item> Inbox<T> {
             }
         }
         content.bytes += size;
+        let half = messages.div_ceil(2);
+        let before = content.items.len();
         content.items.push_back(item);
+        wakes.urgent |= before < half && content.items.len() >= half;
         content.readers.wake_one(wakes);
     }
 
@@ -211,6 +214,22 @@ mod tests {
         assert_eq!(push_all(&inbox, &[95]), [2, 3]);
         assert_eq!(inbox.dropped(), 3);
         assert_eq!([inbox.try_next(), inbox.try_next()], [Some(4), Some(95)]);
+    }
+
+    #[test]
+    fn a_reader_is_to_run_when_its_queue_is_half_full() {
+        let inbox = inbox(5, 100, Overflow::DropOldest);
+        let urgent = || {
+            let mut wakes = Wakes::default();
+            inbox.push(1, &mut wakes, drop);
+            wakes.urgent
+        };
+        assert_eq!(
+            [urgent(), urgent(), urgent(), urgent()],
+            [false, false, true, false]
+        );
+        while inbox.try_next().is_some() {}
+        assert_eq!([urgent(), urgent(), urgent()], [false, false, true]);
     }
 
     #[test]

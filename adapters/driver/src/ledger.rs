@@ -26,6 +26,10 @@ const WATCHED: Buffer = Buffer {
     overflow: Overflow::DropOldest,
 };
 
+/// Messages that come before a reader that sleeps is woken: it is to read while others come, but
+/// not to be woken for each.
+const BATCH: usize = 64;
+
 /// What is kept for the application beside the machine.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -77,9 +81,9 @@ impl Ledger {
         }
     }
 
-    /// Whether somebody waits for what has come about.
-    pub(crate) fn has_to_tell(&self) -> bool {
-        !self.wakes.is_empty()
+    /// Whether who waits is to be told before more comes, when so many messages have come.
+    pub(crate) fn has_to_tell(&self, messages: usize) -> bool {
+        self.wakes.urgent || (messages >= BATCH && !self.wakes.is_empty())
     }
 
     /// How many accepted messages are not settled.

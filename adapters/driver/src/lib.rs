@@ -24,6 +24,7 @@ mod ledger;
 mod line;
 mod message;
 mod options;
+mod publication;
 mod question;
 mod reader;
 mod router;
@@ -31,6 +32,8 @@ mod shared;
 mod slot;
 mod state;
 mod subscribe;
+#[cfg(feature = "tasks")]
+pub mod tasks;
 mod waiters;
 #[cfg(test)]
 mod waking;
@@ -47,7 +50,10 @@ pub use inbox::{Inbox, Item, NextItem};
 pub use ledger::Outcome;
 pub use line::{Carrier, Line};
 pub use message::{Message, MessageProperties};
-pub use options::{Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds};
+pub use options::{
+    Asked, Coming, Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds,
+};
+pub use publication::{Publication, Target, WrongTopic};
 pub use question::Answer;
 pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};

@@ -8,6 +8,7 @@ use mqtt_session::{Acknowledge, Config, HeapLimits, Lost, Offline, QoS};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,16 +109,47 @@ impl fmt::Debug for Credentials {
 }
 
 /// The function that gives the credentials for one attempt.
-pub struct Login(Box<dyn FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send>);
+pub struct Login(Give);
+
+type Given = Result<Credentials, Box<dyn Error + Send + Sync>>;
+
+enum Give {
+    Blocking(Box<dyn FnMut() -> Given + Send>),
+    Waiting(Box<dyn FnMut() -> Coming + Send>),
+}
+
+/// Credentials that are on their way.
+pub type Coming = Pin<Box<dyn Future<Output = Result<Credentials, Cause>> + Send>>;
+
+/// What [`Login::ask`] gives.
+pub enum Asked {
+    /// The credentials.
+    Given(Result<Credentials, Cause>),
+    /// What has to be waited for.
+    Coming(Coming),
+}
 
 impl Login {
-    /// Asks for them; it may take its time.
+    /// Whether asking may take its time.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        matches!(self.0, Give::Blocking(_))
+    }
+
+    /// Asks for them.
     ///
     /// # Errors
-    /// [`Cause::Credentials`] with what the function failed with.
-    pub fn give(&mut self) -> Result<Credentials, Cause> {
-        (self.0)().map_err(|error| Cause::Credentials(Arc::from(error)))
+    /// Inside of what it gives: [`Cause::Credentials`] with what the function failed with.
+    pub fn ask(&mut self) -> Asked {
+        match &mut self.0 {
+            Give::Blocking(give) => Asked::Given(give().map_err(no_credentials)),
+            Give::Waiting(give) => Asked::Coming(give()),
+        }
     }
+}
+
+fn no_credentials(error: Box<dyn Error + Send + Sync>) -> Cause {
+    Cause::Credentials(Arc::from(error))
 }
 
 impl fmt::Debug for Login {
@@ -230,7 +262,22 @@ impl Options {
         mut self,
         give: impl FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + 'static,
     ) -> Self {
-        self.credentials = Some(Login(Box::new(give)));
+        self.credentials = Some(Login(Give::Blocking(Box::new(give))));
+        self
+    }
+
+    /// As [`Options::credentials`], by a function that is awaited: for what comes over the
+    /// network, where the client is driven by a task.
+    #[must_use]
+    pub fn credentials_async<F>(mut self, mut give: impl FnMut() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Credentials, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let give = move || -> Coming {
+            let coming = give();
+            Box::pin(async move { coming.await.map_err(no_credentials) })
+        };
+        self.credentials = Some(Login(Give::Waiting(Box::new(give))));
         self
     }
 

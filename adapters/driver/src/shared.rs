@@ -27,6 +27,8 @@ pub struct Shared {
     pub(crate) queue: Queue,
     /// Wakes the loop.
     waker: Waker,
+    /// What tells the time.
+    clock: fn() -> Instant,
     /// The moment that the machine takes for zero.
     epoch: Instant,
 }
@@ -102,9 +104,10 @@ impl Held<'_> {
 }
 
 impl Shared {
-    /// A client that has not begun; `waker` wakes its loop, whenever and from wherever.
+    /// A client that has not begun. `waker` wakes its loop, whenever and from wherever; `clock`
+    /// tells the time, and never goes back.
     #[must_use]
-    pub fn new(options: &Options, waker: Waker) -> Arc<Self> {
+    pub fn new(options: &Options, waker: Waker, clock: fn() -> Instant) -> Arc<Self> {
         Arc::new(Self {
             core: Mutex::new(Core {
                 machine: Client::new(options.config(), Heap::new(options.limits())),
@@ -116,13 +119,19 @@ impl Shared {
             }),
             queue: options.queue,
             waker,
-            epoch: Instant::now(),
+            clock,
+            epoch: clock(),
         })
     }
 
     /// The machine's time.
     pub(crate) fn now(&self) -> mqtt_session::Instant {
-        self.machine_time(Instant::now())
+        self.machine_time(self.clock())
+    }
+
+    /// The time.
+    pub(crate) fn clock(&self) -> Instant {
+        (self.clock)()
     }
 
     /// A moment as the machine counts it.
@@ -373,7 +382,10 @@ mod tests {
     fn shared() -> (Arc<Shared>, Arc<Counter>) {
         let counter = Arc::<Counter>::default();
         let waker = Waker::from(Arc::clone(&counter));
-        (Shared::new(&Options::new("a"), waker), counter)
+        (
+            Shared::new(&Options::new("a"), waker, Instant::now),
+            counter,
+        )
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub(crate) enum Left {
 #[derive(Debug, Default)]
 pub struct Wakes {
     wakers: Vec<Waker>,
+    /// A queue fills: its reader is to run before more comes.
+    pub(crate) urgent: bool,
 }
 
 impl Wakes {

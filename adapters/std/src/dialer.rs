@@ -2,7 +2,8 @@
 //! hold up whoever wants to close meanwhile.
 
 use crate::transport::{Dial, Stream};
-use mqtt_driver::{Cause, Credentials, Login, Shared};
+use crate::wait::wait;
+use mqtt_driver::{Asked, Cause, Credentials, Login, Shared};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -87,7 +88,11 @@ impl Dialer {
 impl Tools {
     fn open(&mut self, limit: Duration) -> Opened {
         let credentials = match &mut self.login {
-            Some(login) => login.give()?,
+            Some(login) => match login.ask() {
+                Asked::Given(given) => given?,
+                // Without a deadline, waiting ends only with a value.
+                Asked::Coming(coming) => wait(None, coming).unwrap_or(Err(Cause::Panicked))?,
+            },
             None => Credentials::default(),
         };
         let stream = (self.dial)(limit)?;

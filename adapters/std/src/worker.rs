@@ -38,7 +38,7 @@ impl Wake for Awaken {
 pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<Arc<Shared>> {
     let poll = mio::Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
-    let shared = Shared::new(&options, Waker::from(Arc::new(Awaken(waker))));
+    let shared = Shared::new(&options, Waker::from(Arc::new(Awaken(waker))), Instant::now);
     let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
     let link = Link {
         shared: Arc::clone(&shared),

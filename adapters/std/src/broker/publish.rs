@@ -2,18 +2,24 @@
 
 use super::{Broker, BrokerPublishError};
 use crate::publish::Publication;
-use mqtt_session::TopicName;
+use mqtt_driver::{Target, WrongTopic};
 
-impl Publication<'_, Broker> {
-    /// Hands the message to the broker. When this returns it is on its way to those who have
-    /// subscribed, as far as there is room for them.
-    ///
-    /// # Errors
-    /// See [`BrokerPublishError`].
-    pub fn send(self) -> Result<(), BrokerPublishError> {
-        self.response_topic
-            .map_err(BrokerPublishError::ResponseTopic)?;
-        let topic = TopicName::new(self.topic).map_err(BrokerPublishError::Topic)?;
-        self.to.shared.publish(&self.publish(topic))
+impl Target for Broker {
+    /// When it is `Ok`, the message is on its way to those who have subscribed, as far as there
+    /// is room for them.
+    type Sent<'a> = Result<(), BrokerPublishError>;
+
+    fn send<'a>(publication: Publication<'a, Self>) -> Self::Sent<'a> {
+        let request = publication.request()?;
+        publication.to().shared.publish(&request.publish)
+    }
+}
+
+impl From<WrongTopic> for BrokerPublishError {
+    fn from(wrong: WrongTopic) -> Self {
+        match wrong {
+            WrongTopic::Topic(error) => Self::Topic(error),
+            WrongTopic::ResponseTopic(error) => Self::ResponseTopic(error),
+        }
     }
 }

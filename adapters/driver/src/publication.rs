@@ -1,0 +1,160 @@
+//! A message as the application describes it, before it is handed over.
+
+use crate::accept::Request;
+use crate::error::PublishError;
+use crate::options::whole_seconds;
+use bytes::Bytes;
+use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
+use std::time::Duration;
+
+/// A message to be published, made by the `publish` of a client or of a broker. Nothing happens
+/// before [`send`](Publication::send).
+#[derive(Debug)]
+#[must_use = "a message leaves when it is sent"]
+pub struct Publication<'a, To> {
+    to: &'a To,
+    topic: &'a str,
+    payload: Bytes,
+    qos: QoS,
+    retain: bool,
+    expiry: Option<u32>,
+    properties: Vec<Property<'a>>,
+    response_topic: Result<(), TopicError>,
+}
+
+/// Which topic of a publication is not a topic name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongTopic {
+    /// Its own.
+    Topic(TopicError),
+    /// That of the answer.
+    ResponseTopic(TopicError),
+}
+
+impl From<WrongTopic> for PublishError {
+    fn from(wrong: WrongTopic) -> Self {
+        match wrong {
+            WrongTopic::Topic(error) => Self::Topic(error),
+            WrongTopic::ResponseTopic(error) => Self::ResponseTopic(error),
+        }
+    }
+}
+
+/// What takes messages: a client, or a broker of this program.
+pub trait Target: Sized {
+    /// What comes of handing one over, or waits for that.
+    type Sent<'a>
+    where
+        Self: 'a;
+
+    /// Hands a message over.
+    fn send<'a>(publication: Publication<'a, Self>) -> Self::Sent<'a>;
+}
+
+impl<'a, To: Target> Publication<'a, To> {
+    /// Hands the message over. Where the target is a client, the message is in its queue when
+    /// that has succeeded, and leaves as soon as there is a connection and the server lets it;
+    /// what becomes of it is told by the token. Where the queue is full,
+    /// [`WhenFull`](crate::WhenFull) says what happens.
+    pub fn send(self) -> To::Sent<'a> {
+        To::send(self)
+    }
+}
+
+impl<'a, To> Publication<'a, To> {
+    /// At QoS 0, not retained, without properties.
+    pub fn new(to: &'a To, topic: &'a str, payload: Bytes) -> Self {
+        Self {
+            to,
+            topic,
+            payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expiry: None,
+            properties: Vec::new(),
+            response_topic: Ok(()),
+        }
+    }
+
+    /// How often it is to arrive: at most once by default, at least once, or exactly once.
+    pub fn qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// Whether the server keeps it for later subscribers.
+    pub fn retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
+
+    /// After how long it is of no use, in whole seconds. It counts from now: what has not left
+    /// by then is given up, and what has left is dropped by the server.
+    pub fn expiry(mut self, span: Duration) -> Self {
+        self.expiry = Some(whole_seconds(span));
+        self
+    }
+
+    /// What the payload is, for example a MIME type.
+    pub fn content_type(self, content_type: &'a str) -> Self {
+        self.property(Property::ContentType(content_type))
+    }
+
+    /// Whether the payload is text.
+    pub fn payload_format(self, format: PayloadFormat) -> Self {
+        self.property(Property::PayloadFormatIndicator(format))
+    }
+
+    /// Where an answer is awaited.
+    pub fn response_topic(mut self, topic: &'a str) -> Self {
+        match TopicName::new(topic) {
+            Ok(topic) => self.property(Property::ResponseTopic(topic)),
+            Err(error) => {
+                self.response_topic = Err(error);
+                self
+            }
+        }
+    }
+
+    /// What an answer has to carry.
+    pub fn correlation_data(self, data: &'a [u8]) -> Self {
+        self.property(Property::CorrelationData(data))
+    }
+
+    /// Adds a user property.
+    pub fn user_property(self, name: &'a str, value: &'a str) -> Self {
+        self.property(Property::UserProperty(name, value))
+    }
+
+    fn property(mut self, property: Property<'a>) -> Self {
+        self.properties.push(property);
+        self
+    }
+
+    /// Where it goes.
+    pub fn to(&self) -> &'a To {
+        self.to
+    }
+
+    /// What a machine is handed, its topics checked.
+    ///
+    /// # Errors
+    /// See [`WrongTopic`].
+    pub fn request(&self) -> Result<Request<'_>, WrongTopic> {
+        self.response_topic.map_err(WrongTopic::ResponseTopic)?;
+        let topic = TopicName::new(self.topic).map_err(WrongTopic::Topic)?;
+        let publish = Publish::new(topic, &self.payload)
+            .qos(self.qos)
+            .retain(self.retain)
+            .properties(&self.properties);
+        Ok(Request {
+            publish: match self.expiry {
+                Some(seconds) => publish.message_expiry_interval(seconds),
+                None => publish,
+            },
+            payload: &self.payload,
+            qos: self.qos,
+            size: self.topic.len() + self.payload.len(),
+        })
+    }
+}
