@@ -11,7 +11,7 @@ pub(crate) fn head(counter: Counter) {
     println!("A target stands behind the number; ! where it is not met. Yardstick: bare, by-hand.");
     println!("System calls: {calls}.\n");
     println!(
-        "{:<24} {:<9} {:>20} {:>13} {:>14} {:>14} {:>7}",
+        "{:<24} {:<10} {:>20} {:>13} {:>14} {:>14} {:>7}",
         "", "", "messages/s", "of yardstick", "CPU µs/message", "calls/message", "allocs"
     );
 }
@@ -38,7 +38,7 @@ pub(crate) fn rows(load: Load, reports: &[(Client, Report)]) {
         };
         let share = yardstick.map(|(_, other)| report.rate() / other.rate());
         println!(
-            "{:<24} {:<9} {:>20} {:>13} {:>14} {:>14} {:>7}",
+            "{:<24} {:<10} {:>20} {:>13} {:>14} {:>14} {:>7}",
             std::mem::take(&mut title),
             client.name(),
             at_least(report.rate(), targets.rate, grouped),
@@ -61,14 +61,14 @@ pub(crate) fn rows(load: Load, reports: &[(Client, Report)]) {
                 });
             let (median, worst) = (micros(report.median), micros(report.worst));
             println!(
-                "{:<24} {:<9} p50 {median} µs{times}; p99 {worst} µs",
+                "{:<24} {:<10} p50 {median} µs{times}; p99 {worst} µs",
                 "", ""
             );
         }
         if report.dropped > 0 {
             let dropped = report.dropped as f64 / (report.all + report.dropped) as f64;
             println!(
-                "{:<34} {:.1} % dropped: more came than was read",
+                "{:<35} {:.1} % dropped: more came than was read",
                 "",
                 dropped * 100.0
             );
