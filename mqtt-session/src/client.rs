@@ -485,6 +485,13 @@ impl<S: Store> Client<S> {
         self.machine.out.exchanges.unsettled()
     }
 
+    /// QoS 1 and QoS 2 messages among them that wait to be sent, for the first time or again: for
+    /// a connection, for the window of the server (section 4.9), or for room to be written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.machine.out.exchanges.waiting()
+    }
+
     /// Acknowledgements on the present connection that nothing waited for. They are ignored.
     #[must_use]
     pub fn unsolicited(&self) -> u32 {

@@ -195,9 +195,11 @@ impl Exchanges {
     }
 
     /// Messages of QoS 1 and 2 that are not settled.
+    pub(crate) fn waiting(&self) -> usize {
+        usize::from(self.queued.len()).wrapping_add(usize::from(self.resume.len()))
+    }
+
     pub(crate) fn unsettled(&self) -> usize {
-        usize::from(self.open())
-            .wrapping_add(usize::from(self.queued.len()))
-            .wrapping_add(usize::from(self.resume.len()))
+        usize::from(self.open()).wrapping_add(self.waiting())
     }
 }

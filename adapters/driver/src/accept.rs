@@ -19,6 +19,8 @@ const HELD: usize = 1024;
 /// A message on its way to the machine.
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// Its topic.
+    pub topic: &'a str,
     /// The packet.
     pub publish: Publish<'a>,
     /// Its payload once more, to be held without copying it.
@@ -113,6 +115,7 @@ impl Core {
         request: &Request<'_>,
     ) -> Result<Option<Arc<Slot<Outcome>>>, PublishError> {
         let Request {
+            topic,
             publish,
             payload,
             qos,
@@ -148,6 +151,7 @@ impl Core {
             size,
         };
         self.ledger.expect(ticket, pending);
+        self.ledger.trace.accepted(topic, qos, size);
         Ok(Some(slot))
     }
 }
@@ -177,6 +181,7 @@ mod tests {
 
     fn request(payload: &Bytes) -> Request<'_> {
         Request {
+            topic: "t",
             publish: Publish::new(TopicName::new("t").unwrap(), payload).qos(QoS::AtLeastOnce),
             payload,
             qos: QoS::AtLeastOnce,

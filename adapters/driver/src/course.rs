@@ -81,6 +81,8 @@ pub struct Course {
     /// What is known of the end of the connection beyond what the machine knows.
     cause: Option<Cause>,
     stopping: bool,
+    /// Bytes that came and were not used up when the last turn ended.
+    unused: usize,
 }
 
 impl Course {
@@ -95,6 +97,7 @@ impl Course {
             open_until: None,
             cause: None,
             stopping: false,
+            unused: 0,
         }
     }
 
@@ -108,7 +111,10 @@ impl Course {
     pub fn turn(&mut self, transport: &mut impl Transport, input: &mut Input) -> Next {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.lock();
+        let came = input.len().saturating_sub(self.unused);
+        core.ledger.counters.bytes_received += came as u64;
         let next = self.act(&mut core, transport, input);
+        self.unused = input.len();
         core.asleep = matches!(next, Next::Sleep(_));
         next
     }
@@ -128,6 +134,7 @@ impl Course {
                     if let Some(taken) = transport.write(bytes) {
                         core.machine.sent(now, taken);
                         budget = budget.saturating_sub(taken);
+                        core.ledger.counters.bytes_sent += taken as u64;
                     }
                     if budget == 0 {
                         return Next::Read;

@@ -385,6 +385,39 @@ impl fmt::Display for SubscribeError {
 
 impl std::error::Error for SubscribeError {}
 
+/// Why a request has no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The topic that answers come to could not be subscribed.
+    Subscribe(SubscribeError),
+    /// The request was not accepted for publishing.
+    Publish(PublishError),
+    /// The request did not reach the server, or was refused.
+    Delivery(DeliveryError),
+    /// Nobody has subscribed to the topic of the request, says the server.
+    NoSubscriber,
+    /// No answer came in time.
+    TimedOut,
+    /// The client has ended first.
+    Ended(Cause),
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscribe(error) => write!(f, "answers cannot be received: {error}"),
+            Self::Publish(error) => error.fmt(f),
+            Self::Delivery(error) => error.fmt(f),
+            Self::NoSubscriber => f.write_str("nobody subscribes to the topic of the request"),
+            Self::TimedOut => f.write_str("no answer came in time"),
+            Self::Ended(cause) => write!(f, "no answer came: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
 /// Why a message could not be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,13 +1,17 @@
 //! What the application is owed: outcomes of what it handed over, messages, the state.
 
 use crate::buffer::{Buffer, Overflow};
+use crate::counters::Counters;
 use crate::error::{Cause, DeliveryError, SubscribeError, Undelivered};
 use crate::inbox::Inbox;
 use crate::message::{Assembly, Message, Receipt};
+use crate::options::Options;
+use crate::requests::Requests;
 use crate::router::{Router, Standing};
 use crate::shared::Shared;
 use crate::slot::Slot;
 use crate::state::State;
+use crate::trace::Trace;
 use crate::waiters::Wakes;
 use mqtt_session::{
     AckToken, Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
@@ -36,6 +40,9 @@ pub(crate) struct Ledger {
     pending: HashMap<Ticket, Pending>,
     pub(crate) load: Undelivered,
     pub(crate) router: Router,
+    pub(crate) requests: Requests,
+    pub(crate) counters: Counters,
+    pub(crate) trace: Trace,
     pub(crate) state: State,
     watchers: Vec<Weak<Inbox<State>>>,
     assembly: Assembly,
@@ -65,11 +72,14 @@ pub(crate) enum Pending {
 }
 
 impl Ledger {
-    pub(crate) fn new(unmatched: Buffer, adopts: bool) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
             pending: HashMap::new(),
             load: Undelivered::default(),
-            router: Router::new(unmatched, adopts),
+            router: Router::new(options.unmatched, !options.clean_start),
+            requests: Requests::default(),
+            counters: Counters::default(),
+            trace: Trace::new(&options.client_id),
             state: State::Connecting,
             watchers: Vec::new(),
             assembly: Assembly::default(),
@@ -97,6 +107,7 @@ impl Ledger {
 
     /// The client is somewhere else now.
     pub(crate) fn set_state(&mut self, state: State) {
+        self.trace.state(&state);
         let wakes = &mut self.wakes;
         self.watchers.retain(|watcher| match watcher.upgrade() {
             Some(watcher) => {
@@ -123,6 +134,7 @@ impl Ledger {
     pub(crate) fn expect(&mut self, ticket: Ticket, pending: Pending) {
         if let Pending::Publish { qos, size, .. } = pending {
             *count(&mut self.load, qos) += 1;
+            self.counters.accepted += 1;
             self.load.bytes += size;
         }
         self.pending.insert(ticket, pending);
@@ -141,7 +153,7 @@ impl Ledger {
         *count(&mut self.load, qos) -= 1;
         self.load.bytes -= size;
         self.freed = true;
-        let outcome = match outcome {
+        let outcome: Outcome = match outcome {
             Ok(reason) if reason.is_failure() => Err(DeliveryError::Refused {
                 reason,
                 reason_string: properties.reason_string().map(str::to_owned),
@@ -149,6 +161,12 @@ impl Ledger {
             Ok(reason) => Ok(reason),
             Err(cause) => Err(DeliveryError::GivenUp(cause)),
         };
+        let ended = match &outcome {
+            Ok(_) => &mut self.counters.published,
+            Err(_) => &mut self.counters.failed,
+        };
+        *ended += 1;
+        self.trace.settled(qos, outcome.is_ok());
         slot.fill(outcome, &mut self.wakes);
     }
 
@@ -197,6 +215,7 @@ impl Ledger {
     pub(crate) fn connected(&mut self, session_present: bool) {
         self.router.connected(session_present, &mut self.wakes);
         self.unasked = true;
+        self.counters.connections += 1;
         self.set_state(State::Connected { session_present });
     }
 
@@ -215,10 +234,19 @@ impl Ledger {
                 token,
             });
             let own = Message::of(message, payload, receipt);
+            self.counters.received += 1;
+            self.trace.received(&own.topic, own.qos, own.payload.len());
+            if self.requests.take(&own, &mut self.wakes) {
+                return message.token.into_iter().collect();
+            }
+            let dropped_so_far = &mut self.counters.dropped;
+            let trace = &self.trace;
             let (topic, properties) = (message.topic, &message.properties);
             let wakes = &mut self.wakes;
             self.router
                 .deliver(topic, properties, own, wakes, |dropped| {
+                    *dropped_so_far += 1;
+                    trace.dropped(&dropped.topic);
                     unheld.extend(dropped.receipt.map(|receipt| receipt.token));
                 });
         }
@@ -299,6 +327,7 @@ impl Ledger {
             }
         }
         self.router.end(cause, &mut self.wakes);
+        self.requests.end(cause, &mut self.wakes);
         self.set_state(State::Ended {
             cause: cause.clone(),
         });

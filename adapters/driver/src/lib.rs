@@ -17,6 +17,7 @@ mod accept;
 mod address;
 mod buffer;
 mod connect;
+mod counters;
 mod course;
 mod error;
 mod inbox;
@@ -27,6 +28,7 @@ mod options;
 mod publication;
 mod question;
 mod reader;
+mod requests;
 mod router;
 mod shared;
 mod slot;
@@ -34,6 +36,7 @@ mod state;
 mod subscribe;
 #[cfg(feature = "tasks")]
 pub mod tasks;
+mod trace;
 mod waiters;
 #[cfg(test)]
 mod waking;
@@ -41,10 +44,11 @@ mod waking;
 pub use accept::{Accept, Request};
 pub use address::{Address, AddressError};
 pub use buffer::{Buffer, Overflow};
+pub use counters::Counters;
 pub use course::{Course, Input, Next, Transport};
 pub use error::{
-    AcknowledgeError, Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError,
-    Undelivered,
+    AcknowledgeError, AnswerError, Awaited, Cause, ConnectError, DeliveryError, PublishError,
+    SubscribeError, Undelivered,
 };
 pub use inbox::{Inbox, Item, NextItem};
 pub use ledger::Outcome;

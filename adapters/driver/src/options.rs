@@ -43,6 +43,7 @@ pub struct Options {
     pub(crate) ping_timeout: Duration,
     pub(crate) queue: Queue,
     pub(crate) unmatched: Buffer,
+    pub(crate) response_topic: Option<String>,
     config: Config,
 }
 
@@ -244,6 +245,7 @@ impl Options {
             ping_timeout: Duration::from_secs(10),
             queue: Queue::default(),
             unmatched: Buffer::default(),
+            response_topic: None,
             config: Config::new().seed(seed).qos0_offline(Offline::Queue),
         }
     }
@@ -433,6 +435,26 @@ impl Options {
     pub fn unmatched(mut self, buffer: Buffer) -> Self {
         self.unmatched = buffer;
         self
+    }
+
+    /// Where the answers to this client's requests come: a topic that is its own. By default
+    /// `responses/` and a random number; a server that controls access may want another.
+    #[must_use]
+    pub fn response_topic(mut self, topic: impl Into<String>) -> Self {
+        self.response_topic = Some(topic.into());
+        self
+    }
+
+    /// The topic of answers.
+    pub(crate) fn topic_of_answers(&self) -> Arc<str> {
+        match &self.response_topic {
+            Some(topic) => topic.as_str().into(),
+            None => {
+                // Two hashers of one process have two sets of keys.
+                let random = || RandomState::new().build_hasher().finish();
+                format!("responses/{:016x}{:016x}", random(), random()).into()
+            }
+        }
     }
 
     /// Takes the credentials out of an address; they count where the options name none.

@@ -2,6 +2,7 @@
 
 use crate::accept::Request;
 use crate::error::PublishError;
+use crate::message::Message;
 use crate::options::whole_seconds;
 use bytes::Bytes;
 use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
@@ -131,6 +132,23 @@ impl<'a, To> Publication<'a, To> {
         self
     }
 
+    /// The answer to a request: to its response topic, with its correlation data. None where
+    /// the message asks for no answer.
+    pub fn answering(to: &'a To, request: &'a Message, payload: Bytes) -> Option<Self> {
+        let topic = request.properties.response_topic.as_deref()?;
+        let answer = Self::new(to, topic, payload).qos(request.qos);
+        Some(match &request.properties.correlation_data {
+            Some(data) => answer.correlation_data(data),
+            None => answer,
+        })
+    }
+
+    /// After how long it is of no use, if that was said.
+    pub fn lifetime(&self) -> Option<Duration> {
+        let seconds = self.expiry?;
+        Some(Duration::from_secs(seconds.into()))
+    }
+
     /// Where it goes.
     pub fn to(&self) -> &'a To {
         self.to
@@ -148,6 +166,7 @@ impl<'a, To> Publication<'a, To> {
             .retain(self.retain)
             .properties(&self.properties);
         Ok(Request {
+            topic: self.topic,
             publish: match self.expiry {
                 Some(seconds) => publish.message_expiry_interval(seconds),
                 None => publish,

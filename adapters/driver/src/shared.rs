@@ -3,6 +3,7 @@
 //! A handle calls the machine itself, so that what it asks for is accepted or refused before its
 //! call returns; the loop does everything that follows from it. The lock is held for no wait.
 
+use crate::counters::Counters;
 use crate::error::{AcknowledgeError, Cause, SubscribeError, Undelivered};
 use crate::inbox::Inbox;
 use crate::ledger::Ledger;
@@ -27,6 +28,8 @@ pub struct Shared {
     pub(crate) queue: Queue,
     /// Wakes the loop.
     waker: Waker,
+    /// Where answers to requests come.
+    pub(crate) response_topic: Arc<str>,
     /// What tells the time.
     clock: fn() -> Instant,
     /// The moment that the machine takes for zero.
@@ -111,7 +114,7 @@ impl Shared {
         Arc::new(Self {
             core: Mutex::new(Core {
                 machine: Client::new(options.config(), Heap::new(options.limits())),
-                ledger: Ledger::new(options.unmatched, !options.clean_start),
+                ledger: Ledger::new(options),
                 asleep: false,
                 closing: None,
                 room: Waiters::default(),
@@ -119,6 +122,7 @@ impl Shared {
             }),
             queue: options.queue,
             waker,
+            response_topic: options.topic_of_answers(),
             clock,
             epoch: clock(),
         })
@@ -197,6 +201,20 @@ impl Shared {
     #[must_use]
     pub fn unsettled(&self) -> Undelivered {
         self.lock().ledger.load
+    }
+
+    /// What the client has done so far, and what it has to do.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let core = self.lock();
+        let load = core.ledger.load;
+        let waiting = core.machine.waiting();
+        let sent_with_answer = load.at_least_once + load.exactly_once;
+        Counters {
+            in_flight: sent_with_answer.saturating_sub(waiting),
+            queued: load.at_most_once + waiting,
+            ..core.ledger.counters
+        }
     }
 
     /// The stream of what matches no subscription.

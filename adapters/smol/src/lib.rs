@@ -57,9 +57,9 @@ pub type Publication<'a> = mqtt_driver::Publication<'a, Client>;
 pub use bytes::Bytes;
 pub use mqtt_driver::tasks::{Dial, Messages, States, Token};
 pub use mqtt_driver::{
-    AcknowledgeError, Address, AddressError, Awaited, Buffer, Cause, ConnectError, Credentials,
-    DeliveryError, Message, MessageProperties, Options, Overflow, PublishError, Queue, State,
-    SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
+    AcknowledgeError, Address, AddressError, AnswerError, Awaited, Buffer, Cause, ConnectError,
+    Counters, Credentials, DeliveryError, Message, MessageProperties, Options, Overflow,
+    PublishError, Queue, State, SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
 };
 pub use mqtt_session::{
     GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,

@@ -2,6 +2,7 @@
 
 use crate::messages::Messages;
 use crate::publish::Publication;
+use crate::request::Requester;
 use crate::state::States;
 use crate::subscription::Subscription;
 use crate::transport::{Dial, LONGEST, Stream, Tcp};
@@ -9,9 +10,10 @@ use crate::wait::wait;
 use crate::worker;
 use bytes::Bytes;
 use mqtt_driver::{
-    Address, Cause, ConnectError, Options, Shared, State, SubscribeError, SubscribeOptions,
-    Subscribing, Undelivered,
+    Address, Cause, ConnectError, Counters, Message, Options, Shared, State, SubscribeError,
+    SubscribeOptions, Subscribing, Undelivered,
 };
+use mqtt_session::QoS;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
+    requester: Requester,
 }
 
 impl Drop for Handle {
@@ -115,8 +118,11 @@ impl Client {
 
     fn launch(dial: Dial, options: Options, once: bool) -> Result<Self, ConnectError> {
         let shared = worker::start(dial, options, once)?;
+        let requester = Requester {
+            shared: Arc::clone(&shared),
+        };
         Ok(Self {
-            handle: Arc::new(Handle { shared }),
+            handle: Arc::new(Handle { shared, requester }),
         })
     }
 
@@ -139,6 +145,67 @@ impl Client {
     /// ```
     pub fn publish<'a>(&'a self, topic: &'a str, payload: impl Into<Bytes>) -> Publication<'a> {
         Publication::new(self, topic, payload.into())
+    }
+
+    /// A request to `topic`, at QoS 1 unless said otherwise; sending it publishes it and waits for
+    /// the answer (section 4.10). The answer comes to [`Options::response_topic`] and is found by
+    /// its correlation data; both are set by the client. It is waited for as long as the request
+    /// is of use, see [`Publication::expiry`], and 30 seconds where that is not said.
+    ///
+    /// ```no_run
+    /// # use mqtt_std::{Client, Options};
+    /// # use std::time::Duration;
+    /// # let client = Client::connect("mqtt://localhost", Options::new("sensor-7"))?;
+    /// let answer = client.request("clock/time", "UTC").expiry(Duration::from_secs(5)).send()?;
+    /// println!("{}", answer.text());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`AnswerError`](crate::AnswerError).
+    pub fn request<'a>(
+        &'a self,
+        topic: &'a str,
+        payload: impl Into<Bytes>,
+    ) -> Publication<'a, Requester> {
+        let requester = &self.handle.requester;
+        Publication::new(requester, topic, payload.into()).qos(QoS::AtLeastOnce)
+    }
+
+    /// The answer to a request that has come, with its correlation data and at its QoS. None
+    /// where the message asks for no answer.
+    pub fn respond<'a>(
+        &'a self,
+        request: &'a Message,
+        payload: impl Into<Bytes>,
+    ) -> Option<Publication<'a>> {
+        Publication::answering(self, request, payload.into())
+    }
+
+    /// Takes away the message that the server keeps for a topic, once it is sent.
+    pub fn clear_retained<'a>(&'a self, topic: &'a str) -> Publication<'a> {
+        let empty = Publication::new(self, topic, Bytes::new());
+        empty.retain(true).qos(QoS::AtLeastOnce)
+    }
+
+    /// The messages that the server keeps for a filter, as far as they come before it has been
+    /// silent for `quiet`: no packet says which of them is the last.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub fn retained(&self, filter: &str, quiet: Duration) -> Result<Vec<Message>, SubscribeError> {
+        let messages = self.subscribe(filter, QoS::AtLeastOnce)?;
+        let mut kept = Vec::new();
+        let mut silent = Instant::now() + quiet.min(LONGEST);
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        while let Some(message) = messages.recv_timeout(left(silent)) {
+            // What is published meanwhile is no sign of more.
+            if message.retain {
+                silent = Instant::now() + quiet.min(LONGEST);
+                kept.push(message);
+            }
+        }
+        Ok(kept)
     }
 
     /// Subscribes to a filter and waits for the server's answer, through reconnections if need
@@ -267,6 +334,12 @@ impl Client {
     #[must_use]
     pub fn unsettled(&self) -> Undelivered {
         self.shared().unsettled()
+    }
+
+    /// What the client has done so far, and what it has to do.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared().counters()
     }
 
     /// Closes the client: nothing more is accepted, what was accepted is given `limit` to be

@@ -45,6 +45,7 @@ mod client;
 mod dialer;
 mod messages;
 mod publish;
+mod request;
 mod state;
 mod subscription;
 mod token;
@@ -57,15 +58,16 @@ pub use broker::Broker;
 pub use client::Client;
 pub use messages::Messages;
 pub use publish::Publication;
+pub use request::Requester;
 pub use state::States;
 pub use subscription::Subscription;
 pub use token::Token;
 
 pub use bytes::Bytes;
 pub use mqtt_driver::{
-    AcknowledgeError, Address, AddressError, Awaited, Buffer, Cause, ConnectError, Credentials,
-    DeliveryError, Message, MessageProperties, Options, Overflow, PublishError, Queue, State,
-    SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
+    AcknowledgeError, Address, AddressError, AnswerError, Awaited, Buffer, Cause, ConnectError,
+    Counters, Credentials, DeliveryError, Message, MessageProperties, Options, Overflow,
+    PublishError, Queue, State, SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
 };
 pub use mqtt_session::{
     GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,

@@ -1,5 +1,6 @@
 //! The client as the application holds it.
 
+use super::asking::Requester;
 use super::dialer::Dial;
 use super::messages::{Messages, States};
 use super::runtime::Runtime;
@@ -7,13 +8,16 @@ use super::subscription::Subscription;
 use super::task;
 use super::wait::{after, until};
 use crate::address::Address;
+use crate::counters::Counters;
 use crate::error::{Cause, ConnectError, SubscribeError, Undelivered};
+use crate::message::Message;
 use crate::options::Options;
 use crate::publication::Publication;
 use crate::shared::{Shared, Subscribing};
 use crate::state::State;
 use crate::subscribe::SubscribeOptions;
 use bytes::Bytes;
+use mqtt_session::QoS;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -36,9 +40,9 @@ pub struct Client<R> {
 
 struct Handle<R> {
     shared: Arc<Shared>,
+    requester: Requester<R>,
     /// Tells the time, also where no runtime can be reached any more.
     linger: fn() -> std::time::Instant,
-    runtime: PhantomData<fn() -> R>,
 }
 
 impl<R> Drop for Handle<R> {
@@ -110,11 +114,12 @@ impl<R: Runtime> Client<R> {
     }
 
     fn launch(dial: Dial, options: Options, once: bool) -> Result<Self, ConnectError> {
+        let shared = task::start::<R>(dial, options, once)?;
         Ok(Self {
             handle: Arc::new(Handle {
-                shared: task::start::<R>(dial, options, once)?,
+                requester: Requester::new(Arc::clone(&shared)),
+                shared,
                 linger: || after::<R>(LINGER),
-                runtime: PhantomData,
             }),
         })
     }
@@ -131,6 +136,61 @@ impl<R: Runtime> Client<R> {
         payload: impl Into<Bytes>,
     ) -> Publication<'a, Self> {
         Publication::new(self, topic, payload.into())
+    }
+
+    /// A request to `topic`, at QoS 1 unless said otherwise; awaiting it publishes it and gives the
+    /// answer (section 4.10). The answer comes to [`Options::response_topic`] and is found by
+    /// its correlation data; both are set by the client. It is waited for as long as the request
+    /// is of use, see [`Publication::expiry`], and 30 seconds where that is not said.
+    ///
+    /// # Errors
+    /// See [`AnswerError`](crate::AnswerError).
+    pub fn request<'a>(
+        &'a self,
+        topic: &'a str,
+        payload: impl Into<Bytes>,
+    ) -> Publication<'a, Requester<R>> {
+        let requester = &self.handle.requester;
+        Publication::new(requester, topic, payload.into()).qos(QoS::AtLeastOnce)
+    }
+
+    /// The answer to a request that has come, with its correlation data and at its QoS; awaiting
+    /// it hands it over. None where the message asks for no answer.
+    pub fn respond<'a>(
+        &'a self,
+        request: &'a Message,
+        payload: impl Into<Bytes>,
+    ) -> Option<Publication<'a, Self>> {
+        Publication::answering(self, request, payload.into())
+    }
+
+    /// Takes away the message that the server keeps for a topic; awaiting it hands that over.
+    pub fn clear_retained<'a>(&'a self, topic: &'a str) -> Publication<'a, Self> {
+        let empty = Publication::new(self, topic, Bytes::new());
+        empty.retain(true).qos(QoS::AtLeastOnce)
+    }
+
+    /// The messages that the server keeps for a filter, as far as they come before it has been
+    /// silent for `quiet`: no packet says which of them is the last.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub async fn retained(
+        &self,
+        filter: &str,
+        quiet: Duration,
+    ) -> Result<Vec<Message>, SubscribeError> {
+        let messages = self.subscribe(filter, QoS::AtLeastOnce).await?;
+        let mut kept = Vec::new();
+        let mut silent = after::<R>(quiet);
+        while let Some(Some(message)) = until::<R, _>(Some(silent), messages.recv()).await {
+            // What is published meanwhile is no sign of more.
+            if message.retain {
+                silent = after::<R>(quiet);
+                kept.push(message);
+            }
+        }
+        Ok(kept)
     }
 
     /// Subscribes to a filter and waits for the server's answer, through reconnections if need
@@ -246,6 +306,12 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn unsettled(&self) -> Undelivered {
         self.shared().unsettled()
+    }
+
+    /// What the client has done so far, and what it has to do.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared().counters()
     }
 
     /// Closes the client: nothing more is accepted, what was accepted is given `limit` to be

@@ -4,6 +4,7 @@
 //! users. Everything is a future here, and every future may be dropped at any time: nothing that
 //! was accepted is lost by it, and nothing is half done.
 
+mod asking;
 mod bridge;
 mod client;
 mod dialer;
@@ -16,6 +17,7 @@ mod task;
 mod token;
 mod wait;
 
+pub use asking::{Asking, Requester};
 pub use bridge::{Bridge, Stream};
 pub use client::Client;
 pub use dialer::Dial;
