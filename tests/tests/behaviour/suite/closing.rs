@@ -1,17 +1,15 @@
 //! Closing and dropping: in good order, by the deadline, and for good.
 
-mod peer;
-
+use super::client::{Cause, Client, DeliveryError, Options, Queue, ReasonCode, State, WhenFull};
+use super::peer::{LIMIT, Server};
 use mqtt_proto::{Packet, PacketType, QoS};
-use mqtt_std::{Cause, Client, DeliveryError, Options, Queue, ReasonCode, State, WhenFull};
-use peer::{LIMIT, Server};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(200);
 
 fn options() -> Options {
-    Options::new("std-test").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
+    Options::new("behaviour").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 /// The deadline, and some time for the threads of a loaded machine to run.

@@ -1,25 +1,20 @@
 //! How a connection comes about, and what is said when it does not.
 
-mod peer;
-
-use mqtt_proto::{ConnAck, Packet, Properties, Property, Sender};
-use mqtt_std::transport::Tcp;
-use mqtt_std::{
-    AddressError, Awaited, Cause, Client, ConnectError, Credentials, Options, QoS, ReasonCode,
-    State, Will,
+use super::client::{
+    self, AddressError, Awaited, Cause, Client, ConnectError, Credentials, Options, QoS,
+    ReasonCode, State, Will,
 };
-use peer::{LIMIT, Server};
-use std::io::{self, ErrorKind};
+use super::peer::{LIMIT, Server};
+use mqtt_proto::{ConnAck, Packet, Properties, Property, Sender};
+use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(300);
 
 fn options() -> Options {
-    Options::new("std-test").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
+    Options::new("behaviour").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 #[track_caller]
@@ -122,14 +117,7 @@ fn a_server_that_drips_does_not_hold_the_client_beyond_its_limit() {
 
 #[test]
 fn a_stream_that_never_opens_times_out_and_does_not_hold_up_closing() {
-    let (hold, held) = channel::<()>();
-    let held = Mutex::new(held);
-    let open = move |_| -> Result<Tcp, Cause> {
-        // Until the test is over.
-        let _ = held.lock().unwrap().recv();
-        Err(io::Error::from(ErrorKind::NotConnected).into())
-    };
-    let client = Client::start_over(open, options().connect_timeout(SOON)).unwrap();
+    let (client, _held) = client::start_stuck(options().connect_timeout(SOON));
     let waiting = client.wait_for_state(LIMIT, |state| matches!(state, State::Waiting { .. }));
     let Some(State::Waiting { cause, .. }) = waiting else {
         panic!("{waiting:?}");
@@ -154,7 +142,6 @@ fn a_stream_that_never_opens_times_out_and_does_not_hold_up_closing() {
     let left = client.close(SOON).unwrap_err();
     assert_eq!((left.messages(), left.at_least_once, left.bytes), (1, 1, 2));
     assert!(begun.elapsed() < SOON * 4, "{:?}", begun.elapsed());
-    drop(hold);
 }
 
 #[test]
@@ -326,8 +313,7 @@ fn options_that_cannot_be_sent_end_the_client_at_once() {
 
 #[test]
 fn a_panic_while_opening_is_a_failed_attempt() {
-    let open = |_| -> Result<Tcp, Cause> { panic!("wrong by design") };
-    let failed = cause(Client::connect_over(open, options()));
+    let failed = cause(client::connect_panicking(options()));
     assert!(matches!(failed, Cause::Panicked), "{failed:?}");
 }
 

@@ -1,13 +1,11 @@
 //! Requests and answers, retained messages, counters: against the broker of the same program.
 
-use mqtt_std::{
-    AnswerError, Broker, Cause, Client, Options, QoS, SubscribeError, SubscribeOptions,
-};
+use super::client::{AnswerError, Cause, Client, Options, QoS, SubscribeError, SubscribeOptions};
+use super::peer::LIMIT;
+use mqtt_std::Broker;
 use std::thread;
 use std::time::Duration;
 
-/// No step takes as long.
-const LIMIT: Duration = Duration::from_secs(20);
 /// Long enough for what is there to come.
 const QUIET: Duration = Duration::from_millis(300);
 

@@ -1,18 +1,15 @@
 //! What the network does to bytes: pieces, floods, nonsense, silence.
 
-mod peer;
-
+use super::client::{self, Awaited, Bytes, Cause, Client, Options, ReasonCode, State, Undelivered};
+use super::peer::{LIMIT, Peer, Server, publish_bytes};
+use crate::facade::Writes;
 use mqtt_proto::{Packet, PacketType, QoS, Sender};
-use mqtt_std::transport::{Carrier, Source, Stream, Tcp};
-use mqtt_std::{Address, Awaited, Bytes, Cause, Client, Options, ReasonCode, State, Undelivered};
-use peer::{LIMIT, Peer, Server, publish_bytes};
-use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 fn options() -> Options {
-    Options::new("std-test").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
+    Options::new("behaviour").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 /// What one conversation brought to the application.
@@ -265,56 +262,12 @@ fn a_server_that_does_not_answer_pings_is_left() {
     assert_eq!(peer.next(|packet| format!("{packet:?}")), None);
 }
 
-/// TCP that notes what is written at once, and takes no more than so many bytes at a time.
-struct Noted {
-    tcp: Tcp,
-    writes: Arc<Mutex<Vec<Vec<u8>>>>,
-    most: usize,
-}
-
-impl Read for Noted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(self.most);
-        self.tcp.read(&mut buffer[..len])
-    }
-}
-
-impl Write for Noted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.tcp.write(&bytes[..bytes.len().min(self.most)])?;
-        self.writes.lock().unwrap().push(bytes[..count].to_vec());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.tcp.flush()
-    }
-}
-
-impl Stream for Noted {
-    fn source(&mut self) -> &mut dyn Source {
-        self.tcp.source()
-    }
-}
-
-impl Carrier for Noted {
-    fn close(&mut self) -> io::Result<()> {
-        self.tcp.close()
-    }
-}
-
 /// A client over a stream that takes and gives at most so many bytes at a time.
-fn noted(server: &Server, most: usize) -> (Client, Peer, Arc<Mutex<Vec<Vec<u8>>>>) {
-    let writes = Arc::new(Mutex::new(Vec::new()));
-    let address: Address = server.url().parse().unwrap();
-    let log = Arc::clone(&writes);
-    let open = move |limit| {
-        let tcp = Tcp::connect(&address, limit)?;
-        let writes = Arc::clone(&log);
-        Ok(Noted { tcp, writes, most })
-    };
+fn noted(server: &Server, most: usize) -> (Client, Peer, Writes) {
+    let writes = Writes::default();
+    let (url, log) = (server.url(), Arc::clone(&writes));
     let (client, peer) = thread::scope(|scope| {
-        let client = scope.spawn(|| Client::connect_over(open, options()));
+        let client = scope.spawn(move || client::connect_noted(&url, most, &log, options()));
         let mut peer = server.accept();
         peer.expect_connect();
         peer.accept_session(false, &[]);

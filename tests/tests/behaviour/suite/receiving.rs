@@ -1,18 +1,16 @@
 //! Receiving: which stream a message goes to, and what keeps streams going.
 
-mod peer;
-
-use mqtt_proto::{Packet, PacketType, Property, QoS};
-use mqtt_std::{
+use super::client::{
     AcknowledgeError, Buffer, Cause, Client, Options, Overflow, ReasonCode, RetainHandling,
     SubscribeError, SubscribeOptions, Subscription,
 };
-use peer::{LIMIT, Peer, Server};
+use super::peer::{LIMIT, Peer, Server, publish_bytes};
+use mqtt_proto::{Packet, PacketType, Property, QoS};
 use std::thread;
 use std::time::Duration;
 
 fn options() -> Options {
-    Options::new("std-test").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
+    Options::new("behaviour").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 /// Subscribes while the peer grants; with the subscription identifier.
@@ -393,6 +391,7 @@ fn a_message_is_acknowledged_when_the_application_says_so() {
     again.acknowledge().unwrap();
     assert_eq!(peer.expect_ack(PacketType::PubAck), 4);
     drop(client);
+    assert!(messages.recv().is_none());
     assert_eq!(again.acknowledge(), Err(AcknowledgeError::Ended));
 }
 
@@ -438,7 +437,7 @@ fn a_message_larger_than_any_read_arrives_whole_with_its_properties() {
     assert_eq!(peer.expect_ack(PacketType::PubAck), 9);
 
     // Cut in the middle: what comes then is a new beginning.
-    let whole = peer::publish_bytes("big", &payload, QoS::AtLeastOnce, 10, &[]);
+    let whole = publish_bytes("big", &payload, QoS::AtLeastOnce, 10, &[]);
     peer.send_bytes(&whole[..2_000_000]).unwrap();
     drop(peer);
     let mut peer = server.reconnect(true);

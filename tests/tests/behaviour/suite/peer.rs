@@ -1,12 +1,10 @@
 //! The server's side of a conversation: a socket, and packets over it as a test wants them.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(unreachable_pub, reason = "shared by test binaries")]
 
+use super::client::{Client, Options};
 use mqtt_proto::{
     Ack, ConnAck, Frame, Packet, PacketId, PacketType, Properties, Property, Publish, QoS,
     ReasonCode, ReasonCodes, Sender, SubAck, TopicName, UnsubAck, frame,
 };
-use mqtt_std::{Client, Options};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -14,20 +12,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything that should happen at once may take on a loaded machine.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// A listener on a free loopback port.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     accepted: Receiver<TcpStream>,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::over(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
-    pub fn over(listener: TcpListener) -> Self {
+    pub(crate) fn over(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (sender, accepted) = channel();
         thread::spawn(move || {
@@ -40,17 +38,13 @@ impl Server {
         Self { address, accepted }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://{}", self.address)
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// The next connection, before any packet.
     #[track_caller]
-    pub fn accept(&self) -> Peer {
+    pub(crate) fn accept(&self) -> Peer {
         match self.accepted.recv_timeout(LIMIT) {
             Ok(stream) => Peer::new(stream),
             Err(error) => panic!("nobody connects: {error}"),
@@ -58,20 +52,24 @@ impl Server {
     }
 
     /// Whether nobody has connected since.
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         let next = self.accepted.recv_timeout(Duration::ZERO);
         matches!(next, Err(RecvTimeoutError::Timeout))
     }
 
     /// A client and the peer that accepted it, both up.
     #[track_caller]
-    pub fn connect(&self, options: Options) -> (Client, Peer) {
+    pub(crate) fn connect(&self, options: Options) -> (Client, Peer) {
         self.connect_with(options, &[])
     }
 
     /// As [`Server::connect`], with properties in CONNACK.
     #[track_caller]
-    pub fn connect_with(&self, options: Options, properties: &[Property<'_>]) -> (Client, Peer) {
+    pub(crate) fn connect_with(
+        &self,
+        options: Options,
+        properties: &[Property<'_>],
+    ) -> (Client, Peer) {
         thread::scope(|scope| {
             let url = self.url();
             let client = scope.spawn(move || Client::connect(&url, options));
@@ -84,7 +82,7 @@ impl Server {
 
     /// The client's next connection, accepted.
     #[track_caller]
-    pub fn reconnect(&self, session_present: bool) -> Peer {
+    pub(crate) fn reconnect(&self, session_present: bool) -> Peer {
         let mut peer = self.accept();
         assert!(
             !peer.expect_connect(),
@@ -96,12 +94,12 @@ impl Server {
 }
 
 /// One accepted connection.
-pub struct Peer {
-    pub stream: TcpStream,
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
     bytes: Vec<u8>,
     used: usize,
     /// Bytes of one packet are sent one by one.
-    pub in_chunks: bool,
+    pub(crate) in_chunks: bool,
 }
 
 impl Peer {
@@ -119,7 +117,7 @@ impl Peer {
 
     /// The next packet, handed to `look`. None at the end of the stream.
     #[track_caller]
-    pub fn next<T>(&mut self, look: impl FnOnce(Packet<'_>) -> T) -> Option<T> {
+    pub(crate) fn next<T>(&mut self, look: impl FnOnce(Packet<'_>) -> T) -> Option<T> {
         self.bytes.drain(..std::mem::take(&mut self.used));
         let len = loop {
             match frame(&self.bytes, u32::MAX).unwrap() {
@@ -144,7 +142,7 @@ impl Peer {
 
     /// Every byte up to the end of the stream, which has to come.
     #[track_caller]
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.bytes.split_off(self.used);
         self.stream.read_to_end(&mut rest).unwrap();
         rest
@@ -152,21 +150,21 @@ impl Peer {
 
     /// The next packet, which has to come.
     #[track_caller]
-    pub fn packet<T>(&mut self, look: impl FnOnce(Packet<'_>) -> T) -> T {
+    pub(crate) fn packet<T>(&mut self, look: impl FnOnce(Packet<'_>) -> T) -> T {
         let looked = self.next(look);
         looked.expect("the client closed the connection")
     }
 
     /// Whether it asks for a clean start.
     #[track_caller]
-    pub fn expect_connect(&mut self) -> bool {
+    pub(crate) fn expect_connect(&mut self) -> bool {
         self.packet(|packet| match packet {
             Packet::Connect(connect) => connect.clean_start,
             other => panic!("not CONNECT but {other:?}"),
         })
     }
 
-    pub fn accept_session(&mut self, session_present: bool, properties: &[Property<'_>]) {
+    pub(crate) fn accept_session(&mut self, session_present: bool, properties: &[Property<'_>]) {
         self.send(&Packet::ConnAck(ConnAck {
             session_present,
             reason: ReasonCode::SUCCESS,
@@ -174,7 +172,7 @@ impl Peer {
         }));
     }
 
-    pub fn refuse(&mut self, reason: ReasonCode) {
+    pub(crate) fn refuse(&mut self, reason: ReasonCode) {
         self.send(&Packet::ConnAck(ConnAck {
             session_present: false,
             reason,
@@ -184,7 +182,7 @@ impl Peer {
 
     /// Its identifier, QoS and whether it is marked as a repetition; 0 for an identifier at QoS 0.
     #[track_caller]
-    pub fn expect_publish(&mut self, topic: &str) -> (u16, QoS, bool) {
+    pub(crate) fn expect_publish(&mut self, topic: &str) -> (u16, QoS, bool) {
         self.packet(|packet| match packet {
             Packet::Publish(publish) => {
                 assert_eq!(publish.topic.unwrap().as_str(), topic);
@@ -197,7 +195,7 @@ impl Peer {
 
     /// The identifier of an acknowledgement of this kind.
     #[track_caller]
-    pub fn expect_ack(&mut self, kind: PacketType) -> u16 {
+    pub(crate) fn expect_ack(&mut self, kind: PacketType) -> u16 {
         self.packet(|packet| match packet {
             Packet::PubAck(ack)
             | Packet::PubRec(ack)
@@ -214,7 +212,7 @@ impl Peer {
 
     /// Its packet identifier and its subscription identifier.
     #[track_caller]
-    pub fn expect_subscribe(&mut self, filter: &str) -> (u16, Option<u32>) {
+    pub(crate) fn expect_subscribe(&mut self, filter: &str) -> (u16, Option<u32>) {
         self.packet(|packet| match packet {
             Packet::Subscribe(subscribe) => {
                 let filters: Vec<_> = subscribe.subscriptions.iter().collect();
@@ -228,7 +226,7 @@ impl Peer {
     }
 
     #[track_caller]
-    pub fn expect_unsubscribe(&mut self, filter: &str) -> u16 {
+    pub(crate) fn expect_unsubscribe(&mut self, filter: &str) -> u16 {
         self.packet(|packet| match packet {
             Packet::Unsubscribe(unsubscribe) => {
                 let filters: Vec<_> = unsubscribe.filters.iter().collect();
@@ -242,7 +240,7 @@ impl Peer {
 
     /// DISCONNECT with this reason, and the end of the stream behind it.
     #[track_caller]
-    pub fn expect_goodbye(&mut self, expected: ReasonCode) {
+    pub(crate) fn expect_goodbye(&mut self, expected: ReasonCode) {
         self.packet(|packet| match packet {
             Packet::Disconnect(disconnect) => assert_eq!(disconnect.reason, expected),
             other => panic!("not DISCONNECT but {other:?}"),
@@ -251,7 +249,7 @@ impl Peer {
         assert_eq!(after, None, "nothing may follow DISCONNECT");
     }
 
-    pub fn ack(&mut self, kind: PacketType, id: u16) {
+    pub(crate) fn ack(&mut self, kind: PacketType, id: u16) {
         let ack = Ack {
             packet_id: PacketId::new(id).unwrap(),
             reason: ReasonCode::SUCCESS,
@@ -266,7 +264,7 @@ impl Peer {
         });
     }
 
-    pub fn suback(&mut self, id: u16, reason: ReasonCode) {
+    pub(crate) fn suback(&mut self, id: u16, reason: ReasonCode) {
         self.send(&Packet::SubAck(SubAck {
             packet_id: PacketId::new(id).unwrap(),
             properties: Properties::EMPTY,
@@ -274,7 +272,7 @@ impl Peer {
         }));
     }
 
-    pub fn unsuback(&mut self, id: u16) {
+    pub(crate) fn unsuback(&mut self, id: u16) {
         self.send(&Packet::UnsubAck(UnsubAck {
             packet_id: PacketId::new(id).unwrap(),
             properties: Properties::EMPTY,
@@ -284,18 +282,18 @@ impl Peer {
 
     /// Grants what the client is about to ask for with `subscribe`; the subscription identifier.
     #[track_caller]
-    pub fn grant(&mut self, filter: &str, qos: QoS) -> Option<u32> {
+    pub(crate) fn grant(&mut self, filter: &str, qos: QoS) -> Option<u32> {
         let (id, identifier) = self.expect_subscribe(filter);
         self.suback(id, ReasonCode::new(qos as u8).unwrap());
         identifier
     }
 
     /// A message to the client; an identifier of 0 makes it QoS 0.
-    pub fn publish(&mut self, topic: &str, payload: &[u8], qos: QoS, id: u16) {
+    pub(crate) fn publish(&mut self, topic: &str, payload: &[u8], qos: QoS, id: u16) {
         self.publish_with(topic, payload, qos, id, &[]);
     }
 
-    pub fn publish_with(
+    pub(crate) fn publish_with(
         &mut self,
         topic: &str,
         payload: &[u8],
@@ -307,12 +305,12 @@ impl Peer {
         self.send_bytes(&bytes).unwrap();
     }
 
-    pub fn send(&mut self, packet: &Packet<'_>) {
+    pub(crate) fn send(&mut self, packet: &Packet<'_>) {
         let bytes = packet.to_vec(Sender::Server).unwrap();
         self.send_bytes(&bytes).unwrap();
     }
 
-    pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.in_chunks {
             return bytes
                 .iter()
@@ -322,7 +320,7 @@ impl Peer {
     }
 
     /// Sends one byte each `pace` until the client has closed, or until all have gone.
-    pub fn drip(&mut self, bytes: &[u8], pace: Duration) {
+    pub(crate) fn drip(&mut self, bytes: &[u8], pace: Duration) {
         for byte in bytes {
             if self.stream.write_all(&[*byte]).is_err() {
                 return;
@@ -340,7 +338,7 @@ impl Peer {
 }
 
 /// A PUBLISH as a server sends it.
-pub fn publish_bytes(
+pub(crate) fn publish_bytes(
     topic: &str,
     payload: &[u8],
     qos: QoS,

@@ -1,19 +1,17 @@
 //! Publishing: what is accepted, what resolves a token, and what a cut does to it.
 
-mod peer;
-
-use mqtt_proto::{Packet, PacketType, Property, QoS};
-use mqtt_std::{
+use super::client::{
     Bytes, Cause, DeliveryError, GiveUp, Lost, Offline, Options, PublishError, Queue, ReasonCode,
     State, WhenFull,
 };
-use peer::{LIMIT, Server};
+use super::peer::{LIMIT, Server};
+use mqtt_proto::{Packet, PacketType, Property, QoS};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 fn options() -> Options {
-    Options::new("std-test").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
+    Options::new("behaviour").reconnect_between(Duration::from_millis(1), Duration::from_millis(5))
 }
 
 #[test]

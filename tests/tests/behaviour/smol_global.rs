@@ -1,0 +1,24 @@
+//! smol: its global executor.
+
+use crate::facade::World;
+
+#[path = "suite/mod.rs"]
+mod suite;
+
+#[derive(Debug)]
+pub(crate) enum Global {}
+
+impl World for Global {
+    type Runtime = mqtt_smol::Smol;
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        smol::block_on(future)
+    }
+}
+
+/// The client, and the streams of its own that the suite needs.
+mod client {
+    pub(crate) use mqtt_smol::*;
+
+    crate::facade::client_of!(super::Global);
+}

@@ -1,0 +1,11 @@
+//! The tests, over the `client` of the world that compiles them.
+
+use super::client;
+
+mod closing;
+mod connecting;
+mod network;
+mod peer;
+mod publishing;
+mod receiving;
+mod requesting;

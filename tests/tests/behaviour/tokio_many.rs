@@ -1,0 +1,30 @@
+//! tokio with several threads.
+
+use crate::facade::World;
+use std::sync::LazyLock;
+use tokio::runtime::{Builder, Runtime};
+
+#[path = "suite/mod.rs"]
+mod suite;
+
+#[derive(Debug)]
+pub(crate) enum Many {}
+
+impl World for Many {
+    type Runtime = mqtt_tokio::Tokio;
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(2).enable_all().build().unwrap()
+        });
+        RUNTIME.block_on(future)
+    }
+}
+
+/// The client, and the streams of its own that the suite needs.
+mod client {
+    pub(crate) use mqtt_tokio::*;
+
+    crate::facade::client_of!(super::Many);
+}
