@@ -34,6 +34,10 @@ const WATCHED: Buffer = Buffer {
 /// not to be woken for each.
 const BATCH: usize = 64;
 
+/// Messages that come before others on the same thread have their turn, such as a reader that was
+/// woken and has not run.
+const TURN: usize = 1024;
+
 /// What is kept for the application beside the machine.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -93,7 +97,8 @@ impl Ledger {
 
     /// Whether who waits is to be told before more comes, when so many messages have come.
     pub(crate) fn has_to_tell(&self, messages: usize) -> bool {
-        self.wakes.urgent || (messages >= BATCH && !self.wakes.is_empty())
+        let woken = messages >= BATCH && !self.wakes.is_empty();
+        self.wakes.urgent || woken || messages >= TURN
     }
 
     /// How many accepted messages are not settled.

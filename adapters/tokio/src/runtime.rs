@@ -6,7 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Context;
 use std::time::Instant;
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -38,6 +39,12 @@ impl Runtime for Tokio {
         Ok(())
     }
 
+    fn yield_now(cx: &mut Context<'_>) {
+        // A task that wakes itself would go on for many turns before the future that the runtime
+        // blocks on.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
+    }
+
     async fn unblock<T: Send + 'static>(
         blocking: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
@@ -57,5 +64,37 @@ impl Runtime for Tokio {
     #[cfg(unix)]
     async fn connect_unix(path: &Path) -> io::Result<Self::Unix> {
         Ok(Io(UnixStream::connect(path).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
+
+    /// Where the client's task always has more to do, what the runtime blocks on still runs.
+    #[test]
+    fn who_yields_lets_the_main_future_run_first() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let turns = Arc::new(AtomicUsize::new(0));
+        let (told, main) = tokio::sync::oneshot::channel();
+        let (mut told, count) = (Some(told), Arc::clone(&turns));
+        let busy = std::future::poll_fn(move |cx| {
+            count.fetch_add(1, Ordering::Relaxed);
+            if let Some(told) = told.take() {
+                told.send(()).unwrap();
+            }
+            Tokio::yield_now(cx);
+            Poll::Pending
+        });
+        runtime.block_on(async {
+            Tokio::spawn(busy).unwrap();
+            main.await.unwrap();
+        });
+        assert_eq!(turns.load(Ordering::Relaxed), 1);
     }
 }

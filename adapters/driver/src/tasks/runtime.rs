@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
+use std::task::Context;
 use std::time::Instant;
 
 /// What a client needs of a runtime. A type of it holds nothing: what it offers is found from
@@ -30,6 +31,12 @@ pub trait Runtime: Sized + Send + Sync + 'static {
     /// # Errors
     /// The caller runs in no such runtime.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<(), NoRuntime>;
+
+    /// Has the task that is being polled be polled again, once everything else that is ready on
+    /// its thread has had its turn.
+    fn yield_now(cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
 
     /// Runs what blocks where that holds up no task; None when it panicked or the runtime is
     /// being shut down.

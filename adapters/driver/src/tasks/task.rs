@@ -115,7 +115,7 @@ impl<R: Runtime> Future for Task<R> {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        R::yield_now(cx);
         Poll::Pending
     }
 }
