@@ -172,6 +172,13 @@ fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
     (len > now).then_some(len)
 }
 
+/// The length of a table for so many packet identifiers: half empty, so that searches stay short
+/// however they lie, and a power of two, so that those behind the last one, which begin at 1
+/// again, do not fall upon those before it.
+fn identifiers(count: usize) -> usize {
+    count.saturating_mul(2).next_power_of_two()
+}
+
 /// Makes a buffer just as long: by itself it would take up to twice as much, beyond its bound.
 fn lengthen(buffer: &mut Vec<u8>, len: usize) {
     buffer.reserve_exact(len.saturating_sub(buffer.len()));
@@ -209,8 +216,7 @@ impl OutboundStore for Outbound {
             return false;
         };
         self.records.resize(len, Record::EMPTY);
-        // Half empty, so that searches stay short however the identifiers lie.
-        let mut ids = alloc::vec![IdEntry::FREE; len.saturating_mul(2)];
+        let mut ids = alloc::vec![IdEntry::FREE; identifiers(len)];
         id_table::rehash(&self.ids, &mut ids);
         self.ids = ids;
         true
@@ -318,7 +324,7 @@ impl InboundStore for Inbound {
         };
         self.acks.resize(len, Owed::NONE);
         self.releases.resize(len, Owed::NONE);
-        let mut received = alloc::vec![IdEntry::FREE; len.saturating_mul(2)];
+        let mut received = alloc::vec![IdEntry::FREE; identifiers(len)];
         id_table::rehash(&self.received, &mut received);
         self.received = received;
         true
@@ -350,5 +356,30 @@ impl InboundStore for Inbound {
         self.client_id.clear();
         self.client_id.push_str(id);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_that_begin_at_1_again_fall_upon_no_others() {
+        let count = 10_500;
+        let mut store = Heap::new(HeapLimits {
+            exchanges: count,
+            receive_maximum: count,
+            ..HeapLimits::default()
+        });
+        while store.outbound.grow_records() {}
+        while store.inbound.grow() {}
+        assert_eq!(store.outbound.records.len(), usize::from(count));
+        for table in [&mut store.outbound.ids, &mut store.inbound.received] {
+            let mut id = u16::MAX - count / 2;
+            for _ in 0..count {
+                assert!(id_table::insert_at_home(table, id, 0), "{id}");
+                id = id.checked_add(1).unwrap_or(1);
+            }
+        }
     }
 }
