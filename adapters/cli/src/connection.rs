@@ -3,9 +3,8 @@
 use crate::args::{pair, qos, seconds, topic_name, version};
 use crate::exit::{Failure, Kind};
 use clap::Args;
-use mqtt_std::transport::Tcp;
 use mqtt_std::{
-    Address, AddressError, Cause, Client, Credentials, Options, QoS, State, States, Will,
+    Address, AddressError, Cause, Client, Credentials, Options, QoS, State, States, Will, transport,
 };
 use std::env::{self, VarError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -222,9 +221,9 @@ impl ConnectionArgs {
         let options = self
             .options(&target)
             .reconnect(patience != Some(Duration::ZERO));
-        let address = target.address;
-        let open = move |limit| Tcp::connect(&address, limit);
-        let client = Client::connect_over(open, adjust(options))
+        let options = adjust(options);
+        let client = transport::opener(&target.address, &options)
+            .and_then(|open| Client::connect_over(open, options))
             .map_err(|error| Failure::connecting(&error))?;
         Ok(Connection::watched(client, patience))
     }
@@ -234,15 +233,21 @@ fn parse(source: &str, url: &str) -> Result<Address, Failure> {
     url.parse().map_err(|error| match error {
         AddressError::UnsupportedScheme(scheme) => Failure::new(
             Kind::Usage,
-            format_args!("{source}: {scheme}:// is not built in, only mqtt:// is"),
+            format_args!("{source}: {scheme}:// is not known, only mqtt, mqtts, ws, wss and unix"),
         ),
         error => Failure::new(Kind::Usage, format_args!("{source}: {error}")),
     })
 }
 
-/// A URL without its path, and what the path is here: a topic.
+/// A URL without its path, and what the path is here: a topic. With other schemes it belongs to
+/// the address.
 fn split_topic(url: &str) -> (&str, Option<&str>) {
-    let server = url.find("://").map_or(0, |at| at + 3);
+    let scheme = url.find("://").unwrap_or(0);
+    let known = |name: &&str| url[..scheme].eq_ignore_ascii_case(name);
+    if !["mqtt", "mqtts"].iter().any(known) {
+        return (url, None);
+    }
+    let server = scheme + 3;
     match url[server..].find('/') {
         Some(slash) => {
             let (url, topic) = url.split_at(server + slash);
@@ -435,10 +440,10 @@ mod tests {
             failure.to_string()
         };
         let args = ConnectionArgs {
-            url: text("mqtts://h"),
+            url: text("coap://h"),
             ..Default::default()
         };
-        assert!(refused(&args, &environment()).starts_with("-L: mqtts:// is not built in"));
+        assert!(refused(&args, &environment()).starts_with("-L: coap:// is not known"));
         let args = ConnectionArgs::default();
         let path = Environment {
             url: text("mqtt://h/a"),
@@ -470,5 +475,9 @@ mod tests {
         assert_eq!(split_topic("mqtt://h//a"), ("mqtt://h", Some("/a")));
         assert_eq!(split_topic("mqtt://h/"), ("mqtt://h", None));
         assert_eq!(split_topic("mqtt://h"), ("mqtt://h", None));
+        assert_eq!(split_topic("MQTTS://h/a"), ("MQTTS://h", Some("a")));
+        for whole in ["wss://h/a", "unix:///run/a", "h/a", ""] {
+            assert_eq!(split_topic(whole), (whole, None));
+        }
     }
 }

@@ -259,7 +259,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         &["pub", "-m", "1"],
         &["sub", "-t", "a/#/b"],
         &["sub", "-t", "a", "-V", "mqttv311"],
-        &["pub", "-L", "mqtts://localhost/a", "-m", "1"],
+        &["pub", "-L", "coap://localhost/a", "-m", "1"],
         &["bake"],
     ] {
         let failed = run(&mut run::command(wrong));

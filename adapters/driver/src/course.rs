@@ -226,7 +226,7 @@ impl Course {
             core.machine.sent(now, 0);
         }
         if let Some(broken) = transport.ended() {
-            let broken = broken.map(|error| Cause::Broken(Arc::new(error)));
+            let broken = broken.map(Cause::broken);
             // What the peer said before it was gone says more.
             self.cause = self.cause.take().or(broken);
             transport.hang_up();

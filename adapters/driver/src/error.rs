@@ -2,6 +2,8 @@
 
 use crate::address::AddressError;
 use crate::options::Options;
+use crate::tls_error::TlsError;
+use crate::websocket_error::WebSocketError;
 use mqtt_session::{
     AcknowledgeError as Refusal, Cause as MachineCause, GiveUp, ReasonCode, RequestError,
     TopicError, Violation,
@@ -36,6 +38,10 @@ pub enum Cause {
     Broken(Arc<io::Error>),
     /// The peer closed the stream without a word.
     StreamClosed,
+    /// TLS could not be agreed on, or broke.
+    Tls(TlsError),
+    /// WebSocket could not be agreed on, or broke.
+    WebSocket(WebSocketError),
     /// Something took longer than its limit.
     TimedOut {
         /// What did not happen.
@@ -113,6 +119,8 @@ impl fmt::Display for Cause {
             Self::NotOpened(error) => write!(f, "the stream could not be opened: {error}"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::StreamClosed => f.write_str("the other side closed the connection"),
+            Self::Tls(error) => error.fmt(f),
+            Self::WebSocket(error) => error.fmt(f),
             Self::TimedOut { what, limit } => {
                 let what = match what {
                     Awaited::Open => "the connection was not open",
@@ -194,9 +202,29 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// What a stream ended with. A layer over it knows more than that something broke.
+    pub(crate) fn broken(error: io::Error) -> Self {
+        Self::told(&error).unwrap_or_else(|| Self::Broken(Arc::new(error)))
+    }
+
+    fn told(error: &io::Error) -> Option<Self> {
+        let inner = error.get_ref()?;
+        let tls = || inner.downcast_ref().cloned().map(Self::Tls);
+        let websocket = || inner.downcast_ref().cloned().map(Self::WebSocket);
+        tls().or_else(websocket)
+    }
+}
+
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        Self::NotOpened(Arc::new(error))
+        Self::told(&error).unwrap_or_else(|| Self::NotOpened(Arc::new(error)))
+    }
+}
+
+impl From<TlsError> for Cause {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 
@@ -206,6 +234,8 @@ impl From<io::Error> for Cause {
 pub enum ConnectError {
     /// The address is none.
     Address(AddressError),
+    /// The settings for TLS cannot be used.
+    Tls(TlsError),
     /// The operating system gave no thread, or nothing to wait on.
     System(Arc<io::Error>),
     /// The client needs a runtime to be driven by, and was not made inside of one.
@@ -220,6 +250,12 @@ impl From<AddressError> for ConnectError {
     }
 }
 
+impl From<TlsError> for ConnectError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::System(Arc::new(error))
@@ -230,6 +266,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::System(error) => write!(f, "the client's thread cannot be started: {error}"),
             Self::NoRuntime => {
                 f.write_str("there is no runtime here: make the client inside of one")

@@ -21,10 +21,19 @@ mod counters;
 mod course;
 mod error;
 mod inbox;
+mod layers;
 mod ledger;
 mod line;
 mod message;
 mod options;
+#[cfg(all(
+    test,
+    any(
+        feature = "websocket",
+        all(feature = "tls", any(feature = "ring", feature = "aws-lc-rs"))
+    )
+))]
+mod pipe;
 mod publication;
 mod question;
 mod reader;
@@ -36,13 +45,19 @@ mod state;
 mod subscribe;
 #[cfg(feature = "tasks")]
 pub mod tasks;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod tls_error;
 mod trace;
 mod waiters;
 #[cfg(test)]
 mod waking;
+#[cfg(feature = "websocket")]
+mod websocket;
+mod websocket_error;
 
 pub use accept::{Accept, Request};
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, Scheme};
 pub use buffer::{Buffer, Overflow};
 pub use counters::Counters;
 pub use course::{Course, Input, Next, Transport};
@@ -51,6 +66,7 @@ pub use error::{
     SubscribeError, Undelivered,
 };
 pub use inbox::{Inbox, Item, NextItem};
+pub use layers::{Layered, Layers};
 pub use ledger::Outcome;
 pub use line::{Carrier, Line};
 pub use message::{Message, MessageProperties};
@@ -63,4 +79,10 @@ pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};
 pub use state::State;
 pub use subscribe::SubscribeOptions;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+pub use tls_error::TlsError;
 pub use waiters::{Place, Wakes};
+#[cfg(feature = "websocket")]
+pub use websocket::WebSocket;
+pub use websocket_error::WebSocketError;

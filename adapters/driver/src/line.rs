@@ -38,6 +38,9 @@ pub struct Line<C> {
     unflushed: bool,
     /// The machine's bytes were not taken: it is told when there is room again.
     blocked: bool,
+    /// Of the bytes that the stream has taken, the last one was not told: they lie in a layer. So
+    /// the machine takes nothing for sent, and no stream for done with, that is only on its way.
+    withheld: bool,
     /// Writing failed. What the peer said before may still be read.
     broken: Option<io::Error>,
     /// Nothing more can be read.
@@ -53,6 +56,7 @@ impl<C: Carrier> Line<C> {
             writable: true,
             unflushed: false,
             blocked: false,
+            withheld: false,
             broken: None,
             over: false,
         }
@@ -88,7 +92,10 @@ impl<C: Carrier> Line<C> {
                 ErrorKind::WouldBlock => self.readable = false,
                 ErrorKind::Interrupted => return,
                 _ => {
-                    self.broken.get_or_insert(error);
+                    // What a layer found out says more than that the system took no more bytes.
+                    if self.broken.is_none() || error.get_ref().is_some() {
+                        self.broken = Some(error);
+                    }
                     self.over = true;
                 }
             },
@@ -102,22 +109,49 @@ impl<C: Carrier> Line<C> {
         if self.broken.is_some() {
             return None;
         }
-        match self.stream.write(bytes) {
+        let mut told = 0;
+        if self.withheld {
+            self.flush_now()?;
+            told = 1;
+        }
+        let fresh = bytes.get(told..).unwrap_or_default();
+        if fresh.is_empty() {
+            return Some(told);
+        }
+        match self.stream.write(fresh) {
             Ok(0) => self.fail(ErrorKind::WriteZero.into()),
             Ok(count) => {
+                told = told.saturating_add(count);
                 self.unflushed = true;
-                return Some(count);
+                self.withheld = true;
+                if self.flush_now().is_none() {
+                    told = told.saturating_sub(1);
+                }
             }
             Err(error) => match error.kind() {
-                ErrorKind::Interrupted => return Some(0),
-                ErrorKind::WouldBlock => {
-                    self.blocked = true;
-                    self.writable = false;
-                }
+                ErrorKind::Interrupted => return Some(told),
+                ErrorKind::WouldBlock => self.block(),
                 _ => self.fail(error),
             },
         }
-        None
+        (told > 0).then_some(told)
+    }
+
+    /// Sees that what was written has left; None where it has not.
+    fn flush_now(&mut self) -> Option<()> {
+        self.writable = true;
+        self.flush();
+        if self.unflushed {
+            self.blocked = true;
+            return None;
+        }
+        self.withheld = false;
+        Some(())
+    }
+
+    fn block(&mut self) {
+        self.blocked = true;
+        self.writable = false;
     }
 
     /// Before waiting: sees that no layer holds anything back, as far as that is possible now.
@@ -234,19 +268,33 @@ mod tests {
     }
 
     #[test]
-    fn what_a_layer_holds_leaves_before_waiting_or_when_the_stream_is_ready() {
+    fn what_a_layer_holds_leaves_when_the_stream_is_ready_and_is_not_told_before() {
         let mut line = Line::new(Layer::default());
-        assert_eq!(line.write(b"ab"), Some(2));
-        let blocked = Err(ErrorKind::WouldBlock);
-        line.stream()
-            .answers
-            .extend([Err(ErrorKind::Interrupted), blocked]);
+        let blocked = || Err(ErrorKind::WouldBlock);
+        let interrupted = Err(ErrorKind::Interrupted);
+        let answers = [Ok(()), interrupted, blocked()];
+        line.stream().answers.extend(answers);
+        assert_eq!(line.write(b"ab"), Some(1));
+        // Nothing has changed, so nothing is tried before waiting.
         assert!(line.flush() && line.stream().left.is_empty());
-        // Nothing has changed, so nothing is tried.
-        assert!(line.flush() && line.stream().left.is_empty());
+        line.stream().answers.push_back(blocked());
+        assert_eq!(line.write(b"b"), None);
+        assert!(!line.takes_again() && line.stream().left.is_empty());
         line.ready();
+        assert!(line.takes_again());
+        // The byte that was not told stands in front of the others, and is not written again.
+        assert_eq!(line.write(b"bcd"), Some(3));
+        assert_eq!(line.stream().left, b"abcd");
+    }
+
+    #[test]
+    fn what_a_layer_answers_to_what_is_read_leaves_before_waiting() {
+        let mut line = Line::new(Layer::default());
+        let mut input = Course::input();
+        line.stream().held.extend(b"pong");
+        line.read(&mut input);
         assert!(line.flush());
-        assert_eq!(line.stream().left, b"ab");
+        assert_eq!(line.stream().left, b"pong");
     }
 
     #[test]
@@ -265,7 +313,6 @@ mod tests {
         let mut input = Course::input();
         line.read(&mut input);
         assert!(!line.may_read());
-        assert_eq!(line.write(b"ab"), Some(2));
         let broken = Err(ErrorKind::BrokenPipe);
         line.stream().answers.push_back(broken);
         line.stream().coming.push_back(b"why".to_vec());

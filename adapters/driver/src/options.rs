@@ -44,6 +44,8 @@ pub struct Options {
     pub(crate) queue: Queue,
     pub(crate) unmatched: Buffer,
     pub(crate) response_topic: Option<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: crate::tls::Tls,
     config: Config,
 }
 
@@ -246,6 +248,8 @@ impl Options {
             queue: Queue::default(),
             unmatched: Buffer::default(),
             response_topic: None,
+            #[cfg(feature = "tls")]
+            tls: crate::tls::Tls::new(),
             config: Config::new().seed(seed).qos0_offline(Offline::Queue),
         }
     }
@@ -455,6 +459,14 @@ impl Options {
                 format!("responses/{:016x}{:016x}", random(), random()).into()
             }
         }
+    }
+
+    /// How TLS is used, for addresses that ask for it.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::Tls) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// Takes the credentials out of an address; they count where the options name none.

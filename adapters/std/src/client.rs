@@ -5,7 +5,7 @@ use crate::publish::Publication;
 use crate::request::Requester;
 use crate::state::States;
 use crate::subscription::Subscription;
-use crate::transport::{Dial, LONGEST, Stream, Tcp};
+use crate::transport::{Dial, LONGEST, Stream, opener};
 use crate::wait::wait;
 use crate::worker;
 use bytes::Bytes;
@@ -54,13 +54,14 @@ impl Handle {
 
 impl Client {
     /// Connects to the server at `url`, `mqtt://user:password@host:port`, and returns when it has
-    /// accepted. When the first attempt fails, that is the error; later connections are made by
+    /// accepted. `mqtts://` and `wss://` need the feature `tls`, `ws://` and `wss://` the feature
+    /// `websocket`; `unix:///path` is there where the system has such sockets. When the first attempt fails, that is the error; later connections are made by
     /// the client itself.
     ///
     /// # Errors
     /// See [`ConnectError`]: each says in its text what to look at.
     pub fn connect(url: &str, options: Options) -> Result<Self, ConnectError> {
-        let (dial, options) = over_tcp(url, options)?;
+        let (dial, options) = to_url(url, options)?;
         Self::first(dial, options)
     }
 
@@ -70,7 +71,7 @@ impl Client {
     /// # Errors
     /// See [`ConnectError`]; nothing that the network does is among them.
     pub fn start(url: &str, options: Options) -> Result<Self, ConnectError> {
-        let (dial, options) = over_tcp(url, options)?;
+        let (dial, options) = to_url(url, options)?;
         Self::launch(dial, options, false)
     }
 
@@ -368,8 +369,8 @@ fn boxed<S: Stream + 'static>(
     Box::new(move |limit| Ok(Box::new(open(limit)?)))
 }
 
-fn over_tcp(url: &str, options: Options) -> Result<(Dial, Options), ConnectError> {
+fn to_url(url: &str, options: Options) -> Result<(Dial, Options), ConnectError> {
     let mut address: Address = url.parse()?;
     let options = options.login_of(&mut address);
-    Ok((boxed(move |limit| Tcp::connect(&address, limit)), options))
+    Ok((boxed(opener(&address, &options)?), options))
 }

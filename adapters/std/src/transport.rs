@@ -1,9 +1,12 @@
 //! The way to the server: any stream whose readiness can be waited for.
 
 pub use mqtt_driver::Carrier;
-use mqtt_driver::{Address, Cause};
+use mqtt_driver::{Address, Cause, ConnectError, Layers, Options};
+pub use mqtt_driver::{Layered, Scheme};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,159 @@ pub use mio::event::Source;
 pub trait Stream: Carrier {
     /// What tells when the stream is ready again.
     fn source(&mut self) -> &mut dyn Source;
+}
+
+impl<S: Stream> Stream for Layered<S> {
+    fn source(&mut self) -> &mut dyn Source {
+        self.bare().source()
+    }
+}
+
+/// What opens streams to an address, with TLS and WebSocket over them where it asks for these;
+/// for [`Client::connect_over`](crate::Client::connect_over). It reads what files `options` name.
+///
+/// # Errors
+/// [`ConnectError::Tls`].
+pub fn opener(
+    address: &Address,
+    options: &Options,
+) -> Result<
+    impl FnMut(Duration) -> Result<Layered<Socket>, Cause> + Send + 'static + use<>,
+    ConnectError,
+> {
+    let layers = Layers::new(address, options)?;
+    let address = address.clone();
+    Ok(move |limit| layers.over(Socket::connect(&address, limit)?))
+}
+
+/// A socket of the operating system's.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Socket {
+    /// TCP.
+    Tcp(Tcp),
+    /// A socket in the file system.
+    #[cfg(unix)]
+    Unix(Unix),
+}
+
+impl Socket {
+    /// Connects to an address, whichever kind of socket it asks for.
+    ///
+    /// # Errors
+    /// As [`Tcp::connect`].
+    pub fn connect(address: &Address, limit: Duration) -> Result<Self, Cause> {
+        match address.scheme {
+            #[cfg(unix)]
+            Scheme::Unix => Unix::connect(&address.path).map(Self::Unix),
+            _ => Tcp::connect(address, limit).map(Self::Tcp),
+        }
+    }
+
+    fn stream(&mut self) -> &mut dyn Stream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            #[cfg(unix)]
+            Self::Unix(unix) => unix,
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream().read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream().flush()
+    }
+}
+
+impl Carrier for Socket {
+    fn close(&mut self) -> io::Result<()> {
+        self.stream().close()
+    }
+}
+
+impl Stream for Socket {
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(tcp) => tcp.source(),
+            #[cfg(unix)]
+            Self::Unix(unix) => unix.source(),
+        }
+    }
+}
+
+/// A socket in the file system.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Unix {
+    stream: mio::net::UnixStream,
+}
+
+#[cfg(unix)]
+impl Unix {
+    /// Connects to the socket at a path.
+    ///
+    /// # Errors
+    /// [`Cause::Unreachable`].
+    pub fn connect(path: &str) -> Result<Self, Cause> {
+        let stream = UnixStream::connect(path).and_then(Self::new);
+        stream.map_err(|error| Cause::Unreachable {
+            address: path.to_owned(),
+            error: Arc::new(error),
+        })
+    }
+
+    /// Takes a connected socket over: it no longer blocks.
+    ///
+    /// # Errors
+    /// As [`UnixStream::set_nonblocking`].
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream: mio::net::UnixStream::from_std(stream),
+        })
+    }
+}
+
+#[cfg(unix)]
+impl Read for Unix {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+#[cfg(unix)]
+impl Write for Unix {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(unix)]
+impl Stream for Unix {
+    fn source(&mut self) -> &mut dyn Source {
+        &mut self.stream
+    }
+}
+
+#[cfg(unix)]
+impl Carrier for Unix {
+    fn close(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
 }
 
 /// TCP.
@@ -111,7 +267,7 @@ fn connect(address: &Address, limit: Duration) -> Result<TcpStream, Cause> {
         }
     }
     Err(Cause::Unreachable {
-        address: format!("{}:{}", address.host, address.port),
+        address: address.authority(),
         error: Arc::new(last),
     })
 }

@@ -61,6 +61,9 @@ pub use mqtt_driver::{
     Counters, Credentials, DeliveryError, Message, MessageProperties, Options, Overflow,
     PublishError, Queue, State, SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
 };
+pub use mqtt_driver::{Scheme, TlsError, WebSocketError};
+#[cfg(feature = "tls")]
+pub use mqtt_driver::{Tls, tls};
 pub use mqtt_session::{
     GiveUp, Lost, Offline, PayloadFormat, QoS, ReasonCode, RetainHandling, TopicError, TopicFilter,
     TopicName, Violation,

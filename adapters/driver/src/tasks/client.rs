@@ -10,6 +10,7 @@ use super::wait::{after, until};
 use crate::address::Address;
 use crate::counters::Counters;
 use crate::error::{Cause, ConnectError, SubscribeError, Undelivered};
+use crate::layers::Layers;
 use crate::message::Message;
 use crate::options::Options;
 use crate::publication::Publication;
@@ -342,5 +343,6 @@ impl<R: Runtime> Client<R> {
 fn to_url<R: Runtime>(url: &str, options: Options) -> Result<(Dial, Options), ConnectError> {
     let mut address: Address = url.parse()?;
     let options = options.login_of(&mut address);
-    Ok((Dial::to::<R>(address), options))
+    let layers = Layers::new(&address, &options)?;
+    Ok((Dial::to::<R>(address, layers), options))
 }

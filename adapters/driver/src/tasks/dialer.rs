@@ -4,7 +4,10 @@ use super::bridge::{Bridge, Stream};
 use super::runtime::Runtime;
 use super::wait::{after, until};
 use crate::address::Address;
+#[cfg(unix)]
+use crate::address::Scheme;
 use crate::error::Cause;
+use crate::layers::Layers;
 use crate::line::Carrier;
 use crate::options::{Asked, Credentials, Login};
 use std::io;
@@ -44,17 +47,33 @@ impl Dial {
     }
 
     /// To an address.
-    pub(super) fn to<R: Runtime>(address: Address) -> Self {
-        let address = Arc::new(address);
+    pub(super) fn to<R: Runtime>(address: Address, layers: Layers) -> Self {
+        let target = Arc::new((address, layers));
         Self(Box::new(move |limit, waker| {
-            let (address, waker) = (Arc::clone(&address), waker.clone());
+            let (target, waker) = (Arc::clone(&target), waker.clone());
             Box::pin(async move {
-                let tcp = tcp::<R>(&address, limit).await?;
-                let carrier: Box<dyn Carrier> = Box::new(Bridge::new(tcp, &waker));
+                let (address, layers) = &*target;
+                let carrier: Box<dyn Carrier> = match address.scheme {
+                    #[cfg(unix)]
+                    Scheme::Unix => Box::new(Bridge::new(unix::<R>(address).await?, &waker)),
+                    _ => {
+                        let tcp = tcp::<R>(address, limit).await?;
+                        Box::new(layers.over(Bridge::new(tcp, &waker))?)
+                    }
+                };
                 Ok(carrier)
             })
         }))
     }
+}
+
+#[cfg(unix)]
+async fn unix<R: Runtime>(address: &Address) -> Result<R::Unix, Cause> {
+    let stream = R::connect_unix(address.path.as_ref()).await;
+    stream.map_err(|error| Cause::Unreachable {
+        address: address.path.clone(),
+        error: Arc::new(error),
+    })
 }
 
 /// Connects to an address, trying all that its name has in turn.
@@ -79,7 +98,7 @@ async fn tcp<R: Runtime>(address: &Address, limit: Duration) -> Result<R::Tcp, C
         }
     }
     Err(Cause::Unreachable {
-        address: format!("{}:{}", address.host, address.port),
+        address: address.authority(),
         error: Arc::new(last),
     })
 }
