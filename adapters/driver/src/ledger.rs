@@ -11,13 +11,13 @@ use crate::router::{Router, Standing};
 use crate::shared::Shared;
 use crate::slot::Slot;
 use crate::state::State;
+use crate::tickets::Tickets;
 use crate::trace::Trace;
 use crate::waiters::Wakes;
 use mqtt_session::{
     AckToken, Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
     RequestError, Subscription, Ticket, TopicFilter,
 };
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 /// How an accepted message ended: the reason code of PUBACK or PUBREC, or why there is none.
@@ -41,7 +41,7 @@ const TURN: usize = 1024;
 /// What is kept for the application beside the machine.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    pending: HashMap<Ticket, Pending>,
+    pending: Tickets<Pending>,
     pub(crate) load: Undelivered,
     pub(crate) router: Router,
     pub(crate) requests: Requests,
@@ -78,7 +78,7 @@ pub(crate) enum Pending {
 impl Ledger {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            pending: HashMap::new(),
+            pending: Tickets::new(),
             load: Undelivered::default(),
             router: Router::new(options.unmatched, !options.clean_start),
             requests: Requests::default(),
@@ -142,7 +142,7 @@ impl Ledger {
             self.counters.accepted += 1;
             self.load.bytes += size;
         }
-        self.pending.insert(ticket, pending);
+        self.pending.insert(ticket.number(), pending);
     }
 
     /// A publish is settled.
@@ -152,7 +152,8 @@ impl Ledger {
         outcome: Result<ReasonCode, GiveUp>,
         properties: &Properties<'_>,
     ) {
-        let Some(Pending::Publish { slot, qos, size }) = self.pending.remove(&ticket) else {
+        let Some(Pending::Publish { slot, qos, size }) = self.pending.remove(ticket.number())
+        else {
             return;
         };
         *count(&mut self.load, qos) -= 1;
@@ -195,7 +196,7 @@ impl Ledger {
             Ok(reason)
         };
         let wakes = &mut self.wakes;
-        match self.pending.remove(&ticket) {
+        match self.pending.remove(ticket.number()) {
             Some(Pending::Subscribe(id)) => {
                 // A stream that ends takes its other filters along.
                 self.unasked |= answer.is_err();
@@ -209,7 +210,7 @@ impl Ledger {
     /// SUBACK or UNSUBACK will not come: the filter is asked for again on the next connection.
     pub(crate) fn unanswered(&mut self, ticket: Ticket) {
         if let Some(Pending::Subscribe(id) | Pending::Unsubscribe(id)) =
-            self.pending.remove(&ticket)
+            self.pending.remove(ticket.number())
         {
             self.router.unanswered(id);
             self.unasked = true;
@@ -281,7 +282,7 @@ impl Ledger {
                 Ok(ticket) => {
                     leaving.standing = Standing::Asked;
                     self.pending
-                        .insert(ticket, Pending::Unsubscribe(leaving.id));
+                        .insert(ticket.number(), Pending::Unsubscribe(leaving.id));
                 }
                 // Only the size can be wrong, and the same filter was subscribed.
                 Err(_) => self.unasked = true,
@@ -305,7 +306,8 @@ impl Ledger {
             match machine.subscribe(now, &[subscription], properties) {
                 Ok(ticket) => {
                     route.standing = Standing::Asked;
-                    self.pending.insert(ticket, Pending::Subscribe(route.id));
+                    self.pending
+                        .insert(ticket.number(), Pending::Subscribe(route.id));
                 }
                 Err(RequestError::TooMany | RequestError::NoRoom | RequestError::Stopping) => {
                     self.unasked = true;
@@ -326,7 +328,7 @@ impl Ledger {
         }
         let left = std::mem::take(&mut self.load);
         self.left = Some(left);
-        for (_, pending) in self.pending.drain() {
+        for pending in self.pending.drain() {
             if let Pending::Publish { slot, .. } = pending {
                 slot.fill(Err(DeliveryError::Ended(cause.clone())), &mut self.wakes);
             }

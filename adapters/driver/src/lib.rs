@@ -45,6 +45,7 @@ mod state;
 mod subscribe;
 #[cfg(feature = "tasks")]
 pub mod tasks;
+mod tickets;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tls_error;
