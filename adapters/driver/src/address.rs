@@ -153,7 +153,7 @@ pub enum AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoScheme => f.write_str("the address must begin with a scheme: mqtt://"),
+            Self::NoScheme => f.write_str("the address must begin with mqtt:// or another scheme"),
             Self::UnsupportedScheme(scheme) => {
                 let unix = if cfg!(unix) { ", unix" } else { "" };
                 write!(
