@@ -1,14 +1,18 @@
 //! smol: its global executor.
 
-use crate::facade::World;
+use crate::facade;
 
+#[path = "futures/mod.rs"]
+mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
+
+use self::{Global as Own, suite::peer};
 
 #[derive(Debug)]
 pub(crate) enum Global {}
 
-impl World for Global {
+impl facade::World for Global {
     type Runtime = mqtt_smol::Smol;
 
     fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -1,16 +1,20 @@
 //! tokio with several threads.
 
-use crate::facade::World;
+use crate::facade;
 use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 
+#[path = "futures/mod.rs"]
+mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
+
+use self::{Many as Own, suite::peer};
 
 #[derive(Debug)]
 pub(crate) enum Many {}
 
-impl World for Many {
+impl facade::World for Many {
     type Runtime = mqtt_tokio::Tokio;
 
     fn wait<T>(future: impl Future<Output = T>) -> T {

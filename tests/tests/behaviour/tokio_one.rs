@@ -1,18 +1,22 @@
 //! tokio with one thread, which drives every client and waits for nothing else.
 
-use crate::facade::World;
+use crate::facade;
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::thread;
 use tokio::runtime::{Builder, Handle};
 
+#[path = "futures/mod.rs"]
+mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
+
+use self::{One as Own, suite::peer};
 
 #[derive(Debug)]
 pub(crate) enum One {}
 
-impl World for One {
+impl facade::World for One {
     type Runtime = mqtt_tokio::Tokio;
 
     fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A message for a client, or a request.
 pub(crate) struct Publication<'a, W, To> {
-    inner: mqtt_driver::Publication<'a, To>,
+    pub(crate) inner: mqtt_driver::Publication<'a, To>,
     world: PhantomData<W>,
 }
 
@@ -62,7 +62,7 @@ impl<W: World> Publication<'_, W, Requester<W::Runtime>> {
 
 #[derive(Debug)]
 pub(crate) struct Token<W> {
-    inner: tasks::Token,
+    pub(crate) inner: tasks::Token,
     world: PhantomData<W>,
 }
 

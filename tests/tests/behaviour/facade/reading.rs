@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Messages<W> {
-    inner: tasks::Messages,
+    pub(crate) inner: tasks::Messages,
     world: PhantomData<W>,
 }
 
@@ -49,7 +49,7 @@ impl<W: World> Iterator for Messages<W> {
 
 #[derive(Debug)]
 pub(crate) struct States<W> {
-    inner: tasks::States,
+    pub(crate) inner: tasks::States,
     world: PhantomData<W>,
 }
 
@@ -78,7 +78,7 @@ impl<W: World> Iterator for States<W> {
 
 #[derive(Debug)]
 pub(crate) struct Subscription<W: World> {
-    inner: tasks::Subscription<W::Runtime>,
+    pub(crate) inner: tasks::Subscription<W::Runtime>,
 }
 
 impl<W: World> Subscription<W> {

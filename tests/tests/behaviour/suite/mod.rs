@@ -5,7 +5,7 @@ use super::client;
 mod closing;
 mod connecting;
 mod network;
-mod peer;
+pub(super) mod peer;
 mod publishing;
 mod receiving;
 mod requesting;
