@@ -16,7 +16,7 @@ use crate::trace::Trace;
 use crate::waiters::Wakes;
 use mqtt_session::{
     AckToken, Client, GiveUp, Heap, Instant, Properties, Property, QoS, ReasonCode, ReasonCodes,
-    RequestError, Subscription, Ticket, TopicFilter,
+    RequestError, Subscription, Ticket, TopicFilter, TopicName,
 };
 use std::sync::{Arc, Weak};
 
@@ -50,6 +50,8 @@ pub(crate) struct Ledger {
     pub(crate) state: State,
     watchers: Vec<Weak<Inbox<State>>>,
     assembly: Assembly,
+    /// The topic of the message that came last.
+    last_topic: Arc<str>,
     /// Who is to be woken when the lock is free.
     pub(crate) wakes: Wakes,
     /// What was unsettled when the client ended.
@@ -87,6 +89,7 @@ impl Ledger {
             state: State::Connecting,
             watchers: Vec::new(),
             assembly: Assembly::default(),
+            last_topic: Arc::default(),
             wakes: Wakes::default(),
             left: None,
             freed: false,
@@ -239,7 +242,8 @@ impl Ledger {
                 shared: Arc::clone(shared),
                 token,
             });
-            let own = Message::of(message, payload, receipt);
+            let topic = self.topic(message.topic);
+            let own = Message::of(message, topic, payload, receipt);
             self.counters.received += 1;
             self.trace.received(&own.topic, own.qos, own.payload.len());
             if self.requests.take(&own, &mut self.wakes) {
@@ -257,6 +261,14 @@ impl Ledger {
                 });
         }
         unheld
+    }
+
+    /// The topic of a message: mostly that of the last one, which is not copied again.
+    fn topic(&mut self, name: TopicName<'_>) -> Arc<str> {
+        if *self.last_topic != *name.as_str() {
+            self.last_topic = name.as_str().into();
+        }
+        Arc::clone(&self.last_topic)
     }
 
     /// The rest of a message that has come in part will not come.

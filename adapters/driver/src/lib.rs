@@ -26,6 +26,7 @@ mod ledger;
 mod line;
 mod message;
 mod options;
+mod payloads;
 #[cfg(all(
     test,
     any(

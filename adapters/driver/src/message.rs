@@ -2,6 +2,7 @@
 
 use crate::error::AcknowledgeError;
 use crate::inbox::Item;
+use crate::payloads::Payloads;
 use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
 use mqtt_session::{AckToken, PayloadFormat, Properties, Property, QoS, ReasonCode};
@@ -50,11 +51,12 @@ pub struct MessageProperties {
 impl Message {
     pub(crate) fn of(
         message: &mqtt_session::Message<'_>,
+        topic: Arc<str>,
         payload: Bytes,
         receipt: Option<Receipt>,
     ) -> Self {
         Self {
-            topic: message.topic.as_str().into(),
+            topic,
             payload,
             qos: message.qos,
             retain: message.retain,
@@ -138,6 +140,7 @@ pub(crate) struct Receipt {
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     payload: BytesMut,
+    whole: Payloads,
 }
 
 impl Assembly {
@@ -145,7 +148,7 @@ impl Assembly {
     pub(crate) fn take(&mut self, message: &mqtt_session::Message<'_>) -> Option<Bytes> {
         if message.offset == 0 {
             if message.is_last() {
-                return Some(Bytes::copy_from_slice(message.payload));
+                return Some(self.whole.copy(message.payload));
             }
             self.payload.clear();
         }
@@ -164,11 +167,16 @@ impl Assembly {
 impl MessageProperties {
     pub(crate) fn of(properties: &Properties<'_>) -> Arc<Self> {
         static NONE: LazyLock<Arc<MessageProperties>> = LazyLock::new(Arc::default);
-        if properties.is_empty() {
-            return Arc::clone(&NONE);
-        }
-        let mut own = Self::default();
+        let mut said = None;
         for property in properties {
+            // What tells the client how to read the message tells the application nothing.
+            if matches!(
+                property,
+                Property::SubscriptionIdentifier(_) | Property::TopicAlias(_)
+            ) {
+                continue;
+            }
+            let own: &mut Self = said.get_or_insert_default();
             match property {
                 Property::PayloadFormatIndicator(format) => own.payload_format = Some(format),
                 Property::MessageExpiryInterval(seconds) => {
@@ -188,6 +196,6 @@ impl MessageProperties {
                 _ => {}
             }
         }
-        Arc::new(own)
+        said.map_or_else(|| Arc::clone(&NONE), Arc::new)
     }
 }

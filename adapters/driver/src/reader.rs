@@ -46,24 +46,14 @@ impl Reader {
         &self.inbox
     }
 
-    /// Takes a message, unless it has it from another of its filters; whether it did. `id` is
-    /// the subscription identifier of the filter that it came for, where the server said so.
-    pub(crate) fn take(
-        &self,
-        message: &Message,
-        arrival: u64,
-        id: Option<u32>,
-        wakes: &mut Wakes,
-        dropped: impl FnMut(Message),
-    ) -> bool {
-        if let Some(last) = &self.last {
+    /// Whether a message is to be put in: not where the stream has it from another of its
+    /// filters. `id` is the subscription identifier of the filter that it came for, where the
+    /// server said so.
+    pub(crate) fn wants(&self, message: &Message, arrival: u64, id: Option<u32>) -> bool {
+        self.last.as_ref().is_none_or(|last| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            if !last.is_other(message, arrival, id) {
-                return false;
-            }
-        }
-        self.inbox.push(message.clone(), wakes, dropped);
-        true
+            last.is_other(message, arrival, id)
+        })
     }
 
     pub(crate) fn end(&self, why: Option<SubscribeError>, wakes: &mut Wakes) {

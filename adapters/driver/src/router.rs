@@ -262,36 +262,50 @@ impl Router {
         mut dropped: impl FnMut(Message),
     ) {
         self.arrivals += 1;
-        let (mut found, mut taken) = (false, false);
+        let mut found = false;
+        // Each but the last gets a copy.
+        let mut last: Option<&Arc<Inbox<Message>>> = None;
+        let mut put = |reader| {
+            if let Some(before) = last.replace(reader) {
+                before.push(message.clone(), wakes, &mut dropped);
+            }
+        };
         // The server sends a copy for each subscription that matches, or one with all their
         // identifiers; so with identifiers a copy goes where it was sent for, and nowhere else.
-        let named = |route: &&Route| {
+        let mut ids = properties.subscription_identifiers();
+        let (first_id, has_more) = (ids.next(), ids.next().is_some());
+        let is_named = |route: &Route| {
             let mut ids = properties.subscription_identifiers();
-            ids.any(|id| id == route.id) && route.matches(topic)
+            first_id == Some(route.id) || (has_more && ids.any(|id| id == route.id))
         };
+        let named = |route: &&Route| is_named(route) && route.matches(topic);
         for route in self.routes.iter().filter(named) {
             found = true;
             for reader in &route.readers {
-                taken |= !self.has_come_before(topic, &message, route, reader)
-                    && reader.take(&message, self.arrivals, Some(route.id), wakes, &mut dropped);
+                if !self.has_come_before(topic, &message, route, reader)
+                    && reader.wants(&message, self.arrivals, Some(route.id))
+                {
+                    put(reader.inbox());
+                }
             }
         }
         // The copy for a subscription that has ended meanwhile is nobody else's: others have
         // their own.
-        let stray = !self.adopts && properties.subscription_identifiers().next().is_some();
+        let stray = !self.adopts && first_id.is_some();
         if !found && !stray {
             for route in self.routes.iter().filter(|route| route.matches(topic)) {
                 found = true;
                 for reader in &route.readers {
-                    taken |= reader.take(&message, self.arrivals, None, wakes, &mut dropped);
+                    if reader.wants(&message, self.arrivals, None) {
+                        put(reader.inbox());
+                    }
                 }
             }
         }
-        if !found {
-            let inbox = self.collector.as_ref().unwrap_or(&self.unmatched);
-            inbox.push(message, wakes, dropped);
-        } else if !taken {
-            dropped(message);
+        let unmatched = || self.collector.as_ref().unwrap_or(&self.unmatched);
+        match last.or_else(|| (!found).then(unmatched)) {
+            Some(inbox) => inbox.push(message, wakes, dropped),
+            None => dropped(message),
         }
     }
 
@@ -398,7 +412,9 @@ impl Router {
 
 impl Route {
     fn matches(&self, topic: TopicName<'_>) -> bool {
-        TopicFilter::new(&self.filter).is_ok_and(|filter| filter.matches(topic))
+        // Most filters are topics. A shared subscription begins with a dollar.
+        let same = *self.filter == *topic.as_str() && !self.filter.starts_with('$');
+        same || TopicFilter::new(&self.filter).is_ok_and(|filter| filter.matches(topic))
     }
 
     /// A shared subscription gets no retained messages (section 4.8.2).
