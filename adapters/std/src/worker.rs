@@ -6,6 +6,7 @@ use mqtt_driver::{Cause, Course, Credentials, Line, Next, Options, Shared, Trans
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
+use std::thread;
 use std::time::Instant;
 
 const WAKE: mio::Token = mio::Token(0);
@@ -48,7 +49,7 @@ pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<
         line: None,
     };
     let course = Course::new(Arc::clone(&shared), options, once);
-    let thread = std::thread::Builder::new().name("mqtt".into());
+    let thread = thread::Builder::new().name("mqtt".into());
     thread.spawn(move || link.run(course))?;
     Ok(shared)
 }
@@ -68,7 +69,8 @@ impl Link {
         let mut input = Course::input();
         let cause = loop {
             match course.turn(&mut self, &mut input) {
-                Next::Tell => {}
+                // On a busy machine, who was woken runs before its stream is full.
+                Next::Tell => thread::yield_now(),
                 Next::Read => {
                     if let Some(line) = &mut self.line {
                         line.read(&mut input);
