@@ -12,6 +12,8 @@
 )]
 
 mod facade;
+mod outages;
+mod relay;
 mod smol_global;
 mod std_threads;
 mod tokio_many;

@@ -7,6 +7,7 @@ mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
 
+pub(crate) use self::suite::outage::outage;
 use self::{Global as Own, suite::peer};
 
 #[derive(Debug)]

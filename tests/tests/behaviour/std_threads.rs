@@ -3,6 +3,8 @@
 #[path = "suite/mod.rs"]
 mod suite;
 
+pub(crate) use self::suite::outage::outage;
+
 /// The client, and the streams of its own that the suite needs.
 mod client {
     pub(crate) use mqtt_std::*;

@@ -9,6 +9,7 @@ mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
 
+pub(crate) use self::suite::outage::outage;
 use self::{Many as Own, suite::peer};
 
 #[derive(Debug)]

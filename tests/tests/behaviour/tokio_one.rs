@@ -11,6 +11,7 @@ mod futures;
 #[path = "suite/mod.rs"]
 mod suite;
 
+pub(crate) use self::suite::outage::outage;
 use self::{One as Own, suite::peer};
 
 #[derive(Debug)]

@@ -63,6 +63,10 @@ impl<W: World> States<W> {
         W::wait(self.inner.recv())
     }
 
+    pub(crate) fn try_recv(&self) -> Option<State> {
+        self.inner.try_recv()
+    }
+
     pub(crate) fn recv_timeout(&self, limit: Duration) -> Option<State> {
         W::wait_for(limit, self.inner.recv()).flatten()
     }

@@ -1,6 +1,8 @@
 //! Closing and dropping: in good order, by the deadline, and for good.
 
-use super::client::{Cause, Client, DeliveryError, Options, Queue, ReasonCode, State, WhenFull};
+use super::client::{
+    Cause, Client, DeliveryError, Options, PublishError, Queue, ReasonCode, State, WhenFull,
+};
 use super::peer::{LIMIT, Server};
 use mqtt_proto::{Packet, PacketType, QoS};
 use std::thread;
@@ -139,6 +141,60 @@ fn closing_during_a_reconnect_with_a_full_queue_keeps_the_deadline() {
     let begun = Instant::now();
     assert_eq!(client.close(SOON).unwrap_err().messages(), 5);
     assert_in_time(begun, SOON);
+}
+
+#[test]
+fn closing_while_the_server_takes_its_time_to_accept_again_keeps_the_deadline() {
+    let server = Server::start();
+    let (client, mut peer) = server.connect(options());
+    let token = client.publish("t", "m").qos(QoS::ExactlyOnce);
+    let token = token.send().unwrap();
+    peer.expect_publish("t");
+    drop(peer);
+    let mut peer = server.accept();
+    assert!(!peer.expect_connect());
+    let begun = Instant::now();
+    let left = client.close(SOON).unwrap_err();
+    assert_in_time(begun, SOON);
+    assert_eq!((left.messages(), left.exactly_once), (1, 1));
+    assert!(matches!(
+        token.outcome(),
+        Some(Err(DeliveryError::Ended(Cause::Closed)))
+    ));
+    while peer.next(|_| ()).is_some() {}
+    assert!(server.is_quiet());
+}
+
+#[test]
+fn closing_with_a_full_queue_tells_those_who_wait_for_room() {
+    let server = Server::start();
+    let queue = Queue {
+        messages: 5,
+        ..Queue::default()
+    };
+    let (client, mut peer) = server.connect(options().queue(queue));
+    let publish = || client.publish("t", "m").qos(QoS::AtLeastOnce).send();
+    let tokens = [(); 5].map(|()| publish().unwrap());
+    for _ in &tokens {
+        peer.expect_publish("t");
+    }
+    thread::scope(|scope| {
+        let waiting = [(); 3].map(|()| scope.spawn(publish));
+        let begun = Instant::now();
+        assert_eq!(client.close(SOON).unwrap_err().messages(), 5);
+        assert_in_time(begun, SOON);
+        for publisher in waiting {
+            let refused = publisher.join().unwrap();
+            assert!(
+                matches!(refused, Err(PublishError::Ended(Cause::Closed))),
+                "{refused:?}"
+            );
+        }
+    });
+    for token in tokens {
+        assert!(token.outcome().unwrap().is_err());
+    }
+    peer.expect_goodbye(ReasonCode::NORMAL_DISCONNECTION);
 }
 
 #[test]

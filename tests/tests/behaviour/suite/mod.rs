@@ -4,8 +4,12 @@ use super::client;
 
 mod closing;
 mod connecting;
+mod credentials;
+mod crowd;
 mod network;
+pub(super) mod outage;
 pub(super) mod peer;
 mod publishing;
 mod receiving;
 mod requesting;
+mod slow_reader;

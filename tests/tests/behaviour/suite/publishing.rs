@@ -377,30 +377,40 @@ fn a_blocked_publish_ends_with_the_client() {
 }
 
 #[test]
-fn a_hundred_thousand_messages_pass_a_queue_of_ten_while_nobody_reads() {
+fn a_hundred_thousand_at_qos_1_pass_a_queue_of_ten_while_nobody_reads() {
+    pass_a_queue_of_ten(QoS::AtLeastOnce);
+}
+
+#[test]
+fn a_hundred_thousand_at_qos_0_pass_a_queue_of_ten_while_nobody_reads() {
+    pass_a_queue_of_ten(QoS::AtMostOnce);
+}
+
+fn pass_a_queue_of_ten(qos: QoS) {
+    const COUNT: usize = 100_000;
     let server = Server::start();
     let (client, mut peer) = server.connect(options().queue(queue(10, 10_000, WhenFull::Block)));
-    const COUNT: usize = 100_000;
     thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..COUNT {
                 let payload = Bytes::from(number.to_string());
-                client
-                    .publish("t", payload)
-                    .qos(QoS::AtLeastOnce)
-                    .send()
-                    .unwrap();
+                client.publish("t", payload).qos(qos).send().unwrap();
             }
         });
         for number in 0..COUNT {
             let (id, ..) = peer.expect_publish("t");
             // Echoed: it comes in on a stream that nobody reads.
             peer.publish("t", number.to_string().as_bytes(), QoS::AtMostOnce, 0);
-            peer.ack(PacketType::PubAck, id);
+            if qos == QoS::AtLeastOnce {
+                peer.ack(PacketType::PubAck, id);
+            }
         }
     });
+    // What comes behind all the others has come.
+    peer.publish("end", b"", QoS::AtLeastOnce, 1);
+    assert_eq!(peer.expect_ack(PacketType::PubAck), 1);
     client.close(LIMIT).unwrap();
     let unread = client.unmatched();
     let dropped = unread.dropped();
-    assert_eq!(unread.count() as u64 + dropped, COUNT as u64);
+    assert_eq!(unread.count() as u64 + dropped, COUNT as u64 + 1);
 }
