@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub qos: QoS,
     /// Bytes of topic and payload.
     pub size: usize,
+    /// Whether it has a Message Expiry Interval, which begins when it is handed over.
+    pub expires: bool,
 }
 
 impl Shared {
@@ -78,7 +80,12 @@ impl Shared {
     ) -> Poll<Result<Arc<Slot<Outcome>>, PublishError>> {
         let queue = self.queue;
         let mut core = self.lock();
-        let now = self.now();
+        // While the loop is at it, its time will do, but not for a span that begins now.
+        let now = if core.asleep || request.expires {
+            self.now()
+        } else {
+            core.last_turn
+        };
         match core.publish(now, &queue, request) {
             Ok(Some(slot)) => {
                 core.hand_over();
@@ -120,6 +127,7 @@ impl Core {
             payload,
             qos,
             size,
+            expires: _,
         } = request;
         let (qos, size) = (*qos, *size);
         if size > queue.bytes {
@@ -186,6 +194,7 @@ mod tests {
             payload,
             qos: QoS::AtLeastOnce,
             size: 1 + payload.len(),
+            expires: false,
         }
     }
 

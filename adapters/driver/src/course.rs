@@ -122,6 +122,7 @@ impl Course {
     fn act(&mut self, core: &mut Core, transport: &mut impl Transport, input: &mut Input) -> Next {
         let clock = self.shared.clock();
         let now = self.shared.machine_time(clock);
+        core.last_turn = now;
         self.note_stream(core, transport, clock);
         let mut budget = BUDGET;
         let mut delivered = 0;

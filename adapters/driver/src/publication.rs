@@ -174,6 +174,7 @@ impl<'a, To> Publication<'a, To> {
             payload: &self.payload,
             qos: self.qos,
             size: self.topic.len() + self.payload.len(),
+            expires: self.expiry.is_some(),
         })
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) ledger: Ledger,
     /// The loop sleeps, or will without looking here again: it has to be woken.
     pub(crate) asleep: bool,
+    /// The time of the loop's last turn.
+    pub(crate) last_turn: mqtt_session::Instant,
     /// Until when the client has to be closed, if it has.
     pub(crate) closing: Option<Instant>,
     /// Who waits for room in the queue.
@@ -116,6 +118,7 @@ impl Shared {
                 machine: Client::new(options.config(), Heap::new(options.limits())),
                 ledger: Ledger::new(options),
                 asleep: false,
+                last_turn: mqtt_session::Instant::from_micros(0),
                 closing: None,
                 room: Waiters::default(),
                 changed: Waiters::default(),

@@ -52,6 +52,9 @@ impl Waiters {
     }
 
     pub(crate) fn wake_all(&mut self, wakes: &mut Wakes) {
+        if self.wakers.is_empty() {
+            return;
+        }
         wakes
             .wakers
             .extend(std::mem::take(&mut self.wakers).into_values());
