@@ -64,6 +64,9 @@ impl Mosquitto {
         if !config.users.is_empty() {
             self.write_passwords(&folder.path("passwords"), config.users);
         }
+        for (name, contents) in &config.files {
+            fs::write(folder.path(name), contents).unwrap();
+        }
         for _ in 0..50 {
             let port = free_port();
             let file = folder.path("mosquitto.conf");
@@ -125,8 +128,10 @@ pub struct Config {
     pub max_inflight_messages: Option<u16>,
     /// The largest packet taken from a client, in bytes; at least 20.
     pub max_packet_size: Option<u32>,
-    /// Further lines of `mosquitto.conf`.
+    /// Further lines of `mosquitto.conf`, in which `{folder}` is where the files lie.
     pub lines: &'static [&'static str],
+    /// Names and contents of further files.
+    pub files: Vec<(&'static str, String)>,
 }
 
 impl Config {
@@ -150,7 +155,8 @@ impl Config {
             let _ = writeln!(text, "max_packet_size {size}");
         }
         for line in self.lines {
-            let _ = writeln!(text, "{line}");
+            let folder = folder.path.display().to_string();
+            let _ = writeln!(text, "{}", line.replace("{folder}", &folder));
         }
         text
     }
@@ -177,6 +183,11 @@ impl Broker {
     /// Where it listens, as `mqtt://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("mqtt://{}", self.address())
+    }
+
+    /// Where a file of its lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path(name)
     }
 
     /// Everything it has logged, through every restart: each packet in and out has a line.

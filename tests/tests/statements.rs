@@ -9,36 +9,10 @@ use mqtt_tests::statements::citations::{Citation, Found};
 use mqtt_tests::statements::{Audit, Catalogue, NotYet, Statement};
 
 /// Statements that bind a client and wait for a part that is not built.
-const NOT_YET: &[NotYet] = &[
-    NotYet {
-        id: "MQTT-6.0.0-1",
-        reason: "there is no WebSocket transport",
-    },
-    NotYet {
-        id: "MQTT-6.0.0-2",
-        reason: "there is no WebSocket transport",
-    },
-    NotYet {
-        id: "MQTT-6.0.0-3",
-        reason: "there is no WebSocket transport",
-    },
-];
+const NOT_YET: &[NotYet] = &[];
 
 /// Statements that bind a server and that no test of the broker can show yet.
-const BROKER_EXCUSED: &[NotYet] = &[
-    NotYet {
-        id: "MQTT-6.0.0-1",
-        reason: "the broker has no WebSocket transport",
-    },
-    NotYet {
-        id: "MQTT-6.0.0-2",
-        reason: "the broker has no WebSocket transport",
-    },
-    NotYet {
-        id: "MQTT-6.0.0-4",
-        reason: "the broker has no WebSocket transport",
-    },
-];
+const BROKER_EXCUSED: &[NotYet] = &[];
 
 /// Where tests stand that may claim to cover something.
 const FOLDERS: &[&str] = &["mqtt-proto", "mqtt-session", "adapters", "tests"];

@@ -204,7 +204,8 @@ impl Cause {
 
 impl Cause {
     /// What a stream ended with. A layer over it knows more than that something broke.
-    pub(crate) fn broken(error: io::Error) -> Self {
+    #[must_use]
+    pub fn broken(error: io::Error) -> Self {
         Self::told(&error).unwrap_or_else(|| Self::Broken(Arc::new(error)))
     }
 

@@ -5,7 +5,7 @@ use crate::error::{Cause, ConnectError};
 use crate::line::Carrier;
 use crate::options::Options;
 #[cfg(feature = "tls")]
-use crate::tls::{TlsConnector, TlsStream};
+use crate::tls::{TlsAcceptor, TlsConnector, TlsStream};
 #[cfg(feature = "websocket")]
 use crate::websocket::WebSocket;
 use std::io::{self, Read, Write};
@@ -67,6 +67,41 @@ impl Layers {
             return Ok(Layered::Ws(Box::new(WebSocket::client(
                 carrier, host, path,
             ))));
+        }
+        Ok(Layered::Plain(carrier))
+    }
+}
+
+/// Puts TLS and WebSocket over a server's bare streams.
+#[derive(Clone, Debug, Default)]
+pub struct ServerLayers {
+    /// TLS, if there is to be any.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsAcceptor>,
+    /// Whether WebSocket lies over that.
+    #[cfg(feature = "websocket")]
+    pub websocket: bool,
+}
+
+impl ServerLayers {
+    /// Puts them over a stream that a client has opened. Nothing is sent before the client has
+    /// begun.
+    ///
+    /// # Errors
+    /// [`Cause::Tls`].
+    pub fn over<C: Carrier>(&self, carrier: C) -> Result<Layered<C>, Cause> {
+        #[cfg(feature = "tls")]
+        if let Some(acceptor) = &self.tls {
+            let secure = acceptor.over(carrier)?;
+            #[cfg(feature = "websocket")]
+            if self.websocket {
+                return Ok(Layered::Wss(Box::new(WebSocket::server(secure))));
+            }
+            return Ok(Layered::Tls(secure));
+        }
+        #[cfg(feature = "websocket")]
+        if self.websocket {
+            return Ok(Layered::Ws(Box::new(WebSocket::server(carrier))));
         }
         Ok(Layered::Plain(carrier))
     }

@@ -68,7 +68,7 @@ pub use error::{
     SubscribeError, Undelivered,
 };
 pub use inbox::{Inbox, Item, NextItem};
-pub use layers::{Layered, Layers};
+pub use layers::{Layered, Layers, ServerLayers};
 pub use ledger::Outcome;
 pub use line::{Carrier, Line};
 pub use message::{Message, MessageProperties};

@@ -82,15 +82,24 @@ impl<C: Carrier> Line<C> {
 
     /// Reads once, if something may have come.
     pub fn read(&mut self, input: &mut Input) {
-        if !self.readable || input.spare().is_empty() {
-            return;
+        let count = self.read_into(input.spare());
+        if count > 0 {
+            input.filled(count);
         }
-        match self.stream.read(input.spare()) {
+    }
+
+    /// As [`Line::read`], into any buffer; how many bytes came.
+    pub fn read_into(&mut self, buffer: &mut [u8]) -> usize {
+        if !self.readable || buffer.is_empty() {
+            return 0;
+        }
+        let mut came = 0;
+        match self.stream.read(buffer) {
             Ok(0) => self.over = true,
-            Ok(count) => input.filled(count),
+            Ok(count) => came = count,
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => self.readable = false,
-                ErrorKind::Interrupted => return,
+                ErrorKind::Interrupted => return 0,
                 _ => {
                     // What a layer found out says more than that the system took no more bytes.
                     if self.broken.is_none() || error.get_ref().is_some() {
@@ -102,6 +111,7 @@ impl<C: Carrier> Line<C> {
         }
         // A layer may have something to answer.
         self.unflushed = true;
+        came
     }
 
     /// Writes what can be written now; None when that is nothing.
@@ -180,6 +190,16 @@ impl<C: Carrier> Line<C> {
             self.blocked = false;
         }
         freed
+    }
+
+    /// Whether writing has failed, or nothing more can be read.
+    pub fn is_broken(&self) -> bool {
+        self.over || self.broken.is_some()
+    }
+
+    /// Whether the stream has not taken all that was to be written.
+    pub fn holds_back(&self) -> bool {
+        self.blocked || self.withheld
     }
 
     /// Whether the stream has ended and all that came over it was read, and with which error.

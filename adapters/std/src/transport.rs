@@ -138,6 +138,12 @@ impl Unix {
             stream: mio::net::UnixStream::from_std(stream),
         })
     }
+
+    /// Takes over what a listener of the broker's has accepted.
+    #[cfg(feature = "broker")]
+    pub(crate) fn accepted(stream: mio::net::UnixStream) -> Self {
+        Self { stream }
+    }
 }
 
 #[cfg(unix)]
@@ -198,6 +204,14 @@ impl Tcp {
         Ok(Self {
             stream: mio::net::TcpStream::from_std(stream),
         })
+    }
+
+    /// Takes over what a listener of the broker's has accepted.
+    #[cfg(feature = "broker")]
+    pub(crate) fn accepted(stream: mio::net::TcpStream) -> Self {
+        // Where the peer has gone already, that is found out as it is read.
+        let _ = stream.set_nodelay(true);
+        Self { stream }
     }
 
     /// Ends one direction or both, at once.

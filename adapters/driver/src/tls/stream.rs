@@ -79,9 +79,13 @@ impl<S: Read + Write> TlsStream<S> {
     fn pull(&mut self) -> io::Result<()> {
         // What cannot be sent now, or never, does not keep from hearing why.
         let _ = self.push();
-        let came = self.connection.read_tls(&mut self.stream)?;
-        if came == 0 && self.connection.is_handshaking() {
-            return Err(self.fail(TlsError::ClosedEarly));
+        let handshaking = self.connection.is_handshaking();
+        match self.connection.read_tls(&mut self.stream) {
+            Ok(0) if handshaking => return Err(self.fail(TlsError::ClosedEarly)),
+            Err(error) if handshaking && error.kind() == ErrorKind::ConnectionReset => {
+                return Err(self.fail(TlsError::ClosedEarly));
+            }
+            came => came.map(drop)?,
         }
         match self.connection.process_new_packets() {
             Ok(_) => {

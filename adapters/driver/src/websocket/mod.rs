@@ -170,7 +170,12 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Reads on until the handshake is over, or has failed.
     fn shake_hands(&mut self, awaited: &Awaited) -> io::Result<()> {
-        if !self.fill()? {
+        let closed = match self.fill() {
+            Ok(more) => !more,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
+            Err(error) => return Err(error),
+        };
+        if closed {
             match awaited {
                 Awaited::Answer { .. } => self.failed = Some(WebSocketError::ClosedEarly),
                 Awaited::Request => self.over = true,

@@ -24,6 +24,16 @@ pub enum BindError {
         /// What the system said.
         error: Arc<io::Error>,
     },
+    /// There can be no socket at the path.
+    #[cfg(unix)]
+    Socket {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+    /// The settings for TLS cannot be used.
+    Tls(mqtt_driver::TlsError),
     /// The operating system gave no thread, or nothing to wait on.
     System(Arc<io::Error>),
 }
@@ -55,6 +65,16 @@ impl fmt::Display for BindError {
                  to all"
             ),
             Self::NotBound { address, error } => write!(f, "cannot listen at {address}: {error}"),
+            #[cfg(unix)]
+            Self::Socket { path, error } => match error.kind() {
+                ErrorKind::AddrInUse => write!(
+                    f,
+                    "there is something at {} already, or somebody listens there",
+                    path.display()
+                ),
+                _ => write!(f, "cannot listen at {}: {error}", path.display()),
+            },
+            Self::Tls(error) => error.fmt(f),
             Self::System(error) => write!(f, "the broker's thread cannot be started: {error}"),
         }
     }

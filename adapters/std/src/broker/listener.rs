@@ -1,38 +1,22 @@
 //! Where connections come from.
 
-use super::error::BindError;
-use mio::net::{TcpListener, TcpStream};
+use super::endpoint::{Bound, Sockets};
+use super::notice::Peer;
+#[cfg(unix)]
+use crate::transport::Unix;
+use crate::transport::{Socket, Tcp};
+use mio::event::Source;
+use mqtt_driver::ServerLayers;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long nothing is accepted after the system could not: what is lacking, file descriptors
 /// for example, is rarely there at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens at the first of the addresses that allows it.
-pub(super) fn bind(address: impl ToSocketAddrs) -> Result<std::net::TcpListener, BindError> {
-    let unknown = |error| BindError::Address(Arc::new(error));
-    let mut last = None;
-    for address in address.to_socket_addrs().map_err(unknown)? {
-        // Of mio's making, for its longer queue of connections that are to be accepted.
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener.into()),
-            Err(error) => last = Some(BindError::at(address, error)),
-        }
-    }
-    let none = || {
-        unknown(io::Error::new(
-            ErrorKind::NotFound,
-            "the name has no address",
-        ))
-    };
-    Err(last.unwrap_or_else(none))
-}
-
 pub(super) struct Listener {
-    listener: Option<TcpListener>,
+    sockets: Option<Sockets>,
+    pub(super) layers: ServerLayers,
     /// Accepting may give something.
     pub(super) ready: bool,
     /// Until when nothing is accepted.
@@ -41,7 +25,7 @@ pub(super) struct Listener {
 
 /// What accepting brought.
 pub(super) enum Accepted {
-    Connection(TcpStream, SocketAddr),
+    Connection(Socket, Peer),
     /// Nothing now.
     Nothing,
     /// The system could not, and is asked again after a pause.
@@ -50,23 +34,28 @@ pub(super) enum Accepted {
 
 impl Listener {
     pub(super) fn new(
-        listener: std::net::TcpListener,
+        bound: Bound,
         registry: &mio::Registry,
         token: mio::Token,
     ) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
-        registry.register(&mut listener, token, mio::Interest::READABLE)?;
+        let mut sockets = bound.sockets;
+        let source: &mut dyn Source = match &mut sockets {
+            Sockets::Tcp(listener) => listener,
+            #[cfg(unix)]
+            Sockets::Unix(listener, _) => listener,
+        };
+        registry.register(source, token, mio::Interest::READABLE)?;
         Ok(Self {
-            listener: Some(listener),
+            sockets: Some(sockets),
+            layers: bound.layers,
             ready: true,
             pause: None,
         })
     }
 
-    /// Nobody is accepted any more, and the port is free.
+    /// Nobody is accepted any more, and the port or the path is free.
     pub(super) fn close(&mut self) {
-        self.listener = None;
+        self.sockets = None;
         self.ready = false;
         self.pause = None;
     }
@@ -77,7 +66,7 @@ impl Listener {
     }
 
     pub(super) fn accept(&mut self, clock: Instant) -> Accepted {
-        let Some(listener) = &self.listener else {
+        let Some(sockets) = &self.sockets else {
             return Accepted::Nothing;
         };
         if !self.ready || self.pause.is_some_and(|until| until > clock) {
@@ -85,8 +74,8 @@ impl Listener {
         }
         self.pause = None;
         loop {
-            match listener.accept() {
-                Ok((stream, peer)) => return Accepted::Connection(stream, peer),
+            match sockets.accept() {
+                Ok((socket, peer)) => return Accepted::Connection(socket, peer),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         self.ready = false;
@@ -102,6 +91,31 @@ impl Listener {
                     }
                 },
             }
+        }
+    }
+}
+
+impl Sockets {
+    fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok((Socket::Tcp(Tcp::accepted(stream)), Peer::Tcp(peer)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                Ok((Socket::Unix(Unix::accepted(stream)), Peer::Unix))
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
         }
     }
 }

@@ -21,9 +21,14 @@
 //! and what waits end with the broker. What MQTT asks of a server is decided by
 //! [`mqtt_session::broker`]; this module owns the sockets and the clock.
 //!
+//! [`Broker::listen`] opens several [`Endpoint`]s for one broker: TCP, sockets in the file system,
+//! and over them TLS (feature `tls`) and WebSocket (feature `websocket`). What a client does there
+//! before its CONNECT counts against [`BrokerConfig::connect_timeout`].
+//!
 //! [`BrokerOptions`] says who may do what and bounds what can grow; [`Broker::watch`] tells what
 //! happens.
 
+mod endpoint;
 mod error;
 mod line;
 mod listener;
@@ -33,8 +38,9 @@ mod publish;
 mod shared;
 mod worker;
 
+pub use endpoint::Endpoint;
 pub use error::{BindError, BrokerPublishError, ShutdownError};
-pub use notice::{Notice, Notices};
+pub use notice::{Notice, Notices, Peer};
 pub use options::BrokerOptions;
 
 pub use mqtt_session::broker::{
@@ -48,7 +54,7 @@ use bytes::Bytes;
 use mqtt_session::ReasonCode;
 use shared::Shared;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -65,7 +71,9 @@ const LINGER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    /// Where it listens at a port.
+    address: Option<SocketAddr>,
+    urls: Vec<String>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -88,7 +96,7 @@ impl Broker {
         address: impl ToSocketAddrs,
         options: BrokerOptions,
     ) -> Result<Self, BindError> {
-        Self::serve(listener::bind(address)?, options)
+        Self::listen([Endpoint::tcp(address)], options)
     }
 
     /// Serves those who connect to a listener that the program has made.
@@ -96,19 +104,44 @@ impl Broker {
     /// # Errors
     /// See [`BindError`].
     pub fn serve(listener: TcpListener, options: BrokerOptions) -> Result<Self, BindError> {
-        let address = listener.local_addr()?;
-        let (shared, thread) = worker::start(listener, options)?;
+        Self::listen([Endpoint::listener(listener)], options)
+    }
+
+    /// Listens at several places, all for one broker: whoever connects at one of them meets those
+    /// of the others. When one cannot be listened at, none is.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn listen(
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        options: BrokerOptions,
+    ) -> Result<Self, BindError> {
+        let bound = endpoints.into_iter().map(Endpoint::bind);
+        let bound = bound.collect::<Result<Vec<_>, _>>()?;
+        let address = bound.iter().find_map(|bound| bound.address);
+        let urls = bound.iter().map(|bound| bound.url.clone()).collect();
+        let (shared, thread) = worker::start(bound, options)?;
         Ok(Self {
             shared,
             address,
+            urls,
             thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// Where it listens, with the port that the system chose: the first of its ports. Without
+    /// any, 0.0.0.0:0.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        let none = (Ipv4Addr::UNSPECIFIED, 0).into();
+        self.address.unwrap_or(none)
+    }
+
+    /// Where it listens, as clients write it, each place in the order they were given:
+    /// `mqtts://127.0.0.1:8883`, with the port that the system chose.
+    #[must_use]
+    pub fn urls(&self) -> &[String] {
+        &self.urls
     }
 
     /// A message of the program's own for `topic`, at QoS 0 unless said otherwise: it goes to

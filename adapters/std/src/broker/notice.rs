@@ -2,12 +2,37 @@
 
 use super::{BrokerEvent, ConnectionId};
 use crate::wait::wait;
-use mqtt_driver::{Buffer, Inbox, Item, Overflow};
+use mqtt_driver::{Buffer, Cause, Inbox, Item, Overflow};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Peer {
+    /// An address and its port.
+    Tcp(SocketAddr),
+    /// A program on this machine, through a socket in the file system.
+    Unix,
+}
+
+impl PartialEq<SocketAddr> for Peer {
+    fn eq(&self, other: &SocketAddr) -> bool {
+        matches!(self, Self::Tcp(address) if address == other)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("this machine"),
+        }
+    }
+}
 
 /// Something that happened on a broker.
 #[derive(Clone, Debug)]
@@ -19,13 +44,20 @@ pub enum Notice {
         /// Its number in everything that is told of it.
         connection: ConnectionId,
         /// Where from.
-        peer: SocketAddr,
+        peer: Peer,
     },
     /// A connection was closed as it came: there are as many as
     /// [`BrokerOptions::connections`](super::BrokerOptions::connections) allows.
     TurnedAway {
         /// Where from.
-        peer: SocketAddr,
+        peer: Peer,
+    },
+    /// On a connection TLS or WebSocket was not agreed on, or broken.
+    Failed {
+        /// Its number.
+        connection: ConnectionId,
+        /// Why.
+        cause: Cause,
     },
     /// The system could not give the next connection, for example because the program has as
     /// many files open as it may. Those that are open go on.
@@ -47,6 +79,9 @@ impl fmt::Display for Notice {
             }
             Self::TurnedAway { peer } => {
                 write!(f, "a connection from {peer} was one too many")
+            }
+            Self::Failed { connection, cause } => {
+                write!(f, "connection {}: {cause}", connection.0)
             }
             Self::NotAccepted { error, retry } => write!(
                 f,

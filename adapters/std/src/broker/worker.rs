@@ -5,17 +5,19 @@
 //! without end holds up anyone else.
 
 use super::ConnectionId;
+use super::endpoint::Bound;
 use super::error::ShutdownError;
-use super::line::{Heard, Line, Written};
+use super::line::{Line, Written};
 use super::listener::{Accepted, Listener};
-use super::notice::Notice;
+use super::notice::{Notice, Peer};
 use super::options::BrokerOptions;
 use super::shared::{Core, Shared};
+use crate::transport::{Socket, Stream as _};
 use mio::{Interest, Token};
+use mqtt_driver::{Cause, ServerLayers};
 use mqtt_session::broker::BrokerAction;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,15 +33,14 @@ const BUDGET: usize = 1 << 20;
 const ACCEPTS: usize = 64;
 
 const WAKE: Token = Token(0);
-const LISTENER: Token = Token(1);
-/// Connections have their number, from here on, as their token.
-const FIRST: u64 = 2;
+/// Connections have their number, from here on, as their token; listeners have the last tokens.
+const FIRST: u64 = 1;
 
 struct Worker {
     shared: Arc<Shared>,
     poll: mio::Poll,
     events: mio::Events,
-    listener: Listener,
+    listeners: Vec<Listener>,
     lines: HashMap<u64, Line>,
     /// Connections at a time.
     most: usize,
@@ -63,18 +64,23 @@ enum Next {
 
 /// Starts a broker's thread.
 pub(super) fn start(
-    listener: TcpListener,
+    bound: Vec<Bound>,
     options: BrokerOptions,
 ) -> io::Result<(Arc<Shared>, JoinHandle<()>)> {
     let poll = mio::Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
-    let listener = Listener::new(listener, poll.registry(), LISTENER)?;
+    let registry = poll.registry();
+    let listeners = bound
+        .into_iter()
+        .enumerate()
+        .map(|(index, bound)| Listener::new(bound, registry, listener_token(index)));
+    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let shared = Arc::new(Shared::new(options.config, options.access, waker));
     let worker = Worker {
         shared: Arc::clone(&shared),
         poll,
         events: mio::Events::with_capacity(1024),
-        listener,
+        listeners,
         lines: HashMap::new(),
         most: options.connections,
         next: FIRST,
@@ -129,7 +135,7 @@ impl Worker {
         let closing = self.shared.closing();
         if closing.is_some() && !self.saying_goodbye {
             self.saying_goodbye = true;
-            self.listener.close();
+            self.listeners.iter_mut().for_each(Listener::close);
             core.machine.shut_down(now);
         }
         self.accept(core, clock);
@@ -149,50 +155,64 @@ impl Worker {
         if !self.heard.is_empty() {
             return Next::Sleep(Some(clock));
         }
-        let others = [self.listener.next(clock), closing];
-        Next::Sleep(others.into_iter().chain([deadline]).flatten().min())
+        let listeners = self.listeners.iter().filter_map(|one| one.next(clock));
+        let others = [closing, deadline].into_iter().flatten();
+        Next::Sleep(listeners.chain(others).min())
     }
 
     /// Takes in a bounded number of those who want to be.
     fn accept(&mut self, core: &mut Core, clock: Instant) {
-        for _ in 0..ACCEPTS {
-            match self.listener.accept(clock) {
-                Accepted::Connection(stream, peer) if self.lines.len() >= self.most => {
-                    drop(stream);
-                    core.tell(&Notice::TurnedAway { peer });
-                }
-                Accepted::Connection(mut stream, peer) => {
-                    let number = self.next;
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    let registry = self.poll.registry();
-                    let result = token(number).and_then(|token| {
-                        // Small packets leave at once. Where the peer has gone already, that is
-                        // found out as it is read.
-                        let _ = stream.set_nodelay(true);
-                        registry.register(&mut stream, token, interest)
-                    });
-                    if let Err(error) = result {
-                        let error = Arc::new(error);
-                        let retry = Duration::ZERO;
-                        core.tell(&Notice::NotAccepted { error, retry });
-                        continue;
+        for index in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS {
+                let Some(listener) = self.listeners.get_mut(index) else {
+                    break;
+                };
+                match listener.accept(clock) {
+                    Accepted::Connection(socket, peer) if self.lines.len() >= self.most => {
+                        drop(socket);
+                        core.tell(&Notice::TurnedAway { peer });
                     }
-                    self.next += 1;
-                    let connection = ConnectionId(number);
-                    self.lines.insert(number, Line::new(stream));
-                    core.machine
-                        .opened(self.shared.machine_time(clock), connection);
-                    core.tell(&Notice::Opened { connection, peer });
-                    self.hear_again(number);
-                }
-                Accepted::Nothing => return,
-                Accepted::Failed(error, retry) => {
-                    let error = Arc::new(error);
-                    core.tell(&Notice::NotAccepted { error, retry });
-                    return;
+                    Accepted::Connection(socket, peer) => {
+                        let layers = listener.layers.clone();
+                        if let Err(error) = self.admit(core, clock, socket, peer, &layers) {
+                            let error = Arc::new(error);
+                            let retry = Duration::ZERO;
+                            core.tell(&Notice::NotAccepted { error, retry });
+                        }
+                    }
+                    Accepted::Nothing => break,
+                    Accepted::Failed(error, retry) => {
+                        let error = Arc::new(error);
+                        core.tell(&Notice::NotAccepted { error, retry });
+                        break;
+                    }
                 }
             }
         }
+    }
+
+    /// A connection begins.
+    fn admit(
+        &mut self,
+        core: &mut Core,
+        clock: Instant,
+        mut socket: Socket,
+        peer: Peer,
+        layers: &ServerLayers,
+    ) -> io::Result<()> {
+        let number = self.next;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        registry.register(socket.source(), token(number)?, interest)?;
+        let stream = layers.over(socket).map_err(io::Error::other)?;
+        self.next += 1;
+        let connection = ConnectionId(number);
+        self.lines.insert(number, Line::new(stream));
+        core.machine
+            .opened(self.shared.machine_time(clock), connection);
+        core.tell(&Notice::Opened { connection, peer });
+        self.hear_again(number);
+        Ok(())
     }
 
     /// Reads each connection once that may have something, and does what follows, within the
@@ -228,34 +248,44 @@ impl Worker {
         };
         line.queued = false;
         let connection = ConnectionId(number);
-        let heard = if core.machine.reads(connection) {
-            line.read(&mut self.input)
+        let reads = core.machine.reads(connection);
+        // It is read on when the machine's bytes have been taken.
+        let count = if reads {
+            line.stream.read_into(&mut self.input)
         } else {
-            // It is read on when the machine's bytes have been taken.
-            Heard::Nothing
+            0
         };
-        let broken = line.broken;
         let now = self.shared.machine_time(Instant::now());
-        match heard {
-            Heard::Bytes(count) => {
-                let bytes = self.input.get(..count).unwrap_or_default();
-                core.machine.received(now, connection, bytes);
-                self.hear_again(number);
-                return count;
-            }
-            Heard::Nothing if !broken => {}
-            Heard::Nothing | Heard::End => {
-                self.lines.remove(&number);
-                core.machine.closed(now, connection);
-            }
+        if count > 0 {
+            let bytes = self.input.get(..count).unwrap_or_default();
+            core.machine.received(now, connection, bytes);
+            self.hear_again(number);
+            return count;
         }
+        // What a layer answers to what it has read.
+        line.stream.flush();
+        let ended = match line.stream.ended() {
+            None if !reads && line.stream.is_broken() => Some(None),
+            ended => ended,
+        };
+        let Some(error) = ended else {
+            if reads {
+                self.hear_again(number);
+            }
+            return 0;
+        };
+        self.lines.remove(&number);
+        if let Some(cause @ (Cause::Tls(_) | Cause::WebSocket(_))) = error.map(Cause::broken) {
+            core.tell(&Notice::Failed { connection, cause });
+        }
+        core.machine.closed(now, connection);
         0
     }
 
     /// Has a connection read in the next turn, if that may give something.
     fn hear_again(&mut self, number: u64) {
         if let Some(line) = self.lines.get_mut(&number)
-            && line.readable
+            && line.stream.may_read()
             && !line.queued
         {
             line.queued = true;
@@ -284,20 +314,17 @@ impl Worker {
                         Some(Written::Blocked) => {}
                         Some(Written::Broken) => {
                             // What the peer said before it was gone may be its goodbye.
-                            if let Some(line) = self.lines.get_mut(&number) {
-                                line.readable = true;
-                            }
                             self.hear_again(number);
                         }
                         None => core.machine.closed(now, connection),
                     }
                 }
                 BrokerAction::Close { connection } => {
-                    if let Some(line) = self.lines.remove(&connection.0) {
-                        if self.saying_goodbye && (line.blocked || line.broken) {
+                    if let Some(Line { mut stream, .. }) = self.lines.remove(&connection.0) {
+                        if self.saying_goodbye && (stream.holds_back() || stream.is_broken()) {
                             self.cut_off += 1;
                         }
-                        line.hang_up();
+                        stream.hang_up();
                     }
                 }
                 BrokerAction::Event(event) => core.tell(&Notice::Event(event)),
@@ -318,29 +345,32 @@ impl Worker {
         for event in &self.events {
             match event.token() {
                 WAKE => {}
-                LISTENER => self.listener.ready = true,
                 Token(number) => {
+                    let index = usize::MAX - number;
+                    if let Some(listener) = self.listeners.get_mut(index) {
+                        listener.ready = true;
+                        continue;
+                    }
                     let number = number as u64;
                     let Some(line) = self.lines.get_mut(&number) else {
                         continue;
                     };
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
-                        line.readable = true;
-                        if !line.queued {
-                            line.queued = true;
-                            self.heard.push_back(number);
-                        }
-                    }
-                    let writable =
-                        event.is_writable() || event.is_write_closed() || event.is_error();
-                    if line.blocked && writable {
-                        line.blocked = false;
+                    line.stream.ready();
+                    if line.stream.takes_again() {
                         self.roomy.push(number);
+                    }
+                    if !line.queued {
+                        line.queued = true;
+                        self.heard.push_back(number);
                     }
                 }
             }
         }
     }
+}
+
+fn listener_token(index: usize) -> Token {
+    Token(usize::MAX - index)
 }
 
 /// A number is a token as it is, unless there were more than the platform can count.
