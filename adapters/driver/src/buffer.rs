@@ -4,6 +4,12 @@
 ///
 /// There is no policy that waits: a reader that is slow, or gone, must not hold up pings,
 /// acknowledgements and the other streams. What was dropped is counted.
+///
+/// Where nothing may be dropped, the server is to hold back what is not read yet: with
+/// [`Options::manual_acknowledgement`](crate::Options::manual_acknowledgement) messages of QoS 1
+/// and 2 are acknowledged when they are done with, and no more of them come than
+/// [`Options::receive_maximum`](crate::Options::receive_maximum) says; a stream that holds as many
+/// never overflows by them. The command `mqtt sub` works like that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Overflow {
     /// The oldest messages make room for the new one.
