@@ -20,22 +20,42 @@ use std::time::Duration;
 /// A runtime that runs, and how a thread outside of it waits for a future.
 pub(crate) trait World: Debug + Send + Sync + 'static {
     type Runtime: Runtime;
+    /// One of the kind that a test has for itself.
+    type Brief: Brief;
 
     fn wait<T>(future: impl Future<Output = T>) -> T;
 
     /// As `wait`, for at most so long.
     fn wait_for<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let limited = async {
-            let mut future = pin!(future);
-            let mut timer = Self::Runtime::timer(Self::Runtime::now() + limit);
-            std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
-                Poll::Ready(value) => Poll::Ready(Some(value)),
-                Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| None),
-            })
-            .await
-        };
-        Self::wait(limited)
+        Self::wait(limited::<Self::Runtime, _>(limit, future))
     }
+}
+
+/// A future, waited for at most so long.
+pub(crate) async fn limited<R: Runtime, T>(
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    let mut timer = R::timer(R::now() + limit);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// A runtime with a beginning and an end.
+pub(crate) trait Brief {
+    type Runtime: Runtime;
+
+    fn start() -> Self;
+
+    /// Waits for a future on this thread, which counts as within the runtime.
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T;
+
+    /// Ends it, whatever its tasks are at.
+    fn shut_down(self);
 }
 
 /// The client of a world under the names of `mqtt-std`.

@@ -5,3 +5,4 @@ use super::{Own, client, peer};
 
 mod dropping;
 mod hand;
+mod shutdown;

@@ -7,6 +7,7 @@ use mqtt_proto::{
 };
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// A listener on a free loopback port.
 pub(crate) struct Server {
     address: SocketAddr,
-    accepted: Receiver<TcpStream>,
+    accepted: Mutex<Receiver<TcpStream>>,
 }
 
 impl Server {
@@ -35,6 +36,7 @@ impl Server {
                 }
             }
         });
+        let accepted = Mutex::new(accepted);
         Self { address, accepted }
     }
 
@@ -45,7 +47,8 @@ impl Server {
     /// The next connection, before any packet.
     #[track_caller]
     pub(crate) fn accept(&self) -> Peer {
-        match self.accepted.recv_timeout(LIMIT) {
+        let accepted = self.accepted.lock().unwrap();
+        match accepted.recv_timeout(LIMIT) {
             Ok(stream) => Peer::new(stream),
             Err(error) => panic!("nobody connects: {error}"),
         }
@@ -53,7 +56,7 @@ impl Server {
 
     /// Whether nobody has connected since.
     pub(crate) fn is_quiet(&self) -> bool {
-        let next = self.accepted.recv_timeout(Duration::ZERO);
+        let next = self.accepted.lock().unwrap().recv_timeout(Duration::ZERO);
         matches!(next, Err(RecvTimeoutError::Timeout))
     }
 
