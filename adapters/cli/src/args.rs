@@ -24,7 +24,10 @@ Environment, for what pub, sub and request are not told by options:
   MQTT_URL                      mqtt://user:password@host:port
   MQTT_HOST, MQTT_PORT          where MQTT_URL is not set
   MQTT_USERNAME, MQTT_PASSWORD  not seen by others, as options are
-  MQTT_CLIENT_ID";
+  MQTT_CLIENT_ID
+  MQTT_CAFILE, MQTT_CAPATH      whom to trust
+  MQTT_CERT, MQTT_KEY           the certificate to show
+  MQTT_TLS_ALPN";
 
 fn epilogue() -> String {
     format!("{EXIT_CODES}\n\n{ENVIRONMENT}")

@@ -3,9 +3,11 @@
 use crate::exit::{Failure, Kind, local};
 use crate::interrupt;
 use clap::Args;
-use mqtt_std::broker::{Access, BrokerConfig, BrokerOptions, Login};
+use mqtt_std::broker::{Access, BrokerConfig, BrokerOptions, Endpoint, Login};
+use mqtt_std::tls::ServerTls;
 use mqtt_std::{Broker, ReasonCode};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -19,9 +21,31 @@ pub(crate) struct BrokerArgs {
     /// The address to listen at; 0.0.0.0 or :: serves other machines too
     #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
-    /// The port to listen at; 0 takes one that is free
-    #[arg(short, long, default_value_t = 1883)]
-    port: u16,
+    /// The port to listen at; 0 takes one that is free [default: 1883, or none with another place]
+    #[arg(short, long)]
+    port: Option<u16>,
+    /// A port for TLS
+    #[arg(long, value_name = "PORT", requires = "cert")]
+    tls_port: Option<u16>,
+    /// A port for WebSocket
+    #[arg(long, value_name = "PORT")]
+    ws_port: Option<u16>,
+    /// A port for WebSocket over TLS
+    #[arg(long, value_name = "PORT", requires = "cert")]
+    wss_port: Option<u16>,
+    /// The path of a socket for programs on this machine
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The certificate for TLS: a PEM file, with those that vouch for it
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key: a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Over TLS, let in only clients with a certificate that one in this PEM file vouches for
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    cafile: Option<PathBuf>,
     /// Let in only clients with this user name
     #[arg(short, long, value_name = "NAME", requires = "password")]
     username: Option<String>,
@@ -70,6 +94,29 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && differences == 0
 }
 
+impl BrokerArgs {
+    /// The places to listen at.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let at = |port| Endpoint::tcp((self.host.as_str(), port));
+        let mut endpoints: Vec<_> = self.port.map(at).into_iter().collect();
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let mut tls = ServerTls::from_files(cert, key);
+            if let Some(cafile) = &self.cafile {
+                tls = tls.client_roots_file(cafile);
+            }
+            endpoints.extend(self.tls_port.map(|port| at(port).tls(tls.clone())));
+            endpoints.extend(self.wss_port.map(|port| at(port).tls(tls).websocket()));
+        }
+        endpoints.extend(self.ws_port.map(|port| at(port).websocket()));
+        #[cfg(unix)]
+        endpoints.extend(self.socket.as_ref().map(Endpoint::unix));
+        if endpoints.is_empty() {
+            endpoints.push(at(1883));
+        }
+        endpoints
+    }
+}
+
 pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
     let (sender, interrupted) = mpsc::channel();
     interrupt::on_interrupt(move || {
@@ -81,6 +128,7 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
         queue_bytes: args.queue_bytes,
         ..BrokerConfig::default()
     };
+    let endpoints = args.endpoints();
     let mut options = BrokerOptions::new()
         .config(config)
         .connections(args.connections);
@@ -90,8 +138,8 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
             password,
         });
     }
-    let broker = Broker::bind_with((args.host.as_str(), args.port), options)
-        .map_err(|error| Failure::new(Kind::Local, error))?;
+    let broker =
+        Broker::listen(endpoints, options).map_err(|error| Failure::new(Kind::Local, error))?;
     let notices = broker.watch();
     thread::spawn(move || {
         for notice in notices {
@@ -101,7 +149,9 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
         }
     });
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening at mqtt://{}", broker.local_addr())
+    let mut places = broker.urls().iter();
+    places
+        .try_for_each(|url| writeln!(stdout, "listening at {url}"))
         .and_then(|()| stdout.flush())
         .map_err(local("standard output"))?;
     // It ends when the program is asked to; the handler keeps the other end for ever.

@@ -2,9 +2,11 @@
 
 use crate::args::{pair, qos, seconds, topic_name, version};
 use crate::exit::{Failure, Kind};
+use crate::security::{SecurityArgs, SecurityEnvironment};
 use clap::Args;
 use mqtt_std::{
-    Address, AddressError, Cause, Client, Credentials, Options, QoS, State, States, Will, transport,
+    Address, AddressError, Cause, Client, Credentials, Options, QoS, Scheme, State, States, Will,
+    transport,
 };
 use std::env::{self, VarError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +22,12 @@ pub(crate) struct ConnectionArgs {
     /// The server's host name or IP address [default: localhost]
     #[arg(short = 'h', long)]
     host: Option<String>,
-    /// The server's port [default: 1883]
+    /// The server's port [default: 1883, with TLS 8883]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port"],
-          help = "Server and topic in one: mqtt://[user[:password]@]host[:port][/topic]")]
+          help = "Server and topic in one: mqtt[s]://[user[:password]@]host[:port][/topic]; \
+                  for ws[s]://host/path and unix:///path the path is not a topic")]
     url: Option<String>,
     /// The client identifier; without one the server assigns it
     #[arg(short, long, value_name = "CLIENT ID")]
@@ -57,6 +60,8 @@ pub(crate) struct ConnectionArgs {
     /// A user property of the connection; may be given again
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     connect_user_property: Vec<(String, String)>,
+    #[command(flatten)]
+    security: SecurityArgs,
     #[command(flatten)]
     will: WillArgs,
 }
@@ -91,6 +96,7 @@ pub(crate) struct Environment {
     username: Option<String>,
     password: Option<String>,
     client_id: Option<String>,
+    security: SecurityEnvironment,
 }
 
 impl Environment {
@@ -108,6 +114,13 @@ impl Environment {
             username: variable("MQTT_USERNAME")?,
             password: variable("MQTT_PASSWORD")?,
             client_id: variable("MQTT_CLIENT_ID")?,
+            security: SecurityEnvironment {
+                cafile: variable("MQTT_CAFILE")?,
+                capath: variable("MQTT_CAPATH")?,
+                cert: variable("MQTT_CERT")?,
+                key: variable("MQTT_KEY")?,
+                tls_alpn: variable("MQTT_TLS_ALPN")?,
+            },
         })
     }
 }
@@ -133,7 +146,8 @@ impl ConnectionArgs {
             (Some(url), _, _) => parse("-L", split_topic(url).0)?,
             (None, None, Some(url)) => parse("MQTT_URL", url)?,
             (None, host, _) => {
-                let mut address = parse("the default", "mqtt://localhost")?;
+                let scheme = self.security.scheme(&environment.security);
+                let mut address = parse("the default", &format!("{scheme}://localhost"))?;
                 if let Some(host) = host.as_ref().or(environment.host.as_ref()) {
                     let bare = host
                         .strip_prefix('[')
@@ -152,7 +166,7 @@ impl ConnectionArgs {
                 address
             }
         };
-        if address.host.is_empty() {
+        if address.host.is_empty() && address.scheme != Scheme::Unix {
             return Err(Failure::new(Kind::Usage, "the host is empty"));
         }
         address.port = self.port.unwrap_or(address.port);
@@ -216,10 +230,14 @@ impl ConnectionArgs {
         patience: Option<Duration>,
         adjust: impl FnOnce(Options) -> Options,
     ) -> Result<Connection, Failure> {
-        let target = self.target(&Environment::read()?)?;
+        let environment = Environment::read()?;
+        let target = self.target(&environment)?;
+        let scheme = target.address.scheme;
+        let tls = self.security.settings(scheme, &environment.security)?;
         let patience = self.reconnect_for.or(patience);
         let options = self
             .options(&target)
+            .tls(tls)
             .reconnect(patience != Some(Duration::ZERO));
         let options = adjust(options);
         let client = transport::opener(&target.address, &options)
@@ -356,6 +374,7 @@ mod tests {
             username: text("bob"),
             password: text("hidden"),
             client_id: text("me"),
+            security: SecurityEnvironment::default(),
         }
     }
 
@@ -430,6 +449,37 @@ mod tests {
             r#"far 1883 "bob" "hidden" "me""#
         );
         assert_eq!(args.topic(), Some("a/b"));
+    }
+
+    #[test]
+    fn certificates_change_how_a_host_is_spoken_to_but_no_url() {
+        let environment = Environment {
+            url: None,
+            port: None,
+            security: SecurityEnvironment {
+                cafile: text("ca.pem"),
+                ..Default::default()
+            },
+            ..environment()
+        };
+        let args = ConnectionArgs::default();
+        assert_eq!(
+            target(&args, &environment),
+            r#"other 8883 "bob" "hidden" "me""#
+        );
+        for (url, expected) in [
+            ("mqtt://h/a", "mqtt://h:1883"),
+            ("mqtts://h/a", "mqtts://h:8883"),
+            ("wss://h/a", "wss://h:443/a"),
+            ("unix:///a/b", "unix:///a/b"),
+        ] {
+            let args = ConnectionArgs {
+                url: text(url),
+                ..Default::default()
+            };
+            let address = args.target(&environment).unwrap().address;
+            assert_eq!(address.to_string(), expected);
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How the program ends: what went wrong in words, and in a code that a script can act on.
 
 use mqtt_std::{
-    Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError, Undelivered,
+    Awaited, Cause, ConnectError, DeliveryError, PublishError, SubscribeError, TlsError,
+    Undelivered,
 };
 use std::fmt;
 use std::io;
@@ -48,6 +49,9 @@ impl Failure {
                 Cause::TimedOut { .. } => Kind::TimedOut,
                 Cause::Options(_) | Cause::WillTopic(_) => Kind::Usage,
                 Cause::Panicked | Cause::Credentials(_) => Kind::Local,
+                Cause::Tls(TlsError::CertificateRequired | TlsError::CertificateRefused(_)) => {
+                    Kind::Refused
+                }
                 _ => Kind::Unreachable,
             },
             ConnectError::Address(_) => Kind::Usage,
@@ -58,6 +62,12 @@ impl Failure {
                 what: Awaited::Open,
                 ..
             }) => "; --connect-timeout allows more",
+            ConnectError::NotConnected(Cause::Tls(TlsError::UnknownIssuer)) => {
+                "; --cafile names one"
+            }
+            ConnectError::NotConnected(Cause::Tls(TlsError::CertificateRequired)) => {
+                "; --cert and --key name one"
+            }
             ConnectError::NotConnected(
                 Cause::StreamClosed | Cause::Broken(_) | Cause::Violation(_),
             ) => "; is it a server for MQTT 5?",

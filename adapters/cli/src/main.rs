@@ -17,6 +17,7 @@ mod message;
 mod output;
 mod publish;
 mod request;
+mod security;
 mod subscribe;
 mod template;
 mod time;

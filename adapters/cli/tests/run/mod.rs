@@ -13,7 +13,19 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// `mqtt` with nothing of the tester's environment that it would follow.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
-    for variable in ["URL", "HOST", "PORT", "USERNAME", "PASSWORD", "CLIENT_ID"] {
+    for variable in [
+        "URL",
+        "HOST",
+        "PORT",
+        "USERNAME",
+        "PASSWORD",
+        "CLIENT_ID",
+        "CAFILE",
+        "CAPATH",
+        "CERT",
+        "KEY",
+        "TLS_ALPN",
+    ] {
         command.env_remove(format!("MQTT_{variable}"));
     }
     command.args(args);
