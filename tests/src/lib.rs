@@ -3,6 +3,8 @@
 
 pub mod csv;
 pub mod cut;
+#[cfg(unix)]
+pub mod far_end;
 pub mod hall;
 pub mod mosquitto;
 pub mod network;
@@ -13,3 +15,8 @@ pub mod statements;
 pub mod talk;
 pub mod transcript;
 pub mod wire_rules;
+
+/// The programs of the page are compiled and run.
+#[cfg(all(unix, doctest))]
+#[doc = include_str!("../../docs/porting.md")]
+mod porting {}
