@@ -3,31 +3,13 @@
 
 mod layers;
 
-use layers::{Issuer, LIMIT, cause, connect, converse, options, payload, tls_error};
+use layers::{Folder, Issuer, LIMIT, cause, connect, converse, options, payload, tls_error};
 use mqtt_std::broker::{BindError, Broker, BrokerConfig, BrokerOptions, Endpoint, Notice, Peer};
 use mqtt_std::tls::ServerTls;
 use mqtt_std::{Buffer, Bytes, Cause, Client, Overflow, QoS, SubscribeOptions, TlsError};
-use std::path::PathBuf;
 use std::time::Instant;
 
 const LOOPBACK: &str = "127.0.0.1:0";
-
-/// A folder that is gone with its test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mqtt-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn endpoints(issuer: &Issuer) -> Vec<Endpoint> {
     vec![
@@ -52,7 +34,7 @@ fn every_kind_of_listener_leads_to_the_same_broker() {
     let folder = Folder::new("every-kind");
     let mut endpoints = endpoints(&issuer);
     if cfg!(unix) {
-        endpoints.push(Endpoint::unix(folder.0.join("mqtt.sock")));
+        endpoints.push(Endpoint::unix(folder.path("mqtt.sock")));
     }
     let broker = Broker::listen(endpoints, BrokerOptions::new()).unwrap();
     let schemes: Vec<_> = broker
@@ -87,7 +69,7 @@ fn every_kind_of_listener_leads_to_the_same_broker() {
         client.close(LIMIT).unwrap();
     }
     broker.shutdown(LIMIT).unwrap();
-    assert!(!folder.0.join("mqtt.sock").exists());
+    assert!(!folder.path("mqtt.sock").exists());
 }
 
 #[test]
@@ -253,7 +235,7 @@ fn what_cannot_be_listened_at_is_named() {
 #[test]
 fn a_path_is_taken_over_only_from_a_socket_nobody_listens_at() {
     let folder = Folder::new("paths");
-    let path = folder.0.join("mqtt.sock");
+    let path = folder.path("mqtt.sock");
     let listen = || Broker::listen([Endpoint::unix(&path)], BrokerOptions::new());
     // What a program that was killed leaves.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());

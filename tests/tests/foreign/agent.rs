@@ -62,12 +62,23 @@ struct Run {
 }
 
 impl Agent {
-    fn start(&self, house: &House) -> Run {
+    /// Another program around the same client.
+    pub fn echo(&self, name: &str) -> Command {
+        self.command(&script(name))
+    }
+
+    fn command(&self, script: &Path) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(&self.script).arg(house.port());
+        command.arg(script);
         if let Some(modules) = &self.modules {
             command.env("NODE_PATH", modules);
         }
+        command
+    }
+
+    fn start(&self, house: &House) -> Run {
+        let mut command = self.command(&self.script);
+        command.arg(house.port());
         Run {
             process: Process::spawn_listening(&mut command).unwrap(),
             next: 0,

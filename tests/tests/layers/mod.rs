@@ -6,10 +6,32 @@
 use mqtt_std::tls::ServerTls;
 use mqtt_std::{Cause, Client, ConnectError, Options, QoS, Tls, TlsError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long anything that should happen at once may take on a loaded machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A folder that is gone with its test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mqtt-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
 
 /// A certificate and its private key, in PEM.
 pub struct Identity {

@@ -13,6 +13,10 @@ const PIECE: usize = 128 << 10;
 /// How much is held until the handshake is over: more than the largest CONNECT that is sent.
 const HELD: usize = 1 << 20;
 
+/// How much is read from the stream beneath at a time. rustls would ask for 4 KiB, a quarter of
+/// what the other side encrypts at once.
+const AHEAD: usize = 64 << 10;
+
 /// TLS over another stream, on either side.
 ///
 /// The handshake goes on in whatever is called. Until it is over, what is written is held here,
@@ -25,6 +29,9 @@ const HELD: usize = 1 << 20;
 pub struct TlsStream<S> {
     connection: Box<Connection>,
     stream: S,
+    /// What has come from the stream beneath, of which rustls has taken `used` bytes.
+    ahead: Vec<u8>,
+    used: usize,
     /// Something was written before the handshake was over.
     held: bool,
     /// Why nothing more comes.
@@ -37,6 +44,8 @@ impl<S> TlsStream<S> {
         Self {
             connection: Box::new(connection),
             stream,
+            ahead: Vec::new(),
+            used: 0,
             held: false,
             failed: None,
         }
@@ -75,18 +84,45 @@ impl<S: Read + Write> TlsStream<S> {
         error.into()
     }
 
-    /// Takes in more from the stream beneath, or its end.
-    fn pull(&mut self) -> io::Result<()> {
+    /// What has come and was not looked at.
+    fn rest(&self) -> &[u8] {
+        self.ahead.get(self.used..).unwrap_or_default()
+    }
+
+    /// Reads on from the stream beneath; `false` at its end.
+    fn fill(&mut self) -> io::Result<bool> {
         // What cannot be sent now, or never, does not keep from hearing why.
         let _ = self.push();
-        let handshaking = self.connection.is_handshaking();
-        match self.connection.read_tls(&mut self.stream) {
-            Ok(0) if handshaking => return Err(self.fail(TlsError::ClosedEarly)),
-            Err(error) if handshaking && error.kind() == ErrorKind::ConnectionReset => {
-                return Err(self.fail(TlsError::ClosedEarly));
+        self.used = 0;
+        self.ahead.resize(AHEAD, 0);
+        match self.stream.read(&mut self.ahead) {
+            Ok(count) => {
+                self.ahead.truncate(count);
+                Ok(count > 0)
             }
-            came => came.map(drop)?,
+            Err(error) => {
+                // Who is idle keeps no memory for it.
+                self.ahead = Vec::new();
+                Err(error)
+            }
         }
+    }
+
+    /// Takes in some of what comes from the stream beneath, or its end.
+    fn pull(&mut self) -> io::Result<()> {
+        if self.rest().is_empty() {
+            let handshaking = self.connection.is_handshaking();
+            match self.fill() {
+                Ok(false) if handshaking => return Err(self.fail(TlsError::ClosedEarly)),
+                Err(error) if handshaking && error.kind() == ErrorKind::ConnectionReset => {
+                    return Err(self.fail(TlsError::ClosedEarly));
+                }
+                other => other.map(drop)?,
+            }
+        }
+        let mut rest = self.ahead.get(self.used..).unwrap_or_default();
+        let taken = self.connection.read_tls(&mut rest)?;
+        self.used = self.used.saturating_add(taken);
         match self.connection.process_new_packets() {
             Ok(_) => {
                 // An answer, or what was held until now.
@@ -100,18 +136,31 @@ impl<S: Read + Write> TlsStream<S> {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.connection.reader().read(buffer) {
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.connection.reader().read(room) {
+                Ok(count @ 1..) => {
+                    filled = filled.saturating_add(count);
+                    continue;
+                }
+                // What came before the end is first.
+                _ if filled > 0 && self.rest().is_empty() => break,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 // The end is as good without a word of TLS: MQTT has its own.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                other => return other,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+                other => return if filled > 0 { Ok(filled) } else { other },
             }
-            if let Some(error) = &self.failed {
-                return Err(error.clone().into());
+            let result = match &self.failed {
+                Some(error) => Err(error.clone().into()),
+                None => self.pull(),
+            };
+            match result {
+                Err(error) if filled == 0 => return Err(error),
+                Err(_) => break,
+                Ok(()) => {}
             }
-            self.pull()?;
         }
+        Ok(filled)
     }
 }
 

@@ -340,7 +340,7 @@ fn whatever_comes_nothing_panics() {
         state
     };
     let mut failed = 0;
-    for round in 0..3_000 {
+    for round in 0..1_000 {
         let (mut server, mut bare) = if round % 2 == 0 {
             open_server(1_000_000)
         } else {
@@ -371,5 +371,5 @@ fn whatever_comes_nothing_panics() {
             }
         }
     }
-    assert!((300..2_700).contains(&failed), "{failed}");
+    assert!((100..900).contains(&failed), "{failed}");
 }
