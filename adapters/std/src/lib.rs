@@ -27,6 +27,13 @@
 //! - A slow reader holds up nothing: each stream has its own bounded buffer.
 //! - [`Client::close`] returns by its deadline, and says what was left.
 //!
+//! # Addresses
+//!
+//! [`Client::connect`] knows `mqtt://`, and `unix://` where the system has such sockets; `mqtts://` needs
+//! the feature `tls`, `ws://` the feature `websocket`, and `wss://` both. The cryptography of TLS
+//! is the feature `ring`, which is on by default, `aws-lc-rs`, or a provider of the program's own.
+//! Any other stream is brought with [`Client::connect_over`].
+//!
 //! # Errors
 //!
 //! [`ConnectError`], [`PublishError`], [`DeliveryError`] (of a token) and [`SubscribeError`] say
