@@ -83,8 +83,9 @@ fn print(rows: &BTreeMap<(&str, &str), Row>) {
         let cells = rows.values().flatten().flatten();
         cells.filter(|cell| *cell == wanted).count()
     };
+    println!("\n–: not of that world; the file of the test says why");
     println!(
-        "\n{} behaviours, {} results ok, {} failed",
+        "{} behaviours, {} results ok, {} failed",
         rows.len(),
         total("ok"),
         total("FAILED")

@@ -5,4 +5,5 @@ use super::{Own, client, peer};
 
 mod dropping;
 mod hand;
+mod hurry;
 mod shutdown;
