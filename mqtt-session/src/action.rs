@@ -14,7 +14,8 @@ pub enum Action<'a> {
     /// [`Client::closed`](crate::Client::closed) when it cannot be opened.
     Open,
     /// Write these bytes, then say with [`Client::sent`](crate::Client::sent) how many were
-    /// taken; some are as good as all. They are offered once: a transport that cannot take any
+    /// taken; some are as good as all. [`Client::offer_all`](crate::Client::offer_all) has what
+    /// follows, too. They are offered once: a transport that cannot take any
     /// now goes on polling, and calls `sent` with 0 when it can.
     Send(&'a [u8]),
     /// A message, or a part of one.

@@ -298,6 +298,38 @@ impl<S: Store> Client<S> {
         machine.opened(now, connect, stores)
     }
 
+    /// All that is to be written, once [`Action::Send`] has offered the first of it: for a
+    /// transport that writes several slices at once, where a payload that is held by itself lies
+    /// between a header and what comes behind. What was taken of them together is said with
+    /// [`Client::sent`]. Unused slices are empty; all are where nothing is offered.
+    ///
+    /// ```
+    /// # use mqtt_session::{Action, Client, Config, Connect, Fixed, Instant, RxBuffer};
+    /// # use std::io::{IoSlice, Write};
+    /// # let mut client = Client::new(Config::default(), Fixed::<8, 8, 1024, 256>::new());
+    /// # let (mut input, now, mut stream) = (RxBuffer::new([0; 64]), Instant::from_secs(1), Vec::new());
+    /// # client.start(now);
+    /// # assert!(matches!(client.poll(now, &mut input), Action::Open));
+    /// # client.opened(now, &Connect::new("sensor-7"))?;
+    /// match client.poll(now, &mut input) {
+    ///     Action::Send(_) => {
+    ///         let count = stream.write_vectored(&client.offer_all().map(IoSlice::new))?;
+    ///         client.sent(now, count);
+    ///     }
+    /// #   other => panic!("{other:?}"),
+    ///     // …
+    /// }
+    /// # assert_eq!(stream[0], 0x10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn offer_all(&mut self) -> [&[u8]; 3] {
+        let (outbound, _) = self.store.split();
+        match self.machine.sender(outbound).offer_all() {
+            Some(all) => all.slices(outbound),
+            None => [&[]; 3],
+        }
+    }
+
     /// The transport took `count` of the bytes of [`Action::Send`]. A larger count counts as all
     /// of them; 0 has what is left offered again.
     ///
@@ -309,8 +341,8 @@ impl<S: Store> Client<S> {
         if out.was_taken(count) {
             let (outbound, _) = self.store.split();
             if let Some(slot) = out.move_on(outbound.records()) {
-                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. A large one, sent from
-                // where it is stored, is taken by itself.
+                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
+                // where it is stored, is still there, and nothing of the kind lies behind it.
                 self.machine.sender(outbound).free_block(slot);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::sender::Sender;
 use crate::store::OutboundStore;
-use crate::transmit::Next;
+use crate::transmit::{Large, Next};
 
 /// Bytes that are offered, by where they lie.
 pub(crate) struct Offered {
@@ -20,22 +20,74 @@ enum Source {
 impl Sender<'_> {
     /// Offers what is to be sent next, if nothing is being offered.
     pub(crate) fn offer(&mut self) -> Option<Offered> {
-        let (source, start, end) = match self.out.line.tx.next() {
+        let offered = match self.out.line.tx.next() {
             Next::Nothing => return None,
-            Next::Buffered(start, end) => (Source::Transmit, start, end),
-            Next::Large(large) => {
-                let (start, end) = self.large_range(&large);
-                let source = if large.apart {
-                    Source::Payload(large.slot)
-                } else {
-                    Source::Arena
-                };
-                (source, start, end)
-            }
+            Next::Buffered(start, end) => Offered {
+                source: Source::Transmit,
+                start,
+                end,
+            },
+            Next::Large(large) => self.place_of(&large),
         };
-        self.out.line.tx.offer(end.saturating_sub(start));
+        let len = offered.end.saturating_sub(offered.start);
+        self.out.line.tx.offer(len);
         self.out.line.begin_stall(self.out.clock.now);
-        Some(Offered { source, start, end })
+        Some(offered)
+    }
+}
+
+/// All that is queued, by where it lies.
+pub(crate) struct OfferedAll {
+    before: (usize, usize),
+    large: Option<Offered>,
+    behind: (usize, usize),
+}
+
+impl Sender<'_> {
+    /// Offers all that is queued, where some of it is being offered.
+    pub(crate) fn offer_all(&mut self) -> Option<OfferedAll> {
+        let all = self.out.line.tx.queue()?;
+        let large = all.large.map(|large| self.place_of(&large));
+        let len = |(start, end): (usize, usize)| end.saturating_sub(start);
+        let of_large = large
+            .as_ref()
+            .map_or(0, |large| len((large.start, large.end)));
+        let in_buffer = len(all.before).saturating_add(len(all.behind));
+        self.out.line.tx.offer(in_buffer.saturating_add(of_large));
+        Some(OfferedAll {
+            before: all.before,
+            large,
+            behind: all.behind,
+        })
+    }
+
+    /// What of a large packet has not been taken.
+    fn place_of(&mut self, large: &Large) -> Offered {
+        let (start, end) = self.large_range(large);
+        let source = if large.apart {
+            Source::Payload(large.slot)
+        } else {
+            Source::Arena
+        };
+        Offered { source, start, end }
+    }
+}
+
+impl OfferedAll {
+    /// The bytes themselves, in their order.
+    pub(crate) fn slices<'s>(&self, store: &'s (dyn OutboundStore + 'static)) -> [&'s [u8]; 3] {
+        let (transmit, arena) = store.buffers();
+        let buffered = |(start, end)| transmit.get(start..end).unwrap_or_default();
+        let large = self.large.as_ref().map(|large| {
+            let whole = match large.source {
+                Source::Transmit => transmit,
+                Source::Arena => arena,
+                Source::Payload(slot) => store.payload(slot),
+            };
+            whole.get(large.start..large.end).unwrap_or_default()
+        });
+        let large = large.unwrap_or_default();
+        [buffered(self.before), large, buffered(self.behind)]
     }
 }
 

@@ -57,6 +57,8 @@ pub trait OutboundStore {
     fn arena(&mut self) -> &mut [u8];
     /// The transmit buffer alone.
     fn transmit(&mut self) -> &mut [u8];
+    /// The transmit buffer and the arena, to be read.
+    fn buffers(&self) -> (&[u8], &[u8]);
     /// Makes the table of records longer, if its bound allows.
     fn grow_records(&mut self) -> bool;
     /// Makes room for `len` more bytes at the end of the arena, if its bound allows.

@@ -51,7 +51,16 @@ pub(crate) enum Next {
     Large(Large),
 }
 
-/// What became of an offer of all that is queued.
+/// All that is queued, in its order.
+pub(crate) struct Queue {
+    /// From where to where in the buffer.
+    pub(crate) before: (usize, usize),
+    pub(crate) large: Option<Large>,
+    /// From where to where in the buffer.
+    pub(crate) behind: (usize, usize),
+}
+
+/// What became of an offer of all that is queued in the buffer.
 pub(crate) enum Buffered {
     /// There is nothing to offer.
     Nothing,
@@ -242,6 +251,21 @@ impl Transmit {
         }
     }
 
+    /// All that is queued, while some of it is offered: what of the buffer lies before the large
+    /// packet, that packet, and what lies behind it.
+    pub(crate) fn queue(&self) -> Option<Queue> {
+        if self.offered == NOT_OFFERED {
+            return None;
+        }
+        let (start, end) = (self.start as usize, self.end as usize);
+        let at = self.large.map_or(end, |large| large.at as usize);
+        Some(Queue {
+            before: (start, at),
+            large: self.large,
+            behind: (at, end),
+        })
+    }
+
     /// Notes that `len` bytes are offered.
     pub(crate) fn offer(&mut self, len: usize) {
         self.offered = u32::try_from(len).unwrap_or(NOT_OFFERED - 1);
@@ -269,13 +293,14 @@ impl Transmit {
         match &mut self.large {
             None => self.start = self.start.wrapping_add(len),
             Some(large) => {
-                if large.at == self.start {
-                    large.sent = large.sent.saturating_add(len);
-                    if large.sent >= large.len {
-                        self.large = None;
-                    }
-                } else {
-                    self.start = self.start.saturating_add(len);
+                // What lies before it is taken first, what lies behind it last.
+                let before = large.at.saturating_sub(self.start).min(len);
+                self.start = self.start.saturating_add(before);
+                large.sent = large.sent.saturating_add(len.saturating_sub(before));
+                if large.sent >= large.len {
+                    let behind = large.sent.saturating_sub(large.len);
+                    self.start = self.start.saturating_add(behind);
+                    self.large = None;
                 }
                 if self.large.is_some() {
                     return len;
@@ -326,6 +351,29 @@ mod tests {
         assert_eq!(tx.took(1000), 40);
         assert!(matches!(tx.next(), Next::Buffered(6, 11)));
         assert!(tx.has_taken(106) && !tx.has_taken(107));
+    }
+
+    #[test]
+    fn what_is_taken_may_end_anywhere_before_in_and_behind_a_large_packet() {
+        for first in 0..=21 {
+            let mut buffer = [0; 32];
+            let mut tx = Transmit::new();
+            assert!(queue(&mut tx, &mut buffer, b"before"));
+            tx.commit_large(7, 10, true);
+            assert!(queue(&mut tx, &mut buffer, b"after"));
+            assert!(tx.queue().is_none());
+            let mut left = 21;
+            for take in [first, 21 - first] {
+                tx.offer(left as usize);
+                let all = tx.queue().unwrap();
+                let large = all.large.map_or(0, |large| 10 - large.sent());
+                let of = |(start, end): (usize, usize)| end - start;
+                assert_eq!((of(all.before) + large + of(all.behind)) as u32, left);
+                assert_eq!(tx.took(take as usize), take);
+                left -= take;
+            }
+            assert!(tx.is_empty() && tx.has_taken(21) && !tx.has_taken(22));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::options::{Credentials, Options};
 use crate::shared::{Core, Shared};
 use crate::state::State;
 use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +40,13 @@ pub trait Transport {
     /// Writes what can be written now; None when that is nothing, until
     /// [`Transport::takes_again`]. Without a stream nothing is taken, and that is `Some(0)`.
     fn write(&mut self, bytes: &[u8]) -> Option<usize>;
+
+    /// As [`Transport::write`], of several slices, one after the other. By default, of the first
+    /// that is not empty.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.write(first.map_or(&[], |slice| slice))
+    }
 
     /// Whether the stream took no more bytes and now does; told once.
     fn takes_again(&mut self) -> bool;
@@ -131,8 +138,12 @@ impl Course {
             core.ask(now);
             match core.machine.poll(now, input) {
                 Action::Open => self.open(core, transport, clock),
-                Action::Send(bytes) => {
-                    if let Some(taken) = transport.write(bytes) {
+                Action::Send(_) => {
+                    let taken = match core.machine.offer_all() {
+                        [bytes, [], []] => transport.write(bytes),
+                        slices => transport.write_vectored(&slices.map(IoSlice::new)),
+                    };
+                    if let Some(taken) = taken {
                         core.machine.sent(now, taken);
                         budget = budget.saturating_sub(taken);
                         core.ledger.counters.bytes_sent += taken as u64;
@@ -354,6 +365,7 @@ mod tests {
         opened: Option<Result<Credentials, Cause>>,
         open: bool,
         written: Vec<u8>,
+        writes: usize,
         blocked: bool,
         again: bool,
         broken: Option<io::Error>,
@@ -381,8 +393,14 @@ mod tests {
             if self.blocked {
                 return None;
             }
+            self.writes += 1;
             self.written.extend_from_slice(bytes);
             Some(bytes.len())
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+            let slices: Vec<&[u8]> = slices.iter().map(|slice| &**slice).collect();
+            self.write(&slices.concat())
         }
 
         fn takes_again(&mut self) -> bool {
@@ -450,6 +468,27 @@ mod tests {
             self.input.spare()[..bytes.len()].copy_from_slice(bytes);
             self.input.filled(bytes.len());
         }
+    }
+
+    #[test]
+    fn a_held_payload_is_written_with_its_header() {
+        let mut run = Run::connected();
+        run.told.writes = 0;
+        let payload = bytes::Bytes::from(vec![b'p'; 5_000]);
+        let topic = mqtt_session::TopicName::new("t").unwrap();
+        let request = crate::Request {
+            topic: "t",
+            publish: mqtt_session::Publish::new(topic, &payload),
+            payload: &payload,
+            qos: QoS::AtMostOnce,
+            size: 5_001,
+            expires: false,
+        };
+        assert!(Party::new(run.shared.accept(&request)).poll().is_some());
+        run.sleeps();
+        assert_eq!((run.told.writes, run.told.written.len()), (1, 5_007));
+        assert!(run.told.written.ends_with(&payload));
+        assert_eq!(run.shared.unsettled().messages(), 0);
     }
 
     #[test]

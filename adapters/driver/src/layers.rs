@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::tls::{TlsAcceptor, TlsConnector, TlsStream};
 #[cfg(feature = "websocket")]
 use crate::websocket::WebSocket;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 /// Puts TLS and WebSocket over a client's bare streams, where its address asks for them.
 #[derive(Clone, Debug)]
@@ -160,6 +160,10 @@ impl<C: Carrier> Read for Layered<C> {
 impl<C: Carrier> Write for Layered<C> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.top().write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.top().write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

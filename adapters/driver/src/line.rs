@@ -1,7 +1,7 @@
 //! A stream that never blocks, and what it was last known to be ready for.
 
 use crate::course::Input;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
 /// A duplex, ordered, lossless stream of bytes that never blocks (MQTT-4.2-1).
 ///
@@ -116,6 +116,32 @@ impl<C: Carrier> Line<C> {
 
     /// Writes what can be written now; None when that is nothing.
     pub fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.write_by(|stream, told| {
+            let fresh = bytes.get(told..).unwrap_or_default();
+            (!fresh.is_empty()).then(|| stream.write(fresh))
+        })
+    }
+
+    /// As [`Line::write`], of several slices, one after the other.
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        self.write_by(|stream, told| {
+            if told == 0 {
+                return Some(stream.write_vectored(slices));
+            }
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            let fresh = first
+                .and_then(|first| first.get(told..))
+                .unwrap_or_default();
+            (!fresh.is_empty()).then(|| stream.write(fresh))
+        })
+    }
+
+    /// Writes by a call that is told how many bytes at the front the stream has already, and
+    /// makes none when it has them all.
+    fn write_by(
+        &mut self,
+        write: impl FnOnce(&mut C, usize) -> Option<io::Result<usize>>,
+    ) -> Option<usize> {
         if self.broken.is_some() {
             return None;
         }
@@ -124,11 +150,10 @@ impl<C: Carrier> Line<C> {
             self.flush_now()?;
             told = 1;
         }
-        let fresh = bytes.get(told..).unwrap_or_default();
-        if fresh.is_empty() {
+        let Some(written) = write(&mut self.stream, told) else {
             return Some(told);
-        }
-        match self.stream.write(fresh) {
+        };
+        match written {
             Ok(0) => self.fail(ErrorKind::WriteZero.into()),
             Ok(count) => {
                 told = told.saturating_add(count);
@@ -304,6 +329,22 @@ mod tests {
         assert!(line.takes_again());
         // The byte that was not told stands in front of the others, and is not written again.
         assert_eq!(line.write(b"bcd"), Some(3));
+        assert_eq!(line.stream().left, b"abcd");
+    }
+
+    #[test]
+    fn several_slices_go_on_where_the_stream_stopped() {
+        let mut line = Line::new(Layer::default());
+        let answers = [Ok(()), Err(ErrorKind::WouldBlock)];
+        line.stream().answers.extend(answers);
+        let write = |line: &mut Line<Layer>, slices: [&[u8]; 3]| {
+            line.write_vectored(&slices.map(IoSlice::new))
+        };
+        // The layer takes one slice at a time, and its last byte is not told.
+        assert_eq!(write(&mut line, [b"", b"ab", b"c"]), Some(1));
+        assert_eq!(write(&mut line, [b"b", b"c", b""]), Some(1));
+        assert_eq!(write(&mut line, [b"", b"c", b"d"]), Some(1));
+        assert_eq!(write(&mut line, [b"", b"", b"d"]), Some(1));
         assert_eq!(line.stream().left, b"abcd");
     }
 

@@ -3,7 +3,7 @@
 pub use mqtt_driver::Carrier;
 use mqtt_driver::{Address, Cause, ConnectError, Layers, Options};
 pub use mqtt_driver::{Layered, Scheme};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
@@ -86,6 +86,10 @@ impl Write for Socket {
         self.stream().write(bytes)
     }
 
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream().write_vectored(slices)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.stream().flush()
     }
@@ -157,6 +161,10 @@ impl Read for Unix {
 impl Write for Unix {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -232,6 +240,10 @@ impl Read for Tcp {
 impl Write for Tcp {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

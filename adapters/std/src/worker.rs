@@ -3,7 +3,7 @@
 use crate::dialer::Dialer;
 use crate::transport::{Dial, Stream};
 use mqtt_driver::{Cause, Course, Credentials, Line, Next, Options, Shared, Transport};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread;
@@ -129,6 +129,11 @@ impl Transport for Link {
     fn write(&mut self, bytes: &[u8]) -> Option<usize> {
         let line = self.line.as_mut();
         line.map_or(Some(0), |line| line.write(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        let line = self.line.as_mut();
+        line.map_or(Some(0), |line| line.write_vectored(slices))
     }
 
     fn takes_again(&mut self) -> bool {

@@ -238,6 +238,10 @@ impl<
         &mut self.transmit
     }
 
+    fn buffers(&self) -> (&[u8], &[u8]) {
+        (&self.transmit, &self.arena)
+    }
+
     fn grow_records(&mut self) -> bool {
         false
     }

@@ -211,6 +211,10 @@ impl OutboundStore for Outbound {
         &mut self.transmit
     }
 
+    fn buffers(&self) -> (&[u8], &[u8]) {
+        (&self.transmit, &self.arena)
+    }
+
     fn grow_records(&mut self) -> bool {
         let Some(len) = longer(self.records.len(), 4, usize::from(self.limits.exchanges)) else {
             return false;

@@ -1,7 +1,7 @@
 //! The streams of a runtime, as the driver wants them.
 
 use crate::line::Carrier;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, Waker};
 
 /// A duplex, ordered, lossless stream of bytes (MQTT-4.2-1) that wakes whoever waits for it. The
@@ -18,6 +18,20 @@ pub trait Stream: Send + Unpin + 'static {
     /// # Errors
     /// The stream is broken.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// As [`Stream::poll_write`], of several slices, one after the other. By default, of the
+    /// first that is not empty.
+    ///
+    /// # Errors
+    /// The stream is broken.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.poll_write(cx, first.map_or(&[], |slice| slice))
+    }
 
     /// Sees that nothing written is held back.
     ///
@@ -69,6 +83,10 @@ impl<S: Stream> Read for Bridge<S> {
 impl<S: Stream> Write for Bridge<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.ask(|stream, cx| stream.poll_write(cx, bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.ask(|stream, cx| stream.poll_write_vectored(cx, slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use crate::course::{Input, Transport};
 use crate::error::Cause;
 use crate::line::{Carrier, Line};
 use crate::options::Credentials;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::Waker;
 
 /// What carries the client's bytes. Whatever of it is ready wakes the task.
@@ -67,6 +67,11 @@ impl<R: Runtime> Transport for Link<R> {
     fn write(&mut self, bytes: &[u8]) -> Option<usize> {
         let line = self.line.as_mut();
         line.map_or(Some(0), |line| line.write(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        let line = self.line.as_mut();
+        line.map_or(Some(0), |line| line.write_vectored(slices))
     }
 
     fn takes_again(&mut self) -> bool {
