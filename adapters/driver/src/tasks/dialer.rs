@@ -13,8 +13,8 @@ use crate::options::{Asked, Credentials, Login};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// A future that may be sent to another thread.
@@ -108,25 +108,41 @@ pub(super) struct Dialer<R> {
     tools: Arc<Mutex<Tools>>,
     limit: Duration,
     attempt: Option<Boxed<Opened>>,
+    /// What has come of the attempt.
+    opened: Option<Opened>,
+    /// An attempt that is to be dropped.
+    given_up: Option<Boxed<Opened>>,
     runtime: std::marker::PhantomData<fn() -> R>,
 }
 
 struct Tools {
     dial: Dial,
-    login: Option<Login>,
+    /// What gives the credentials, and whether it blocks: then its lock is taken for as long.
+    login: Option<(Arc<Mutex<Login>>, bool)>,
+    /// What a login that blocks was asked, and nobody waits for.
+    asking: Option<Boxed<Option<Asked>>>,
 }
 
 impl<R: Runtime> Dialer<R> {
     pub(super) fn new(dial: Dial, login: Option<Login>, limit: Duration) -> Self {
         Self {
-            tools: Arc::new(Mutex::new(Tools { dial, login })),
+            tools: Arc::new(Mutex::new(Tools {
+                dial,
+                login: login.map(|login| {
+                    let blocks = login.blocks();
+                    (Arc::new(Mutex::new(login)), blocks)
+                }),
+                asking: None,
+            })),
             limit,
             attempt: None,
+            opened: None,
+            given_up: None,
             runtime: std::marker::PhantomData,
         }
     }
 
-    /// Begins an attempt.
+    /// Begins an attempt; [`Dialer::go_on`] has to be called then.
     pub(super) fn begin(&mut self, waker: &Waker) {
         let (tools, limit, waker) = (Arc::clone(&self.tools), self.limit, waker.clone());
         self.attempt = Some(Box::pin(open::<R>(tools, limit, waker)));
@@ -134,54 +150,94 @@ impl<R: Runtime> Dialer<R> {
 
     /// Gives the attempt up, if there is one; whether there was.
     pub(super) fn give_up(&mut self) -> bool {
-        self.attempt.take().is_some()
+        self.given_up = self.attempt.take();
+        self.given_up.is_some()
     }
 
-    /// What has come of the attempt. None while it goes on.
-    pub(super) fn take(&mut self, waker: &Waker) -> Option<Opened> {
-        let attempt = self.attempt.as_mut()?;
+    /// Goes on with the attempt. What runs then is the application's, and may well call the
+    /// client: so this is not done under the client's lock.
+    pub(super) fn go_on(&mut self, waker: &Waker) {
+        self.given_up = None;
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         let mut cx = Context::from_waker(waker);
-        // What opens streams is the application's: its panic is the end of the attempt only.
+        // Its panic is the end of the attempt only.
         let polled = catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(&mut cx)));
         let opened = match polled {
-            Ok(Poll::Pending) => return None,
+            Ok(Poll::Pending) => return,
             Ok(Poll::Ready(opened)) => opened,
             Err(_) => Err(Cause::Panicked),
         };
         self.attempt = None;
-        Some(opened)
+        self.opened = Some(opened);
     }
+
+    /// What has come of the attempt, once.
+    pub(super) fn take(&mut self) -> Option<Opened> {
+        self.opened.take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn open<R: Runtime>(tools: Arc<Mutex<Tools>>, limit: Duration, waker: Waker) -> Opened {
     let credentials = credentials::<R>(&tools).await?;
-    let opening = {
-        let mut tools = tools.lock().unwrap_or_else(PoisonError::into_inner);
-        (tools.dial.0)(limit, &waker)
-    };
+    let opening = (lock(&tools).dial.0)(limit, &waker);
     Ok((opening.await?, credentials))
 }
 
 async fn credentials<R: Runtime>(tools: &Arc<Mutex<Tools>>) -> Result<Credentials, Cause> {
-    let ask = |tools: &Mutex<Tools>| {
-        let mut tools = tools.lock().unwrap_or_else(PoisonError::into_inner);
-        tools.login.as_mut().map(Login::ask)
-    };
-    let blocks = {
-        let tools = tools.lock().unwrap_or_else(PoisonError::into_inner);
-        tools.login.as_ref().is_some_and(Login::blocks)
+    let Some((login, blocks)) = lock(tools).login.clone() else {
+        return Ok(Credentials::default());
     };
     let asked = if blocks {
-        let tools = Arc::clone(tools);
-        R::unblock(move || ask(&tools))
-            .await
-            .ok_or(Cause::Panicked)?
+        let asked = Asking::new::<R>(tools, login).await;
+        asked.ok_or(Cause::Panicked)?
     } else {
-        ask(tools)
+        lock(&login).ask()
     };
     match asked {
-        None => Ok(Credentials::default()),
-        Some(Asked::Given(given)) => given,
-        Some(Asked::Coming(coming)) => coming.await,
+        Asked::Given(given) => given,
+        Asked::Coming(coming) => coming.await,
+    }
+}
+
+/// A login that blocks is asked, where that holds up no task. It cannot be kept from answering:
+/// who gives up leaves the question to the next attempt, which would only wait behind it.
+struct Asking {
+    tools: Arc<Mutex<Tools>>,
+    asked: Option<Boxed<Option<Asked>>>,
+}
+
+impl Asking {
+    fn new<R: Runtime>(tools: &Arc<Mutex<Tools>>, login: Arc<Mutex<Login>>) -> Self {
+        let begun = lock(tools).asking.take();
+        let ask = || -> Boxed<_> { Box::pin(R::unblock(move || lock(&login).ask())) };
+        Self {
+            tools: Arc::clone(tools),
+            asked: Some(begun.unwrap_or_else(ask)),
+        }
+    }
+}
+
+impl Future for Asking {
+    type Output = Option<Asked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Asked>> {
+        let Some(asked) = &mut self.asked else {
+            return Poll::Ready(None);
+        };
+        let answer = ready!(asked.as_mut().poll(cx));
+        self.asked = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        lock(&self.tools).asking = self.asked.take();
     }
 }

@@ -32,6 +32,11 @@ impl<R: Runtime> Link<R> {
         }
     }
 
+    /// Before each turn: goes on with opening a stream.
+    pub(super) fn go_on(&mut self) {
+        self.dialer.go_on(&self.waker);
+    }
+
     pub(super) fn read(&mut self, input: &mut Input) {
         if let Some(line) = &mut self.line {
             line.read(input);
@@ -47,7 +52,7 @@ impl<R: Runtime> Link<R> {
 impl<R: Runtime> Transport for Link<R> {
     fn open(&mut self) -> io::Result<()> {
         self.dialer.begin(&self.waker);
-        // It is polled in the next turn for the first time.
+        // It is polled before the next turn for the first time.
         self.waker.wake_by_ref();
         Ok(())
     }
@@ -57,7 +62,7 @@ impl<R: Runtime> Transport for Link<R> {
     }
 
     fn opened(&mut self) -> Option<Result<Credentials, Cause>> {
-        let opened = self.dialer.take(&self.waker)?;
+        let opened = self.dialer.take()?;
         Some(opened.map(|(carrier, credentials)| {
             self.line = Some(Line::new(carrier));
             credentials
