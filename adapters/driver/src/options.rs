@@ -525,6 +525,18 @@ impl Options {
 /// A span in the protocol's unit; part of a second counts as a whole one.
 #[must_use]
 pub fn whole_seconds(span: Duration) -> u32 {
-    let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let part = u64::from(span.subsec_nanos() > 0);
+    let whole = span.as_secs().saturating_add(part);
     u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn part_of_a_second_counts_as_a_whole_one_and_for_ever_as_the_longest() {
+        let spans = [Duration::ZERO, Duration::from_millis(1), Duration::MAX];
+        assert_eq!(spans.map(whole_seconds), [0, 1, u32::MAX]);
+    }
 }
