@@ -351,7 +351,11 @@ fn owned(text: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::AcknowledgeError;
+    use crate::options::Queue;
+    use crate::publication::Publication;
     use crate::waking::Party;
+    use bytes::Bytes;
     use mqtt_session::QoS;
     use std::task::Waker;
 
@@ -429,7 +433,10 @@ mod tests {
 
     impl Run {
         fn new(once: bool) -> Self {
-            let options = Options::new("a");
+            Self::with(Options::new("a"), once)
+        }
+
+        fn with(options: Options, once: bool) -> Self {
             let shared = Shared::new(&options, Waker::noop().clone(), Instant::now);
             Self {
                 course: Course::new(Arc::clone(&shared), options, once),
@@ -441,7 +448,11 @@ mod tests {
 
         /// With a connection that the server has accepted.
         fn connected() -> Self {
-            let mut run = Self::new(false);
+            Self::connected_with(Options::new("a"))
+        }
+
+        fn connected_with(options: Options) -> Self {
+            let mut run = Self::with(options, false);
             run.sleeps();
             run.told.opened = Some(Ok(Credentials::new("ann", "secret")));
             run.sleeps();
@@ -565,6 +576,84 @@ mod tests {
         assert_eq!(read, 63);
         run.sleeps();
         assert!(inbox.try_next().is_some());
+    }
+
+    #[test]
+    fn who_waits_for_room_is_woken_also_where_subscriptions_have_taken_it() {
+        let queue = Queue {
+            messages: 1,
+            ..Queue::default()
+        };
+        let mut run = Run::connected_with(Options::new("a").queue(queue));
+        let answers: Vec<_> = (0..600)
+            .map(|number| {
+                run.shared
+                    .subscribe(&format!("t/{number}"), &QoS::AtMostOnce.into())
+            })
+            .collect();
+        run.sleeps();
+        let payload = Bytes::new();
+        let (to, shared) = ((), Arc::clone(&run.shared));
+        let publication = Publication::new(&to, "t", payload).qos(QoS::AtLeastOnce);
+        let request = publication.request().unwrap();
+        let mut publisher = Party::new(shared.accept(&request));
+        assert!(publisher.poll().is_none());
+        run.receives(&[0x90, 4, 0, 1, 0, 0]);
+        run.sleeps();
+        assert_eq!(publisher.woken(), 1);
+        for id in 2..=600_u16 {
+            let [high, low] = id.to_be_bytes();
+            run.receives(&[0x90, 4, high, low, 0, 0]);
+            run.sleeps();
+        }
+        assert!(
+            answers
+                .iter()
+                .flatten()
+                .all(|(_, answer)| answer.value().is_some())
+        );
+        assert!(publisher.poll().is_some_and(|accepted| accepted.is_ok()));
+    }
+
+    #[test]
+    fn a_message_that_nobody_reads_does_not_keep_its_client() {
+        let mut run = Run::connected_with(Options::new("a").manual_acknowledgement(true));
+        run.receives(b"\x32\x07\x00\x01t\x00\x01\x00a");
+        run.sleeps();
+        let unmatched = run.shared.unmatched();
+        run.receives(b"\x32\x07\x00\x01t\x00\x02\x00b");
+        run.sleeps();
+        let first = unmatched.try_next().unwrap();
+        assert!(first.acknowledge().is_ok());
+        let shared = Arc::downgrade(&run.shared);
+        run.shared.end(&Cause::Closed);
+        drop(run);
+        assert!(shared.upgrade().is_none());
+        let second = unmatched.try_next().unwrap();
+        assert_eq!(second.acknowledge(), Err(AcknowledgeError::Ended));
+    }
+
+    #[test]
+    fn a_request_listens_anew_where_nothing_comes_to_the_former_any_more() {
+        let mut run = Run::connected_with(Options::new("a").response_topic("answers"));
+        let (to, shared) = ((), Arc::clone(&run.shared));
+        let ask = || Party::new(shared.ask(Publication::new(&to, "t", Bytes::new())));
+        let mut first = ask();
+        assert!(first.poll().is_none());
+        run.sleeps();
+        run.receives(&[0x90, 4, 0, 1, 0, 1]);
+        run.sleeps();
+        assert!(first.woken() == 1 && first.poll().is_none());
+        run.sleeps();
+        assert!(run.shared.unsubscribe("answers").is_ok());
+        run.told.written.clear();
+        let mut second = ask();
+        assert!(second.poll().is_none());
+        run.sleeps();
+        // UNSUBSCRIBE, then SUBSCRIBE, and no PUBLISH before it is answered.
+        let (left, asked) = run.told.written.split_at(14);
+        assert_eq!([left[0], asked[0]], [0xA2, 0x82]);
+        assert_eq!(asked.len(), 2 + usize::from(asked[1]));
     }
 
     #[test]

@@ -133,6 +133,8 @@ impl Ledger {
         if self.is_ended() {
             inbox.end(None, &mut self.wakes);
         } else {
+            // The state may stay as it is for long, while watchers come and go.
+            self.watchers.retain(|watcher| watcher.strong_count() > 0);
             self.watchers.push(Arc::downgrade(&inbox));
         }
         inbox
@@ -199,6 +201,8 @@ impl Ledger {
             Ok(reason)
         };
         let wakes = &mut self.wakes;
+        // The store has one table for these and for messages.
+        self.freed = true;
         match self.pending.remove(ticket.number()) {
             Some(Pending::Subscribe(id)) => {
                 // A stream that ends takes its other filters along.
@@ -217,6 +221,7 @@ impl Ledger {
         {
             self.router.unanswered(id);
             self.unasked = true;
+            self.freed = true;
         }
     }
 
@@ -239,7 +244,7 @@ impl Ledger {
         let mut unheld = Vec::new();
         if let Some(payload) = self.assembly.take(message) {
             let receipt = message.token.map(|token| Receipt {
-                shared: Arc::clone(shared),
+                shared: Arc::downgrade(shared),
                 token,
             });
             let topic = self.topic(message.topic);
@@ -368,5 +373,22 @@ fn count(load: &mut Undelivered, qos: QoS) -> &mut usize {
         QoS::AtMostOnce => &mut load.at_most_once,
         QoS::AtLeastOnce => &mut load.at_least_once,
         QoS::ExactlyOnce => &mut load.exactly_once,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watchers_that_have_gone_leave_nothing_behind() {
+        let mut ledger = Ledger::new(&Options::new("a"));
+        let stays = ledger.watch();
+        for _ in 0..1_000 {
+            drop(ledger.watch());
+        }
+        assert!(ledger.watchers.len() < 10, "{}", ledger.watchers.len());
+        ledger.set_state(State::Connecting);
+        assert!(stays.try_next().is_some());
     }
 }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use mqtt_session::{AckToken, PayloadFormat, Properties, Property, QoS, ReasonCode};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 
 /// A message that came. Cloning it copies neither topic nor payload.
 #[derive(Clone)]
@@ -106,7 +106,8 @@ impl Message {
     /// See [`AcknowledgeError`].
     pub fn acknowledge_with(&self, reason: ReasonCode) -> Result<(), AcknowledgeError> {
         let receipt = self.receipt.as_ref().ok_or(AcknowledgeError::NotNeeded)?;
-        receipt.shared.acknowledge(receipt.token, reason)
+        let shared = receipt.shared.upgrade().ok_or(AcknowledgeError::Ended)?;
+        shared.acknowledge(receipt.token, reason)
     }
 }
 
@@ -132,7 +133,8 @@ impl fmt::Debug for Message {
 /// What acknowledges a message, and where.
 #[derive(Clone)]
 pub(crate) struct Receipt {
-    pub(crate) shared: Arc<Shared>,
+    /// Messages lie in queues of the client's own: they must not keep it.
+    pub(crate) shared: Weak<Shared>,
     pub(crate) token: AckToken,
 }
 

@@ -38,6 +38,13 @@ struct Listening {
 }
 
 impl Requests {
+    /// Where answers come, as long as they do: a server that has lost the session may refuse to
+    /// subscribe again, and the application may have unsubscribed.
+    fn listening(&self) -> Option<Listening> {
+        let goes_on = |listening: &&Listening| listening.strays.ended().is_none();
+        self.listening.as_ref().filter(goes_on).cloned()
+    }
+
     /// Whether a message is an answer that is waited for; then it is taken there.
     pub(crate) fn take(&mut self, message: &Message, wakes: &mut Wakes) -> bool {
         let Some(listening) = &self.listening else {
@@ -131,8 +138,8 @@ impl Shared {
     }
 
     fn listening(&self) -> Result<Listening, SubscribeError> {
-        if let Some(listening) = &self.lock().ledger.requests.listening {
-            return Ok(listening.clone());
+        if let Some(listening) = self.lock().ledger.requests.listening() {
+            return Ok(listening);
         }
         let topic = &self.response_topic;
         let mut options = SubscribeOptions::new(QoS::AtLeastOnce).no_local(false);
@@ -144,12 +151,11 @@ impl Shared {
             answer,
         };
         let mut core = self.lock();
-        let kept = core
-            .ledger
-            .requests
-            .listening
-            .get_or_insert_with(|| listening.clone());
-        let kept = kept.clone();
+        let requests = &mut core.ledger.requests;
+        let kept = match requests.listening() {
+            Some(other) => other,
+            None => requests.listening.insert(listening.clone()).clone(),
+        };
         drop(core);
         if !Arc::ptr_eq(&kept.strays, &listening.strays) {
             // Another request was faster, and reads the same filter.

@@ -428,6 +428,20 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_has_succeeded_also_where_the_server_goes_in_the_same_breath() {
+        let (shared, _) = shared();
+        let mut first = Party::new(shared.when(State::first_attempt));
+        assert!(first.poll().is_none());
+        let mut core = shared.lock();
+        let session_present = false;
+        core.ledger.set_state(State::Connected { session_present });
+        let (cause, retry) = (Cause::StreamClosed, Instant::now());
+        core.ledger.set_state(State::Waiting { cause, retry });
+        drop(core);
+        assert!(first.poll().is_some_and(|result| result.is_ok()));
+    }
+
+    #[test]
     fn nobody_is_woken_under_the_lock() {
         let (shared, _) = shared();
         let mut party = Party::new(shared.when(|state| state.is_ended().then_some(())));

@@ -49,9 +49,11 @@ impl State {
     #[must_use]
     pub fn first_attempt(&self) -> Option<Result<(), Cause>> {
         match self {
-            Self::Connected { .. } => Some(Ok(())),
+            // Only a client that was connected waits for another attempt: a server may accept and
+            // go in one breath.
+            Self::Connected { .. } | Self::Waiting { .. } => Some(Ok(())),
             Self::Ended { cause } => Some(Err(cause.clone())),
-            Self::Connecting | Self::Waiting { .. } => None,
+            Self::Connecting => None,
         }
     }
 }
