@@ -100,15 +100,18 @@ impl Endpoint {
     }
 
     fn layers(&self) -> Result<ServerLayers, BindError> {
-        Ok(ServerLayers {
-            #[cfg(feature = "tls")]
-            tls: match &self.tls {
-                Some(tls) => Some(tls.acceptor().map_err(BindError::Tls)?),
-                None => None,
-            },
-            #[cfg(feature = "websocket")]
-            websocket: self.websocket,
-        })
+        // Others may have switched on features of the driver that are off here.
+        #[allow(unused_mut, reason = "each change is for a feature")]
+        let mut layers = ServerLayers::default();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            layers.tls = Some(tls.acceptor().map_err(BindError::Tls)?);
+        }
+        #[cfg(feature = "websocket")]
+        {
+            layers.websocket = self.websocket;
+        }
+        Ok(layers)
     }
 
     fn scheme(&self) -> Scheme {
