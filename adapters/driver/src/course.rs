@@ -4,6 +4,7 @@
 use crate::error::{Awaited, Cause};
 use crate::ledger::Ledger;
 use crate::options::{Credentials, Options};
+use crate::renewal::Renewal;
 use crate::shared::{Core, Shared};
 use crate::state::State;
 use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
@@ -88,6 +89,7 @@ pub struct Course {
     /// What is known of the end of the connection beyond what the machine knows.
     cause: Option<Cause>,
     stopping: bool,
+    renewal: Renewal,
     /// Bytes that came and were not used up when the last turn ended.
     unused: usize,
 }
@@ -99,6 +101,7 @@ impl Course {
         shared.lock().machine.start(shared.now());
         Self {
             shared,
+            renewal: Renewal::new(options.renews),
             options,
             once,
             open_until: None,
@@ -164,7 +167,7 @@ impl Course {
                     }
                 }
                 Action::Event(event) => {
-                    if let Some(end) = self.on_event(&mut core.ledger, &event) {
+                    if let Some(end) = self.on_event(&mut core.ledger, &event, clock) {
                         return Next::End(end);
                     }
                 }
@@ -177,6 +180,7 @@ impl Course {
                         break deadline;
                     }
                 }
+                Action::Done if self.renewal.begins() => core.machine.start(now),
                 Action::Done => return Next::End(self.cause.take().unwrap_or(Cause::Closed)),
             }
         };
@@ -266,12 +270,16 @@ impl Course {
         opened: Result<Credentials, Cause>,
     ) {
         let result = opened.and_then(|credentials| {
+            self.renewal.attempt(&credentials)?;
             self.options.lend_connect(&credentials, |connect| {
                 core.machine.opened(now, connect).map_err(Cause::Options)
             })
         });
         let Err(cause) = result else { return };
-        if matches!(cause, Cause::Options(_) | Cause::WillTopic(_)) {
+        if matches!(
+            cause,
+            Cause::Options(_) | Cause::WillTopic(_) | Cause::Refused { .. }
+        ) {
             // The next attempt would fail alike.
             core.machine.stop(now);
         }
@@ -281,7 +289,12 @@ impl Course {
     }
 
     /// Why the client ends, if it does.
-    fn on_event(&mut self, ledger: &mut Ledger, event: &Event<'_>) -> Option<Cause> {
+    fn on_event(
+        &mut self,
+        ledger: &mut Ledger,
+        event: &Event<'_>,
+        clock: Instant,
+    ) -> Option<Cause> {
         match event {
             Event::Connected(connack) => {
                 self.once = false;
@@ -313,6 +326,10 @@ impl Course {
                 match retry.filter(|_| !self.once) {
                     Some(retry) => ledger.set_state(State::Waiting { cause, retry }),
                     None if self.stopping => return Some(Cause::Closed),
+                    None if !self.once && self.renewal.is_worth_it(&cause, clock) => {
+                        let retry = clock;
+                        ledger.set_state(State::Waiting { cause, retry });
+                    }
                     None => return Some(cause),
                 }
             }

@@ -38,6 +38,7 @@ mod pipe;
 mod publication;
 mod question;
 mod reader;
+mod renewal;
 mod requests;
 mod router;
 mod shared;

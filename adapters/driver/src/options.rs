@@ -34,6 +34,8 @@ pub struct Options {
     pub(crate) keep_alive: Duration,
     pub(crate) will: Option<Will>,
     pub(crate) credentials: Option<Login>,
+    /// They may be others at each attempt.
+    pub(crate) renews: bool,
     pub(crate) user_properties: Vec<(String, String)>,
     pub(crate) receive_maximum: Option<u16>,
     pub(crate) maximum_packet_size: Option<u32>,
@@ -238,6 +240,7 @@ impl Options {
             keep_alive: Duration::from_secs(60),
             will: None,
             credentials: None,
+            renews: false,
             user_properties: Vec::new(),
             receive_maximum: None,
             maximum_packet_size: None,
@@ -257,18 +260,29 @@ impl Options {
     /// The user name and password for every attempt; those of the URL by default.
     #[must_use]
     pub fn login(self, user_name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
-        let credentials = Credentials::new(user_name, password);
-        self.credentials(move || Ok(credentials.clone()))
+        self.always(Credentials::new(user_name, password))
+    }
+
+    fn always(self, credentials: Credentials) -> Self {
+        let always = self.credentials(move || Ok(credentials.clone()));
+        Self {
+            renews: false,
+            ..always
+        }
     }
 
     /// Asks `give` for the credentials afresh at each attempt, on a thread of its own and within
     /// the connect timeout. Where it fails, the attempt has failed.
+    ///
+    /// A server that refuses them as wrong, when a connection is made again, has the function asked
+    /// once more, at most every ten seconds; what it gives is tried where it is something else.
     #[must_use]
     pub fn credentials(
         mut self,
         give: impl FnMut() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + 'static,
     ) -> Self {
         self.credentials = Some(Login(Give::Blocking(Box::new(give))));
+        self.renews = true;
         self
     }
 
@@ -284,6 +298,7 @@ impl Options {
             Box::pin(async move { coming.await.map_err(no_credentials) })
         };
         self.credentials = Some(Login(Give::Waiting(Box::new(give))));
+        self.renews = true;
         self
     }
 
@@ -479,7 +494,7 @@ impl Options {
         if self.credentials.is_some() || credentials.user_name.is_none() {
             return self;
         }
-        self.credentials(move || Ok(credentials.clone()))
+        self.always(credentials)
     }
 
     /// Takes what gives the credentials, for whoever makes the attempts.

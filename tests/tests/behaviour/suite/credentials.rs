@@ -107,6 +107,62 @@ fn refused_as_wrong_they_end_the_client_with_a_typed_error() {
 }
 
 #[test]
+fn refused_as_wrong_and_renewed_they_let_the_client_recover() {
+    for reason in [
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD,
+        ReasonCode::NOT_AUTHORIZED,
+    ] {
+        let server = Server::start();
+        let mut time = 0;
+        let (client, mut peer) = connect(
+            &server,
+            options().credentials(move || {
+                time += 1;
+                Ok(Credentials::new("ann", format!("password {time}")))
+            }),
+        );
+        let token = client.publish("t", "m").qos(QoS::ExactlyOnce);
+        let token = token.send().unwrap();
+        let (id, ..) = peer.expect_publish("t");
+        drop(peer);
+        let mut peer = server.accept();
+        expect_login(&mut peer, 2);
+        peer.refuse(reason);
+        let mut peer = server.accept();
+        expect_login(&mut peer, 3);
+        peer.accept_session(true, &[]);
+        assert_eq!(peer.expect_publish("t"), (id, QoS::ExactlyOnce, true));
+        peer.ack(PacketType::PubRec, id);
+        assert_eq!(peer.expect_ack(PacketType::PubRel), id);
+        peer.ack(PacketType::PubComp, id);
+        token.acknowledged_timeout(LIMIT).unwrap();
+    }
+}
+
+#[test]
+fn refused_as_wrong_and_not_renewed_they_are_not_tried_again() {
+    let server = Server::start();
+    let credentials = || Ok(Credentials::new("ann", "password 1"));
+    let (client, peer) = connect(&server, options().credentials(credentials));
+    drop(peer);
+    let mut peer = server.accept();
+    expect_login(&mut peer, 1);
+    peer.refuse(ReasonCode::NOT_AUTHORIZED);
+    // A stream is opened for the attempt, and closed without a word.
+    let mut peer = server.accept();
+    assert_eq!(peer.next(|packet| format!("{packet:?}")), None);
+    let state = client.wait_for_state(LIMIT, State::is_ended);
+    let Some(State::Ended {
+        cause: Cause::Refused { reason, .. },
+    }) = state
+    else {
+        panic!("{state:?}");
+    };
+    assert_eq!(reason, ReasonCode::NOT_AUTHORIZED);
+    assert!(server.is_quiet());
+}
+
+#[test]
 fn that_never_come_do_not_hold_up_closing() {
     let server = Server::start();
     let never = || std::future::pending::<Result<Credentials, _>>();
