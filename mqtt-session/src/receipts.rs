@@ -118,10 +118,22 @@ impl Receiver<'_> {
     /// identifier. A message that is known is not delivered again.
     pub(crate) fn admit(&mut self, publish: &Publish<'_>) -> Result<Known, Violation> {
         self.admit_alias(publish)?;
+        self.admit_exchange(publish)
+    }
+
+    /// As [`Receiver::admit`], for one whose topic alias was resolved before.
+    pub(crate) fn admit_exchange(&mut self, publish: &Publish<'_>) -> Result<Known, Violation> {
         match publish.packet_id {
             Some(id) => self.admit_id(publish.qos, id.value()),
             None => Ok(Known::NOT),
         }
+    }
+
+    /// Whether so many messages that wait to be accepted are within the quota.
+    #[cfg(feature = "broker")]
+    pub(crate) fn may_wait(&self, count: usize) -> bool {
+        usize::from(self.outstanding()).saturating_add(count)
+            <= usize::from(self.intake.receive_maximum)
     }
 
     /// Resolves the topic alias of a PUBLISH, if it has one.

@@ -283,7 +283,7 @@ impl Sender<'_> {
     }
 
     /// Makes room for a block of `len` bytes in the arena.
-    fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
+    pub(crate) fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
         let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
         if arena.fits(parts.arena, len) || arena.turn(parts.arena, len) {

@@ -191,6 +191,20 @@ impl Slots {
         (usize::from(self.fresh) < records.len()).then_some(self.fresh)
     }
 
+    /// Whether so many slots are free.
+    #[cfg(feature = "broker")]
+    pub(crate) fn has_free(&self, records: &[Record], count: usize) -> bool {
+        let mut found = records.len().saturating_sub(usize::from(self.fresh));
+        let mut free = self.free;
+        while found < count
+            && let Some(record) = records.get(usize::from(free))
+        {
+            found = found.saturating_add(1);
+            free = record.next;
+        }
+        found >= count
+    }
+
     /// Takes the slot that [`Slots::peek`] showed, with its identifier and its reason cleared,
     /// and issues a ticket for it. It is in no queue yet.
     #[inline]

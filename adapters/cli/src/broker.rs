@@ -2,8 +2,8 @@
 
 use crate::exit::{Failure, Kind, local};
 use crate::interrupt;
-use clap::Args;
-use mqtt_std::broker::{Access, BrokerConfig, BrokerOptions, Endpoint, Login};
+use clap::{Args, ValueEnum};
+use mqtt_std::broker::{Access, BrokerConfig, BrokerOptions, Endpoint, Login, Overflow};
 use mqtt_std::tls::ServerTls;
 use mqtt_std::{Broker, ReasonCode};
 use std::io::{self, Write};
@@ -59,7 +59,10 @@ pub(crate) struct BrokerArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20,
           value_parser = clap::value_parser!(u32).range(64..=268_435_460))]
     maximum_packet_size: u32,
-    /// Messages that wait for one client; those that find no room are dropped
+    /// What becomes of a message for a client whose queue is full
+    #[arg(long, value_name = "POLICY", default_value = "hold")]
+    when_full: WhenFull,
+    /// Messages that wait for one client
     #[arg(long, value_name = "COUNT", default_value_t = u16::MAX - 1,
           value_parser = clap::value_parser!(u16).range(1..=65_534))]
     queue_messages: u16,
@@ -69,6 +72,31 @@ pub(crate) struct BrokerArgs {
     /// Tell on standard error who comes and goes, and what is dropped
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// The policies, by names for a command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WhenFull {
+    /// Who publishes it waits for its acknowledgement until there is room, though not for long
+    /// for a client that makes none; at QoS 0 the message is dropped
+    Hold,
+    /// It is dropped, and those that wait are kept
+    DropNewest,
+    /// Those that have waited longest are dropped for it
+    DropOldest,
+    /// It is dropped, and its client is disconnected
+    Disconnect,
+}
+
+impl From<WhenFull> for Overflow {
+    fn from(when_full: WhenFull) -> Self {
+        match when_full {
+            WhenFull::Hold => Self::HoldBack,
+            WhenFull::DropNewest => Self::DropNewest,
+            WhenFull::DropOldest => Self::DropOldest,
+            WhenFull::Disconnect => Self::Disconnect,
+        }
+    }
 }
 
 /// Lets in who knows the name and the password.
@@ -126,6 +154,7 @@ pub(crate) fn run(args: BrokerArgs) -> Result<(), Failure> {
         maximum_packet_size: args.maximum_packet_size,
         queue_messages: args.queue_messages,
         queue_bytes: args.queue_bytes,
+        overflow: args.when_full.into(),
         ..BrokerConfig::default()
     };
     let endpoints = args.endpoints();

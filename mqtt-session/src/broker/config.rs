@@ -6,6 +6,16 @@ use mqtt_proto::QoS;
 /// What becomes of a message for a client whose queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Overflow {
+    /// Who publishes to a client that reads more slowly is held back: a message at QoS 1 or 2
+    /// that finds the queue of a connected client full waits at its publisher, unacknowledged and
+    /// with all that this one publishes behind it, until there is room. What else a publisher
+    /// says is heard meanwhile, so that two who publish to each other go on.
+    ///
+    /// Nobody waits for long: for [`hold_timeout`](BrokerConfig::hold_timeout) at most, then
+    /// messages for the client that has made no room are dropped until its queue is half empty.
+    /// As [`Overflow::DropNewest`] at QoS 0, for what nobody can be held back for, such as a will
+    /// or a message of the program, and for a client without a connection.
+    HoldBack,
     /// The message is dropped, and those that wait are kept.
     DropNewest,
     /// Those that have waited longest and were never sent are dropped for it: by a message at
@@ -74,8 +84,14 @@ pub struct BrokerConfig {
     pub queue_messages: u16,
     /// Bytes of those messages. 16 MiB by default.
     pub queue_bytes: usize,
-    /// What becomes of a message that finds a queue full.
+    /// What becomes of a message that finds a queue full. [`Overflow::HoldBack`] by default.
     pub overflow: Overflow,
+    /// How long a message waits at its publisher at most, with [`Overflow::HoldBack`]. 20 seconds
+    /// by default: clients give up waiting for an acknowledgement, many after 30.
+    pub hold_timeout: Duration,
+    /// Bytes that wait at one publisher before nothing more of it is read, with
+    /// [`Overflow::HoldBack`]. 1 MiB by default.
+    pub held_bytes: usize,
     /// Whether messages at QoS 0 wait for a client that is not connected. False by default.
     pub queue_qos0: bool,
     /// Bytes on the way to one connection, at least 256. 64 KiB by default.
@@ -111,7 +127,9 @@ impl Default for BrokerConfig {
             subscription_bytes: 1 << 20,
             queue_messages: 10_000,
             queue_bytes: 16 << 20,
-            overflow: Overflow::DropNewest,
+            overflow: Overflow::HoldBack,
+            hold_timeout: Duration::from_secs(20),
+            held_bytes: 1 << 20,
             queue_qos0: false,
             transmit: 64 << 10,
             retained_messages: 100_000,

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use mqtt_proto::PacketType;
 
+use super::hold_back::Backlog;
 use super::subscribers::SessionKey;
 
 /// Where a connection is.
@@ -80,6 +81,8 @@ pub(crate) struct Connection {
     pub(crate) reauthenticates: bool,
     /// Whether CONNECT's Session Expiry Interval was above 0 (section 3.14.2.2.2).
     pub(crate) may_expire_later: bool,
+    /// What it published and is held back, if anything was lately.
+    pub(crate) backlog: Option<Box<Backlog>>,
     /// Whether it is in the queue of those that may have something to send.
     pub(crate) ready: bool,
 }
@@ -109,6 +112,7 @@ impl Connection {
             method: None,
             reauthenticates: false,
             may_expire_later: false,
+            backlog: None,
             ready: false,
         }
     }
@@ -173,8 +177,11 @@ impl Connection {
     }
 
     /// When a client that says nothing is given up: one and a half keep alive intervals after
-    /// its last byte (MQTT-3.1.2-22).
+    /// its last byte (MQTT-3.1.2-22). Who is not read is not silent.
     pub(crate) fn silence_deadline(&self) -> Instant {
+        if self.backlog.as_ref().is_some_and(|backlog| backlog.is_long) {
+            return Instant::NEVER;
+        }
         match u32::from(self.keep_alive) {
             0 => Instant::NEVER,
             seconds => self

@@ -163,11 +163,13 @@ impl World {
     fn new(script: &mut Script<'_>) -> Self {
         let choice = script.byte();
         let config = BrokerConfig {
-            overflow: match choice % 3 {
+            overflow: match choice % 4 {
                 0 => Overflow::DropNewest,
                 1 => Overflow::DropOldest,
-                _ => Overflow::Disconnect,
+                2 => Overflow::Disconnect,
+                _ => Overflow::HoldBack,
             },
+            held_bytes: 300,
             maximum_session_expiry: LONGEST,
             maximum_packet_size: if choice & 132 == 132 { 100 } else { 2_000 },
             maximum_connect_size: 300,
@@ -631,6 +633,7 @@ impl<A: Access> Broker<A> {
                 }
             }
         }
+        self.held_hangs_together();
         assert_eq!(
             self.by_client.len(),
             self.sessions.iter().flatten().count(),

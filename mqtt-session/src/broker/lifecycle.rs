@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Phase};
 use super::event::ConnectionId;
-use super::session::FOR_EVER;
+use super::session::{FOR_EVER, Pace};
 use super::subscribers::SessionKey;
 use super::timers::Due;
 use super::{Access, Broker, BrokerEvent, EndCause};
@@ -37,6 +37,12 @@ impl<A: Access> Broker<A> {
             return;
         }
         let key = found.session();
+        let backlog = self
+            .connection(connection)
+            .and_then(|found| found.backlog.take());
+        if let (Some(key), Some(backlog)) = (key, backlog) {
+            self.let_go(key, *backlog);
+        }
         match farewell {
             Farewell::Gone => self.forget(connection),
             Farewell::Silence => self.close(connection),
@@ -134,6 +140,11 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.detach(now);
+        let was_full = session.pace == Pace::Full;
+        session.pace = Pace::Good;
+        if was_full {
+            self.look_at_held();
+        }
         self.tell_groups(key, false);
         self.tell_dropped(key);
         let Some(session) = self.session(key) else {

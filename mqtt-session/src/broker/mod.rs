@@ -32,6 +32,7 @@ pub mod fuzz;
 #[cfg(test)]
 mod fuzz_test;
 mod handshake;
+mod hold_back;
 mod lifecycle;
 mod message;
 mod packets;
@@ -109,6 +110,8 @@ pub struct Broker<A = AllowAll> {
     turn: usize,
     /// Connections whose turn is over, and whose input is not.
     tired: VecDeque<ConnectionId>,
+    /// Connections that wait until a message of theirs is taken.
+    held: VecDeque<ConnectionId>,
 }
 
 /// How much a broker holds.
@@ -158,6 +161,7 @@ impl<A: Access> Broker<A> {
             effort: 0,
             turn: turns::TURN,
             tired: VecDeque::new(),
+            held: VecDeque::new(),
         }
     }
 
@@ -234,12 +238,17 @@ impl<A: Access> Broker<A> {
     }
 
     /// Whether bytes of a connection should be read. False while its output is blocked and much
-    /// waits for that, and when it is about to be closed: then look again after [`Broker::sent`].
+    /// waits for that, while much that it has published is held back, and when it is about to be
+    /// closed: then look again after [`Broker::sent`] and [`Broker::poll`].
     #[must_use]
     pub fn reads(&self, connection: ConnectionId) -> bool {
         self.connections.get(&connection).is_some_and(|found| {
             let full = found.waits.is_some() && found.input.len() >= READ_AHEAD;
-            !full && !found.phase.is_over()
+            let held = found
+                .backlog
+                .as_ref()
+                .is_some_and(|backlog| backlog.is_long);
+            !full && !held && !found.phase.is_over()
         })
     }
 
@@ -255,6 +264,9 @@ impl<A: Access> Broker<A> {
         if found.has_said_all() {
             if let Some(session) = session.and_then(|key| session_mut(&mut self.sessions, key)) {
                 session.sent(count, now);
+                if session.note_pace(&self.config) {
+                    self.look_at_held();
+                }
             }
         } else {
             found.sent(count);
@@ -378,6 +390,7 @@ impl<A: Access> Broker<A> {
     fn serve(&mut self, connection: ConnectionId) -> Option<Offer> {
         let found = self.connections.get_mut(&connection)?;
         found.ready = false;
+        self.go_on_with_held(connection);
         if self.may_go_on(connection) {
             let found = self.connections.get_mut(&connection)?;
             found.waits = None;

@@ -4,10 +4,10 @@ use super::access::{AuthStep, Identity};
 use super::connection::Phase;
 use super::event::ConnectionId;
 use super::handshake::auth_packet;
+use super::hold_back::{Arrival, Room};
 use super::lifecycle::Farewell;
-use super::message::Message;
-use super::subscribers::{Granted, SessionKey};
-use super::{Access, Broker, EndCause};
+use super::subscribers::{Granted, Match, SessionKey};
+use super::{Access, Broker, EndCause, Overflow};
 use crate::settle::Answer;
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
@@ -92,7 +92,7 @@ impl<A: Access> Broker<A> {
 
     /// What a packet has caused is done before the next one is looked at: it makes no difference
     /// whether both came at once.
-    fn finish_packet(&mut self, connection: ConnectionId) {
+    pub(crate) fn finish_packet(&mut self, connection: ConnectionId) {
         self.end_overfull();
         let now = self.now;
         let key = self
@@ -104,7 +104,7 @@ impl<A: Access> Broker<A> {
     }
 
     /// A client broke the protocol: it is told so, and its connection ends (MQTT-4.13.1-1).
-    fn violate(&mut self, connection: ConnectionId, violation: Violation) {
+    pub(crate) fn violate(&mut self, connection: ConnectionId, violation: Violation) {
         let Some(found) = self.connection(connection) else {
             return;
         };
@@ -161,7 +161,10 @@ impl<A: Access> Broker<A> {
             return Ok(Step::Done);
         };
         match raw.packet_type() {
-            PacketType::Publish => self.on_publish(connection, key, &raw.publish(From::Client)?),
+            PacketType::Publish => {
+                let publish = raw.publish(From::Client)?;
+                self.on_publish(connection, key, &publish, bytes)
+            }
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
                 self.on_ack(connection, key, raw)
             }
@@ -238,6 +241,7 @@ impl<A: Access> Broker<A> {
         connection: ConnectionId,
         key: SessionKey,
         publish: &Publish<'_>,
+        bytes: &[u8],
     ) -> Result<Step, Violation> {
         if publish.qos > self.config.maximum_qos {
             return Err(Violation::QoSNotSupported);
@@ -252,56 +256,101 @@ impl<A: Access> Broker<A> {
         let (mut sender, mut receiver) = session.halves(now);
         receiver.make_room_for_receipt(&mut sender);
         let known = receiver.admit(publish)?;
-        let mut reason = ReasonCode::SUCCESS;
-        if !known.seen {
-            // Before it is routed: what cannot be remembered would be routed again.
-            receiver.reserve(publish)?;
-            // An alias was admitted, so it stands for a topic.
-            let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
-                (None, Some(alias)) => session.alias(alias).map(Into::into),
-                _ => None,
-            };
-            let topic = publish.topic.or_else(|| {
-                aliased
-                    .as_deref()
-                    .and_then(|topic| TopicName::new(topic).ok())
-            });
-            if let Some(topic) = topic {
-                reason = self.publish_from(connection, key, publish, topic);
-            }
-        }
-        let Some(id) = publish.packet_id else {
+        // An alias was admitted, so it stands for a topic.
+        let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
+            (None, Some(alias)) => session.alias(alias).map(Into::into),
+            _ => None,
+        };
+        let topic = publish.topic.or_else(|| {
+            aliased
+                .as_deref()
+                .and_then(|topic| TopicName::new(topic).ok())
+        });
+        let Some(topic) = topic else {
             return Ok(Step::Done);
         };
-        if let Some(session) = self.session(key) {
-            let (mut sender, mut receiver) = session.halves(now);
-            receiver.accept_with(publish.qos, id.value(), known, reason, &mut sender)?;
+        let allowed = if known.seen {
+            Ok(())
+        } else {
+            self.allows_publish(connection, key, publish, topic)
+        };
+        let arrival = Arrival {
+            publish,
+            topic,
+            known,
+            allowed,
+            since: now,
+        };
+        if self.config.overflow != Overflow::HoldBack {
+            self.accept_publish(connection, key, &arrival, None)?;
+            return Ok(Step::Done);
         }
-        self.make_ready(connection);
+        match self.receivers_with_room(connection, key, &arrival, bytes.len()) {
+            Room::Enough(receivers) => {
+                self.accept_publish(connection, key, &arrival, receivers.as_deref())?;
+            }
+            Room::TooLittle => self.hold_back(connection, key, &arrival, bytes)?,
+        }
         Ok(Step::Done)
     }
 
-    /// Routes a client's message, if it may publish it; the code for its acknowledgement.
-    fn publish_from(
+    fn allows_publish(
         &mut self,
         connection: ConnectionId,
         key: SessionKey,
         publish: &Publish<'_>,
         topic: TopicName<'_>,
-    ) -> ReasonCode {
+    ) -> Result<(), ReasonCode> {
         let Some(session) = super::session_mut(&mut self.sessions, key) else {
-            return ReasonCode::SUCCESS;
+            return Ok(());
         };
         let who = Identity {
             connection,
             client_id: &session.client_id,
             user_name: session.user_name.as_deref(),
         };
-        let allowed = self
-            .access
-            .publish(&who, topic, publish.qos, publish.retain);
-        let message = Message::of_publish(publish, topic);
-        let kept = allowed.and_then(|()| match message.qos {
+        self.access
+            .publish(&who, topic, publish.qos, publish.retain)
+    }
+
+    /// A message is taken: it is routed if it is new, and acknowledged.
+    pub(crate) fn accept_publish(
+        &mut self,
+        connection: ConnectionId,
+        key: SessionKey,
+        arrival: &Arrival<'_>,
+        receivers: Option<&[Match]>,
+    ) -> Result<(), Violation> {
+        let now = self.now;
+        let Arrival { publish, known, .. } = *arrival;
+        let mut reason = ReasonCode::SUCCESS;
+        if !known.seen {
+            // Before it is routed: what cannot be remembered would be routed again.
+            if let Some(session) = self.session(key) {
+                session.halves(now).1.reserve(publish)?;
+            }
+            reason = self.publish_from(key, arrival, receivers);
+        }
+        let Some(id) = publish.packet_id else {
+            return Ok(());
+        };
+        if let Some(session) = self.session(key) {
+            let (mut sender, mut receiver) = session.halves(now);
+            receiver.accept_with(publish.qos, id.value(), known, reason, &mut sender)?;
+        }
+        self.make_ready(connection);
+        Ok(())
+    }
+
+    /// Routes a client's message, if it may publish it; the code for its acknowledgement.
+    pub(crate) fn publish_from(
+        &mut self,
+        key: SessionKey,
+        arrival: &Arrival<'_>,
+        receivers: Option<&[Match]>,
+    ) -> ReasonCode {
+        let message = arrival.message(self.now);
+        let kept = arrival.allowed.and_then(|()| match message.qos {
             // Nobody can be told that it is not retained: it is published nevertheless.
             QoS::AtMostOnce => {
                 let _ = self.retain_or_clear(&message);
@@ -309,11 +358,21 @@ impl<A: Access> Broker<A> {
             }
             QoS::AtLeastOnce | QoS::ExactlyOnce => self.retain(&message),
         });
-        match kept {
-            Ok(()) if self.route(Some(key), &message) == 0 => ReasonCode::NO_MATCHING_SUBSCRIBERS,
-            Ok(()) => ReasonCode::SUCCESS,
-            Err(reason) if may_refuse(reason, PacketType::PubRec) => reason,
-            Err(_) => ReasonCode::NOT_AUTHORIZED,
+        if let Err(reason) = kept {
+            return if may_refuse(reason, PacketType::PubRec) {
+                reason
+            } else {
+                ReasonCode::NOT_AUTHORIZED
+            };
+        }
+        let count = match receivers {
+            Some(receivers) => self.route_to(receivers, &message),
+            None => self.route(Some(key), &message),
+        };
+        if count == 0 {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        } else {
+            ReasonCode::SUCCESS
         }
     }
 
@@ -347,6 +406,11 @@ impl<A: Access> Broker<A> {
                     receiver.unknown_pubrec(id, &mut sender);
                 }
                 Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited => {}
+            }
+            let relieved = super::session_mut(&mut self.sessions, key)
+                .is_some_and(|session| session.note_pace(&self.config));
+            if relieved {
+                self.look_at_held();
             }
         }
         self.make_ready(connection);

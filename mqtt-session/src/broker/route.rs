@@ -40,21 +40,31 @@ impl<A: Access> Broker<A> {
         kept
     }
 
-    /// Gives a message to every session that subscribes to its topic, once each, and to one
-    /// member of each group; how many get it.
-    pub(crate) fn route(&mut self, publisher: Option<SessionKey>, message: &Message<'_>) -> usize {
+    /// Who gets a message: the subscriptions of a session one behind the other, its own first, and
+    /// one member of each group.
+    pub(crate) fn receivers(&mut self, publisher: Option<SessionKey>, topic: &str) -> Vec<Match> {
         let mut matches: Vec<Match> = Vec::new();
-        let visits = self
-            .filters
-            .filters_matching(message.topic.as_str(), |subscribers| {
-                subscribers.collect(&mut matches);
-            });
+        let visits = self.filters.filters_matching(topic, |subscribers| {
+            subscribers.collect(&mut matches);
+        });
         self.note_visits(visits);
         // No Local (MQTT-3.8.3-3).
         matches.retain(|found| !(found.granted.no_local && Some(found.session) == publisher));
         matches.sort_by_key(|found| (found.session, found.group.is_some()));
+        matches
+    }
+
+    /// Gives a message to every session that subscribes to its topic, once each, and to one
+    /// member of each group; how many get it.
+    pub(crate) fn route(&mut self, publisher: Option<SessionKey>, message: &Message<'_>) -> usize {
+        let matches = self.receivers(publisher, message.topic.as_str());
+        self.route_to(&matches, message)
+    }
+
+    /// Gives a message to its receivers; how many there are.
+    pub(crate) fn route_to(&mut self, matches: &[Match], message: &Message<'_>) -> usize {
         let receivers = matches.len();
-        let mut rest = matches.as_slice();
+        let mut rest = matches;
         while let Some(first) = rest.first() {
             // A session gets one copy for all its own subscriptions, and one for each that it
             // shares.

@@ -64,6 +64,18 @@ pub(crate) struct Session {
     pub(crate) tells: Instant,
     /// Whether the present connection was given a message.
     pub(crate) given: bool,
+    pub(crate) pace: Pace,
+}
+
+/// Whether publishers wait for a session's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// None does.
+    Good,
+    /// Its queue was found full, and is not relieved yet.
+    Full,
+    /// They have waited in vain: none does until its queue is half empty.
+    TooSlow,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +128,7 @@ impl Session {
             dropped: 0,
             tells: Instant::NEVER,
             given: false,
+            pace: Pace::Good,
         }
     }
 
@@ -169,6 +182,7 @@ impl Session {
         self.connection = Some(connection);
         self.ends = Instant::NEVER;
         self.given = false;
+        self.pace = Pace::Good;
         self.intake = intake;
         let (outbound, inbound) = self.store.split();
         inbound.clear_aliases();
@@ -334,6 +348,40 @@ impl Session {
         let dropped = self.sender(now).drop_oldest(qos);
         self.settle(now);
         dropped
+    }
+
+    /// Whether a publisher has to wait with so many messages, of so many bytes together: their
+    /// client has a connection, and no room.
+    pub(crate) fn makes_wait(&mut self, count: usize, bytes: usize, now: Instant) -> bool {
+        match self.pace {
+            _ if self.connection.is_none() => false,
+            Pace::TooSlow => false,
+            Pace::Full => true,
+            Pace::Good => {
+                let waits = !self.sender(now).has_room_for_messages(count, bytes);
+                if waits {
+                    self.pace = Pace::Full;
+                }
+                waits
+            }
+        }
+    }
+
+    /// Publishers need not wait any more where much of the queue is free again; whether that has
+    /// come about just now. Not each message that leaves a full queue has them all looked at.
+    pub(crate) fn note_pace(&mut self, config: &BrokerConfig) -> bool {
+        let parts = match self.pace {
+            Pace::Good => return false,
+            Pace::Full => 4,
+            Pace::TooSlow => 2,
+        };
+        let most = |bound: usize| bound.saturating_sub(bound.div_ceil(parts));
+        let relieved = self.unsettled() <= most(config.queue_messages.into())
+            && self.out.exchanges.arena.live() <= most(config.queue_bytes);
+        if relieved {
+            self.pace = Pace::Good;
+        }
+        relieved
     }
 
     /// When something is due without a connection or besides it.

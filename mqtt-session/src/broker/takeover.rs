@@ -4,6 +4,7 @@
 use crate::Instant;
 use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
+use crate::request::RequestError;
 use crate::sender::Sender;
 use crate::slots::{Flags, Queue, Stage};
 use alloc::vec::Vec;
@@ -21,6 +22,24 @@ impl Sender<'_> {
             self.out.line.tx.took(len);
         }
         offered
+    }
+
+    /// Whether so many messages, of so many bytes together, are taken now as soon as ever: there
+    /// is room for them, or there never is.
+    pub(crate) fn has_room_for_messages(&mut self, count: usize, bytes: usize) -> bool {
+        let free = |sender: &mut Self| {
+            let slots = &sender.out.exchanges.slots;
+            slots.has_free(sender.store.records(), count)
+        };
+        while !free(self) {
+            if !self.store.grow_records() {
+                return false;
+            }
+        }
+        matches!(
+            self.room_for(bytes),
+            Ok(()) | Err(RequestError::LargerThanStore)
+        )
     }
 
     /// Drops the message that has waited longest and was never sent, for one of this QoS: one at

@@ -126,7 +126,14 @@ impl<A: Access> Broker<A> {
                 if stalled <= now {
                     return self.end(connection, EndCause::SendTimeout, Farewell::Silence);
                 }
-                silence.min(stalled)
+                let held = self.held_deadline(connection);
+                if held <= now {
+                    // It is looked at, and armed again, when it is served.
+                    self.look_at(connection);
+                    silence.min(stalled)
+                } else {
+                    silence.min(stalled).min(held)
+                }
             }
         };
         self.arm_connection(connection, next);
@@ -138,6 +145,14 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.expire(now);
+        let relieved = super::session_mut(&mut self.sessions, key)
+            .is_some_and(|session| session.note_pace(&self.config));
+        if relieved {
+            self.look_at_held();
+        }
+        let Some(session) = self.session(key) else {
+            return;
+        };
         if session.tells <= now {
             self.tell_dropped(key);
         }

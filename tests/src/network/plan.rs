@@ -251,6 +251,7 @@ fn broker(dice: &mut Dice) -> BrokerConfig {
             Overflow::DropNewest,
             Overflow::DropOldest,
             Overflow::Disconnect,
+            Overflow::HoldBack,
         ]),
         queue_qos0: dice.percent(30),
         queue_messages,

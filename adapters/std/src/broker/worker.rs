@@ -16,7 +16,7 @@ use crate::transport::{Socket, Stream as _};
 use mio::{Interest, Token};
 use mqtt_driver::{Cause, ServerLayers};
 use mqtt_session::broker::BrokerAction;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -48,6 +48,8 @@ struct Worker {
     next: u64,
     /// Connections that may have something to be read, each once.
     heard: VecDeque<u64>,
+    /// Connections that the machine does not want to be read now.
+    unread: BTreeSet<u64>,
     /// Connections that have room again.
     roomy: Vec<u64>,
     input: Box<[u8]>,
@@ -85,6 +87,7 @@ pub(super) fn start(
         most: options.connections,
         next: FIRST,
         heard: VecDeque::new(),
+        unread: BTreeSet::new(),
         roomy: Vec::new(),
         input: vec![0; INPUT].into_boxed_slice(),
         saying_goodbye: false,
@@ -238,7 +241,15 @@ impl Worker {
         }
         // What is due is done whatever is left of the budget.
         let mut rest = budget.max(INPUT);
-        self.act(core, &mut rest)
+        let deadline = self.act(core, &mut rest);
+        for number in std::mem::take(&mut self.unread) {
+            if core.machine.reads(ConnectionId(number)) {
+                self.hear_again(number);
+            } else if self.lines.contains_key(&number) {
+                self.unread.insert(number);
+            }
+        }
+        deadline
     }
 
     /// Reads a connection once; how many bytes came.
@@ -249,10 +260,10 @@ impl Worker {
         line.queued = false;
         let connection = ConnectionId(number);
         let reads = core.machine.reads(connection);
-        // It is read on when the machine's bytes have been taken.
         let count = if reads {
             line.stream.read_into(&mut self.input)
         } else {
+            self.unread.insert(number);
             0
         };
         let now = self.shared.machine_time(Instant::now());
