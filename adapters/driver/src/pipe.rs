@@ -66,7 +66,8 @@ impl Carrier for End {
 /// Does on one end what a line does when its stream is ready: writes, flushes and reads all it
 /// can. What it has to say is taken from `out`, what it hears is added to `heard`.
 fn step(end: &mut impl Carrier, out: &mut &[u8], heard: &mut Vec<u8>) -> io::Result<()> {
-    let blocks = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
+    let later = [ErrorKind::WouldBlock, ErrorKind::Interrupted];
+    let blocks = |error: &io::Error| later.contains(&error.kind());
     while !out.is_empty() {
         match end.write(out) {
             Ok(count) => *out = &out[count..],

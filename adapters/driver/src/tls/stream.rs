@@ -17,6 +17,10 @@ const HELD: usize = 1 << 20;
 /// what the other side encrypts at once.
 const AHEAD: usize = 64 << 10;
 
+/// How often one call takes something in though nothing comes that is the caller's: whoever sends
+/// empty records without end is not to hold up others on the same thread.
+const PULLS: usize = 64;
+
 /// TLS over another stream, on either side.
 ///
 /// The handshake goes on in whatever is called. Until it is over, what is written is held here,
@@ -24,6 +28,9 @@ const AHEAD: usize = 64 << 10;
 /// or the reverse. [`Write::flush`] is `Ok` when the stream beneath has taken everything, which
 /// before the end of the handshake it cannot. Whoever gets [`ErrorKind::WouldBlock`] reads, and
 /// flushes what it has written, whenever the stream beneath becomes ready for anything.
+///
+/// Where much has come that is not the caller's, reading ends with [`ErrorKind::Interrupted`]: others
+/// may have their turn before it goes on.
 ///
 /// Errors are [`TlsError`] inside [`io::Error`].
 pub struct TlsStream<S> {
@@ -136,7 +143,7 @@ impl<S: Read + Write> TlsStream<S> {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
+        let (mut filled, mut pulls) = (0, 0..PULLS);
         while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
             match self.connection.reader().read(room) {
                 Ok(count @ 1..) => {
@@ -152,6 +159,7 @@ impl<S: Read + Write> Read for TlsStream<S> {
             }
             let result = match &self.failed {
                 Some(error) => Err(error.clone().into()),
+                None if pulls.next().is_none() => Err(ErrorKind::Interrupted.into()),
                 None => self.pull(),
             };
             match result {

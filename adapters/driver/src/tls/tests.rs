@@ -226,3 +226,37 @@ fn what_cannot_be_used_is_named() {
     let name = trusting.connector(&[]).unwrap().over("not a name", ());
     assert!(matches!(name, Err(TlsError::ServerName(_))));
 }
+
+/// A stream that is never at its end, and gives what came a byte at a time.
+struct Drops(std::collections::VecDeque<u8>);
+
+impl io::Read for Drops {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let byte = self.0.pop_front().expect("others have their turn before");
+        buffer[0] = byte;
+        Ok(1)
+    }
+}
+
+impl io::Write for Drops {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_brings_nothing_holds_nobody_up() {
+    use std::io::Read;
+    let acceptor = server_of(&issuer("trusted")).acceptor().unwrap();
+    // A handshake of 16 KiB begins.
+    let record = [22, 3, 1, 0x40, 0].into_iter().chain([0; 10_000]);
+    let mut server = acceptor.over(Drops(record.collect())).unwrap();
+    for _ in 0..3 {
+        let result = server.read(&mut [0; 100]).map_err(|error| error.kind());
+        assert_eq!(result, Err(io::ErrorKind::Interrupted));
+    }
+}

@@ -30,6 +30,10 @@ const HELD: usize = 1 << 20;
 /// nothing.
 const PONGS: usize = PIECE + (8 << 10);
 
+/// How often one call reads on though nothing comes that is the caller's: whoever pings without end
+/// is not to hold up others on the same thread.
+const FILLS: usize = 16;
+
 /// The numbers of reasons for closing.
 const NORMAL: u16 = 1000;
 const AWAY: u16 = 1001;
@@ -47,6 +51,9 @@ const UNSUPPORTED: u16 = 1003;
 /// or the reverse. [`Write::flush`] is `Ok` when the stream beneath has taken everything, which
 /// before the end of the handshake it cannot. Whoever gets [`ErrorKind::WouldBlock`] reads, and
 /// flushes what it has written, whenever the stream beneath becomes ready for anything.
+///
+/// Where much has come that is not the caller's, reading ends with [`ErrorKind::Interrupted`]: others
+/// may have their turn before it goes on.
 ///
 /// Errors are [`WebSocketError`] inside [`io::Error`], and those of the stream beneath.
 pub struct WebSocket<S> {
@@ -244,7 +251,7 @@ impl<S: Read + Write> WebSocket<S> {
 
 impl<S: Read + Write> Read for WebSocket<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..FILLS {
             if let Some(error) = &self.failed {
                 return Err(error.clone().into());
             }
@@ -274,6 +281,8 @@ impl<S: Read + Write> Read for WebSocket<S> {
             }
             self.over = !self.fill()?;
         }
+        // There may be more: it is for the next call.
+        Err(ErrorKind::Interrupted.into())
     }
 }
 

@@ -21,6 +21,7 @@ fn rest(stream: &mut impl Read) -> io::Result<Vec<u8>> {
             Ok(0) => return Ok(all),
             Ok(count) => all.extend(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(all),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -189,6 +190,55 @@ fn pings_without_end_are_not_remembered() {
         assert_eq!(rest(&mut server).unwrap(), []);
     }
     assert!(server.output.len() < super::PONGS + 200);
+}
+
+/// A stream that says the same for ever once it has said something else.
+struct Endless {
+    first: Vec<u8>,
+    then: Vec<u8>,
+    read: usize,
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.first.is_empty() {
+            let count = self.first.len();
+            buffer[..count].copy_from_slice(&std::mem::take(&mut self.first));
+            return Ok(count);
+        }
+        let count = buffer.len() / self.then.len() * self.then.len();
+        for piece in buffer[..count].chunks_exact_mut(self.then.len()) {
+            piece.copy_from_slice(&self.then);
+        }
+        self.read += count;
+        assert!(self.read < 1 << 24, "others have their turn before");
+        Ok(count)
+    }
+}
+
+impl Write for Endless {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn frames_that_bring_nothing_hold_nobody_up() {
+    for then in [masked(0x89, b"ping"), masked(0x82, b""), masked(0x8a, b"")] {
+        let mut server = WebSocket::server(Endless {
+            first: REQUEST.into(),
+            then,
+            read: 0,
+        });
+        for _ in 0..3 {
+            let result = server.read(&mut [0; 100]).map_err(|error| error.kind());
+            assert_eq!(result, Err(ErrorKind::Interrupted));
+        }
+    }
 }
 
 #[test]
