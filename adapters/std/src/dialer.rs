@@ -3,13 +3,13 @@
 
 use crate::transport::{Dial, Stream};
 use crate::wait::wait;
-use mqtt_driver::{Asked, Cause, Credentials, Login, Shared};
+use mqtt_driver::{Asked, Awaited, Cause, Credentials, Login, Shared};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A stream and what CONNECT says over it.
 pub(crate) type Opened = Result<(Box<dyn Stream>, Credentials), Cause>;
@@ -90,12 +90,55 @@ impl Tools {
         let credentials = match &mut self.login {
             Some(login) => match login.ask() {
                 Asked::Given(given) => given?,
-                // Without a deadline, waiting ends only with a value.
-                Asked::Coming(coming) => wait(None, coming).unwrap_or(Err(Cause::Panicked))?,
+                // The next attempt asks anew.
+                Asked::Coming(coming) => {
+                    let late = Err(Cause::TimedOut {
+                        what: Awaited::Open,
+                        limit,
+                    });
+                    wait(Instant::now().checked_add(limit), coming).unwrap_or(late)?
+                }
             },
             None => Credentials::default(),
         };
         let stream = (self.dial)(limit)?;
         Ok((stream, credentials))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqtt_driver::Options;
+
+    #[test]
+    fn credentials_that_do_not_come_end_the_attempt_and_are_asked_for_again() {
+        let mut asked = 0;
+        let mut options = Options::new("a").credentials_async(move || {
+            asked += 1;
+            let comes = asked > 1;
+            async move {
+                if !comes {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Credentials::default())
+            }
+        });
+        let login = options.take_login();
+        let dial: Dial = Box::new(|_| Err(Cause::StreamClosed));
+        let (done, returned) = channel();
+        thread::spawn(move || {
+            let mut tools = Tools { dial, login };
+            let mut attempt = || tools.open(Duration::from_millis(1)).err();
+            let _ = done.send((attempt(), attempt()));
+        });
+        let causes = returned.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(
+            matches!(
+                causes,
+                (Some(Cause::TimedOut { .. }), Some(Cause::StreamClosed))
+            ),
+            "{causes:?}"
+        );
     }
 }
