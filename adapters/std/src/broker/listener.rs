@@ -18,7 +18,7 @@ pub(super) struct Listener {
     sockets: Option<Sockets>,
     pub(super) layers: ServerLayers,
     /// Accepting may give something.
-    pub(super) ready: bool,
+    ready: bool,
     /// Until when nothing is accepted.
     pause: Option<Instant>,
 }
@@ -58,6 +58,12 @@ impl Listener {
         self.sockets = None;
         self.ready = false;
         self.pause = None;
+    }
+
+    /// Somebody may have come. Where the program holds the same socket, that is told also when it
+    /// is closed here.
+    pub(super) fn heard(&mut self) {
+        self.ready = self.sockets.is_some();
     }
 
     /// From when on accepting may give something: None where an event has to come first.
@@ -117,5 +123,26 @@ impl Drop for Sockets {
         if let Self::Unix(_, path) = self {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Endpoint;
+
+    #[test]
+    fn a_closed_listener_has_nothing_to_be_accepted_whatever_is_heard_of_it() {
+        let poll = mio::Poll::new().unwrap();
+        let bound = Endpoint::tcp("127.0.0.1:0").bind().unwrap();
+        let mut listener = Listener::new(bound, poll.registry(), mio::Token(7)).unwrap();
+        let now = Instant::now();
+        assert!(matches!(listener.accept(now), Accepted::Nothing));
+        assert_eq!(listener.next(now), None);
+        listener.heard();
+        assert_eq!(listener.next(now), Some(now));
+        listener.close();
+        listener.heard();
+        assert_eq!(listener.next(now), None);
     }
 }

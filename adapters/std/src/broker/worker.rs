@@ -359,7 +359,7 @@ impl Worker {
                 Token(number) => {
                     let index = usize::MAX - number;
                     if let Some(listener) = self.listeners.get_mut(index) {
-                        listener.ready = true;
+                        listener.heard();
                         continue;
                     }
                     let number = number as u64;
