@@ -1,5 +1,6 @@
 //! The command line as a whole, and how single values are read.
 
+use crate::bench::BenchArgs;
 use crate::broker::BrokerArgs;
 use crate::publish::PublishArgs;
 use crate::request::RequestArgs;
@@ -20,7 +21,7 @@ Exit codes:
   6  the connection was lost and did not come back";
 
 const ENVIRONMENT: &str = "\
-Environment, for what pub, sub and request are not told by options:
+Environment, for what options do not tell:
   MQTT_URL                      mqtt://user:password@host:port
   MQTT_HOST, MQTT_PORT          where MQTT_URL is not set
   MQTT_USERNAME, MQTT_PASSWORD  not seen by others, as options are
@@ -68,6 +69,13 @@ pub(crate) enum Command {
     /// Response topic and correlation data are made up where they are not given.
     #[command(after_help = epilogue())]
     Request(RequestArgs),
+    /// Measure how fast a server takes messages and hands them on
+    ///
+    /// Clients of this one process publish and subscribe. Latency is from the call that publishes
+    /// to the delivery; without subscribers to the acknowledgement, which at QoS 0 is when the
+    /// message has been written.
+    #[command(after_help = epilogue())]
+    Bench(BenchArgs),
     /// Run an MQTT 5.0 broker that keeps everything in memory
     #[command(after_help = EXIT_CODES)]
     Broker(BrokerArgs),
@@ -183,6 +191,10 @@ mod tests {
             ValueValidation,
             "number of seconds",
         );
+        refused("mqtt bench --size 8", ValueValidation, "--size");
+        refused("mqtt bench -t a/#", ValueValidation, "--topic");
+        refused("mqtt bench --publishers 0", ValueValidation, "--publishers");
+        refused("mqtt bench --rate 0", ValueValidation, "--rate");
         refused(
             "mqtt broker -P secret",
             MissingRequiredArgument,
@@ -200,6 +212,7 @@ mod tests {
             "mqtt sub -t a -t b/# -T b/c -C 3 -W 2.5 -v -q 1 -N",
             "mqtt sub -t a -F %I\\t%t\\t%p --raw",
             "mqtt request -t a -n --json",
+            "mqtt bench -h host -p 1884 -t a -q 2 -C 1000 -W 5 --rate 100 --json",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");

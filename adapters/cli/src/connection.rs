@@ -230,8 +230,22 @@ impl ConnectionArgs {
         patience: Option<Duration>,
         adjust: impl FnOnce(Options) -> Options,
     ) -> Result<Connection, Failure> {
+        self.connect_as("", patience, adjust)
+    }
+
+    /// As [`ConnectionArgs::connect`], as one client of several: `suffix` goes behind the client
+    /// identifier, if there is one.
+    pub(crate) fn connect_as(
+        &self,
+        suffix: &str,
+        patience: Option<Duration>,
+        adjust: impl FnOnce(Options) -> Options,
+    ) -> Result<Connection, Failure> {
         let environment = Environment::read()?;
-        let target = self.target(&environment)?;
+        let mut target = self.target(&environment)?;
+        if !target.client_id.is_empty() {
+            target.client_id.push_str(suffix);
+        }
         let scheme = target.address.scheme;
         let tls = self.security.settings(scheme, &environment.security)?;
         let patience = self.reconnect_for.or(patience);

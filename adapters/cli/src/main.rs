@@ -1,4 +1,4 @@
-//! The command `mqtt`: publishes, subscribes, asks and serves over MQTT 5.0.
+//! The command `mqtt`: publishes, subscribes, asks, measures and serves over MQTT 5.0.
 //!
 //! Options have the letters of `mosquitto_pub` and `mosquitto_sub`; exit codes tell apart what
 //! can go wrong. `mqtt --help` says both, and `mqtt man` prints the manual.
@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod broker;
 mod connection;
 mod escape;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Pub(options) => publish::run(&options),
         Command::Sub(options) => subscribe::run(&options),
         Command::Request(options) => request::run(options),
+        Command::Bench(options) => bench::run(&options),
         Command::Broker(options) => broker::run(options),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { command } => generate::man(command.as_deref()),

@@ -92,6 +92,62 @@ fn no_line_is_lost() {
 }
 
 #[test]
+fn a_run_counts_what_it_publishes_and_what_is_delivered() {
+    let server = Server::start();
+    let bench = |args: &[&str]| {
+        run(server
+            .client("bench")
+            .args(["--json", "-i", "b"])
+            .args(args))
+    };
+    let field = |ended: &run::Ended, name: &str| {
+        let object: serde_json::Value = serde_json::from_str(ended.text()).unwrap();
+        let value = object.pointer(name).and_then(serde_json::Value::as_f64);
+        value.unwrap_or_else(|| panic!("{name}: {ended:?}"))
+    };
+    let counts = ["/published", "/acknowledged", "/delivered", "/missing"];
+    let latency = ["min", "p50", "p90", "p99", "p999", "max"];
+    for qos in ["1", "2"] {
+        let clients = ["--publishers", "3", "--subscribers", "2", "-C", "3000"];
+        let ended = bench(&[&clients[..], &["-q", qos, "--in-flight", "20"]].concat());
+        assert_eq!(ended.code, OK, "{ended:?}");
+        let counted = counts.map(|name| field(&ended, name));
+        assert_eq!(counted, [3_000.0, 3_000.0, 6_000.0, 0.0], "{ended:?}");
+        let spans = latency.map(|name| field(&ended, &format!("/latency/{name}_us")));
+        assert!(spans.is_sorted() && spans[0] > 0.0, "{ended:?}");
+    }
+    // Without subscribers it is timed to the acknowledgement; no message leaves before its time.
+    let paced = ["--subscribers", "0", "-C", "21", "--rate", "100"];
+    let ended = bench(&paced);
+    assert_eq!(
+        counts.map(|name| field(&ended, name)),
+        [21.0, 21.0, 0.0, 0.0]
+    );
+    assert!(field(&ended, "/seconds") >= 0.2, "{ended:?}");
+    assert!(
+        ended.text().contains(r#""to":"acknowledgement""#),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_run_ends_in_time_with_a_table_and_says_on_the_way_how_it_goes() {
+    let server = Server::start();
+    let mut bench = server.client("bench");
+    let ended = run(bench.args(["-W", "1.5", "--rate", "1000", "-t", "mine"]));
+    assert_eq!(ended.code, OK, "{ended:?}");
+    for told in [
+        "published",
+        "delivered",
+        "p99.9",
+        "from publishing to delivery",
+    ] {
+        assert!(ended.text().contains(told), "{ended:?}");
+    }
+    assert!(ended.stderr.contains("in flight"), "{ended:?}");
+}
+
+#[test]
 fn what_is_left_out_does_not_count() {
     let server = Server::start();
     for (topic, payload) in [("a/1", "one"), ("a/2", "two"), ("b/1", "three")] {
@@ -270,6 +326,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         &["sub", "-t", "a/#/b"],
         &["sub", "-t", "a", "-V", "mqttv311"],
         &["pub", "-L", "coap://localhost/a", "-m", "1"],
+        &["bench", "--size", "15"],
         &["bake"],
     ] {
         let failed = run(&mut run::command(wrong));
