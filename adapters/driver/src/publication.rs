@@ -127,7 +127,12 @@ impl<'a, To> Publication<'a, To> {
         self.property(Property::UserProperty(name, value))
     }
 
+    /// Sets a property: what was said before of the same counts no more.
     fn property(mut self, property: Property<'a>) -> Self {
+        if !matches!(property, Property::UserProperty(..)) {
+            let other = |former: &Property<'_>| former.id() != property.id();
+            self.properties.retain(other);
+        }
         self.properties.push(property);
         self
     }

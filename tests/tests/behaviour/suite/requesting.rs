@@ -103,7 +103,10 @@ fn answers_come_to_the_topic_that_the_options_name() {
             assert_eq!(topic, Some("answers/a"));
             client.respond(&question, "yes").unwrap().send().unwrap();
         });
-        let answer = client.request("ask", "?").expiry(LIMIT).send().unwrap();
+        // Whatever else is said of the answer: it has to be found.
+        let request = client.request("ask", "?").response_topic("elsewhere");
+        let request = request.correlation_data(b"mine").expiry(LIMIT);
+        let answer = request.send().unwrap();
         assert_eq!((&*answer.topic, &*answer.text()), ("answers/a", "yes"));
     });
     // What asks for no answer has none.
