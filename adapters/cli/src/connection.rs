@@ -36,7 +36,7 @@ pub(crate) struct ConnectionArgs {
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
     /// The password; others on this machine may see it, unlike MQTT_PASSWORD
-    #[arg(short = 'P', long, value_name = "PASSWORD")]
+    #[arg(short = 'P', long, visible_alias = "pw", value_name = "PASSWORD")]
     password: Option<String>,
     /// The protocol: 5, the only one there is
     #[arg(short = 'V', long, value_name = "VERSION", value_parser = version)]

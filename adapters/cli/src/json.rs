@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mqtt_std::MessageProperties;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 #[derive(Serialize)]
@@ -16,11 +17,18 @@ struct Object<'a> {
     dup: bool,
     length: usize,
     /// What is not UTF-8 is replaced; then `payload_base64` has it all.
-    payload: Cow<'a, str>,
+    payload: Payload<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     properties: Option<Properties<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Payload<'a> {
+    Text(Cow<'a, str>),
+    Json(Box<RawValue>),
 }
 
 #[derive(Serialize)]
@@ -44,6 +52,20 @@ struct Properties<'a> {
 /// The object, without a line feed at its end or inside.
 pub(crate) fn line(message: &Received<'_>) -> String {
     let (payload, payload_base64) = text(message.payload);
+    object(message, Payload::Text(payload), payload_base64)
+}
+
+/// As [`line()`], with a payload that is JSON as it is; None where it is not.
+pub(crate) fn line_around_json(message: &Received<'_>) -> Option<String> {
+    let payload = std::str::from_utf8(message.payload).ok()?;
+    let _: &RawValue = serde_json::from_str(payload).ok()?;
+    // Between its parts JSON may have line feeds, inside of them it has none.
+    let payload = payload.replace(['\n', '\r', '\t'], " ");
+    let payload = RawValue::from_string(payload).ok()?;
+    Some(object(message, Payload::Json(payload), None))
+}
+
+fn object(message: &Received<'_>, payload: Payload<'_>, payload_base64: Option<String>) -> String {
     let own = message.properties;
     let properties = (*own != MessageProperties::default()).then(|| {
         let correlation = own.correlation_data.as_deref().map(text);

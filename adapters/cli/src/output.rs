@@ -12,9 +12,12 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 const TEMPLATE: &str = "\
 Print each message by this template.
 %t topic, %p payload, %x and %X payload in hexadecimal, %l its length, %q QoS, %r 1 if retained, \
-%d 1 if maybe delivered before, %j the object of --json, %I time of arrival in UTC, %U the same \
-in seconds since 1970, %C content type, %R response topic, %D correlation data, %E message expiry \
-in seconds, %F payload format, %P user properties, %% a percent sign; \\n \\t \\r \\0 \\a \\e \\v \\\\";
+%d 1 if maybe delivered before, %j the object of --json, %J the same with a payload that is JSON as \
+it is, %I time of arrival in UTC, %U the same in seconds since 1970, %C content type, %R response \
+topic, %D correlation data, %E message expiry in seconds, %F payload format, %P user properties, \
+%% a percent sign. %20t has room for 20 characters at least, %.20t at most; %-20t begins at the left, \
+%020l is filled with zeros. @Y @m @d @H @M @S and other letters of strftime are parts of the time \
+of arrival in UTC, @N its nanoseconds, @@ an at sign. \\n \\t \\r \\0 \\a \\e \\v \\\\";
 
 /// How messages are printed.
 #[derive(Debug, Args)]
