@@ -161,6 +161,76 @@ fn a_peer_that_asks_and_never_reads_is_no_longer_read_and_loses_nothing() {
 }
 
 #[test]
+fn who_publishes_faster_than_a_client_reads_is_not_read_meanwhile() {
+    const MESSAGES: u16 = 400;
+    let config = BrokerConfig {
+        queue_messages: 10,
+        held_bytes: 100_000,
+        hold_timeout: LIMIT,
+        ..BrokerConfig::default()
+    };
+    let broker = Broker::bind_with("127.0.0.1:0", BrokerOptions::new().config(config)).unwrap();
+    let mut reader = Raw::join(&broker, &hello("reader"));
+    reader.subscribe("t", QoS::AtLeastOnce);
+    let mut writer = Raw::join(&broker, &hello("writer"));
+    let payload = |number: u16| [&number.to_be_bytes()[..], &[0; 50_000]].concat();
+    let writing = thread::spawn(move || {
+        for number in 1..=MESSAGES {
+            let payload = payload(number);
+            let message = talk::publish(QoS::AtLeastOnce, number, "t", &payload);
+            writer.say(&Packet::Publish(message));
+        }
+        writer
+    });
+    let mut heard = Vec::new();
+    for number in 1..=MESSAGES {
+        assert!(reader.hear_message() == payload(number), "{number}");
+        heard.push(number);
+        if number >= 10 {
+            // More than the system would keep for a socket is still to be said.
+            assert!(number > 10 || !writing.is_finished());
+            for number in heard.drain(..) {
+                reader.say(&talk::puback(number));
+            }
+        }
+    }
+    let mut writer = writing.join().unwrap();
+    for number in 1..=MESSAGES {
+        writer.hear(|packet| assert_eq!(packet, talk::puback(number)));
+    }
+}
+
+/// Nothing else than that has it read on: it is sent nothing meanwhile, and sends nothing.
+#[test]
+fn who_is_not_read_is_read_on_when_what_was_held_back_is_taken() {
+    let config = BrokerConfig {
+        queue_messages: 1,
+        hold_timeout: LIMIT,
+        ..BrokerConfig::default()
+    };
+    let broker = Broker::bind_with("127.0.0.1:0", BrokerOptions::new().config(config)).unwrap();
+    let mut reader = Raw::join(&broker, &hello("reader"));
+    reader.subscribe("t", QoS::AtLeastOnce);
+    let mut writer = Raw::join(&broker, &hello("writer"));
+    for number in [1, 2] {
+        let message = talk::publish(QoS::AtLeastOnce, number, "t", b"x");
+        writer.say(&Packet::Publish(message));
+    }
+    // So many that they are taken in several turns, and some lie in the socket.
+    let small = Packet::Publish(talk::publish(QoS::AtMostOnce, 0, "u", b""));
+    let small = small.to_vec(From::Client).unwrap();
+    let mut rest = small.repeat(1_400_000 / small.len());
+    rest.extend(Packet::PingReq.to_vec(From::Client).unwrap());
+    writer.stream.write_all(&rest).unwrap();
+    for number in [1, 2] {
+        assert_eq!(reader.hear_message(), b"x");
+        reader.say(&talk::puback(number));
+        writer.hear(|packet| assert_eq!(packet, talk::puback(number)));
+    }
+    writer.hear(|packet| assert_eq!(packet, Packet::PingResp));
+}
+
+#[test]
 fn a_peer_that_sends_byte_by_byte_is_served_like_any_other() {
     let broker = broker();
     let mut slow = Raw::open(&broker);

@@ -173,6 +173,103 @@ fn who_makes_no_room_in_time_is_waited_for_no_more_until_half_its_queue_is_empty
         .hears_nothing(1);
 }
 
+/// How long a message waits does not matter where its receiver reads on.
+#[test]
+fn a_client_that_reads_slowly_loses_nothing_however_long_it_takes() {
+    let mut hall = pair(BrokerConfig {
+        queue_messages: 100,
+        ..small()
+    });
+    for number in 1..=300 {
+        hall.publishes(1, Q1, number, "t", b"x");
+    }
+    for number in 1..=300 {
+        hall.gets(2, Q1, number, "t", b"x")
+            .wait(SECOND / 2)
+            .says(2, puback(number));
+    }
+    assert_eq!((hall.take_acks(1), dropped(&mut hall)), (300, 0));
+}
+
+/// Less than a quarter of the queue in all the time is no progress.
+#[test]
+fn a_client_that_reads_next_to_nothing_is_not_waited_for() {
+    let mut hall = pair(BrokerConfig {
+        queue_messages: 100,
+        ..small()
+    });
+    for number in 1..=300 {
+        hall.publishes(1, Q1, number, "t", b"x");
+    }
+    assert_eq!(hall.take_acks(1), 100);
+    for number in 1..=20 {
+        hall.gets(2, Q1, number, "t", b"x").says(2, puback(number));
+    }
+    hall.wait(19 * SECOND);
+    assert_eq!(hall.take_acks(1), 0);
+    hall.wait(SECOND);
+    assert_eq!(hall.take_acks(1), 200);
+    hall.wait(2 * SECOND);
+    assert_eq!(dropped(&mut hall), 180);
+}
+
+#[test]
+fn who_always_has_something_to_say_leaves_room_to_others() {
+    let mut hall = full(small());
+    hall.joins(3, &hello("cy"))
+        .joins(4, &hello("dora"))
+        .publishes(1, Q1, 5, "t", b"ann")
+        .publishes(3, Q1, 1, "t", b"cy")
+        .publishes(4, Q1, 1, "t", b"dora");
+    let mut number = 5;
+    for _ in 0..10 {
+        let mut got = Vec::new();
+        for _ in 0..3 {
+            number += 1;
+            hall.publishes(1, Q1, number, "t", b"ann")
+                .publishes(3, Q1, number, "t", b"cy")
+                .publishes(4, Q1, number, "t", b"dora");
+            hall.says(2, puback(number - 5));
+            got.push(payload_to(&mut hall, 2));
+        }
+        got.sort();
+        assert_eq!(got, [b"ann".to_vec(), b"cy".to_vec(), b"dora".to_vec()]);
+    }
+}
+
+/// The next message that a client hears.
+fn payload_to(hall: &mut Hall, connection: u64) -> Vec<u8> {
+    let packet = hall.next(connection).expect("nothing came");
+    match Packet::decode(&packet, mqtt_proto::Sender::Server).unwrap() {
+        Packet::Publish(publish) => publish.payload.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_may_be_dropped_takes_no_room_from_what_waits_for_it() {
+    let mut hall = full(BrokerConfig {
+        queue_messages: 16,
+        ..small()
+    });
+    hall.joins(3, &hello("cy"));
+    for number in 5..=30 {
+        hall.publishes(1, Q1, number, "t", b"x");
+    }
+    for number in 1..=26 {
+        hall.says(2, puback(number));
+        if number < 4 {
+            hall.gets(2, Q1, number + 4, "t", b"x")
+                .publishes(3, Q0, 0, "t", b"in between");
+            continue;
+        }
+        hall.gets(2, Q1, number + 4, "t", b"x");
+    }
+    assert_eq!(hall.take_acks(1), 26);
+    hall.silent().wait(2 * SECOND);
+    assert_eq!(dropped(&mut hall), 3);
+}
+
 #[test]
 fn others_are_not_held_up_by_a_client_that_does_not_read() {
     let mut hall = full(small());

@@ -11,10 +11,10 @@ pub enum Overflow {
     /// with all that this one publishes behind it, until there is room. What else a publisher
     /// says is heard meanwhile, so that two who publish to each other go on.
     ///
-    /// Nobody waits for long: for [`hold_timeout`](BrokerConfig::hold_timeout) at most, then
-    /// messages for the client that has made no room are dropped until its queue is half empty.
-    /// As [`Overflow::DropNewest`] at QoS 0, for what nobody can be held back for, such as a will
-    /// or a message of the program, and for a client without a connection.
+    /// Nobody waits for a client that does not read: where one makes no room for
+    /// [`hold_timeout`](BrokerConfig::hold_timeout), messages for it are dropped until its queue
+    /// is half empty. As [`Overflow::DropNewest`] at QoS 0, for what nobody can be held back for,
+    /// such as a will or a message of the program, and for a client without a connection.
     HoldBack,
     /// The message is dropped, and those that wait are kept.
     DropNewest,
@@ -86,7 +86,8 @@ pub struct BrokerConfig {
     pub queue_bytes: usize,
     /// What becomes of a message that finds a queue full. [`Overflow::HoldBack`] by default.
     pub overflow: Overflow,
-    /// How long a message waits at its publisher at most, with [`Overflow::HoldBack`]. 20 seconds
+    /// How long publishers wait for a client that makes no room, with [`Overflow::HoldBack`]. Room
+    /// is a quarter of its queue, or 64 messages or 64 KiB of them where that is less. 20 seconds
     /// by default: clients give up waiting for an acknowledgement, many after 30.
     pub hold_timeout: Duration,
     /// Bytes that wait at one publisher before nothing more of it is read, with

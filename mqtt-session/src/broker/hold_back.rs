@@ -1,5 +1,6 @@
 //! Publishers that are held back: what would find the queue of a connected client full waits, with
-//! all that its publisher says behind it on any topic, until there is room or the time is over.
+//! all that its publisher says behind it on any topic, until there is room, or there was none for
+//! too long.
 //!
 //! It waits unacknowledged, so that the publisher's own Receive Maximum stops it, and nothing has
 //! happened yet: a publisher that goes sends it again. What is no PUBLISH is heard meanwhile. Two
@@ -8,14 +9,13 @@
 
 use super::event::ConnectionId;
 use super::message::{Message, seconds_left, whole};
-use super::session::Pace;
 use super::subscribers::{Match, SessionKey};
 use super::{Access, Broker};
 use crate::instant::Instant;
 use crate::receipts::Known;
 use crate::violation::Violation;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use mqtt_proto::{Publish, QoS, ReasonCode, Sender as From, TopicName};
 
@@ -28,6 +28,38 @@ const MEMBERS: usize = 8;
 
 /// Bytes of one Subscription Identifier at most.
 const IDENTIFIER: usize = 5;
+
+/// How many messages of one publisher are taken before the others get their share of the room.
+const SHARE: usize = 16;
+
+/// Connections at which messages wait: first who has got none of its own through for longest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    places: BTreeMap<u64, ConnectionId>,
+    next: u64,
+}
+
+impl Line {
+    pub(crate) const fn new() -> Self {
+        Self {
+            places: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    fn join(&mut self, connection: ConnectionId) -> u64 {
+        let place = self.next;
+        self.next = place.wrapping_add(1);
+        self.places.insert(place, connection);
+        place
+    }
+
+    fn leave(&mut self, place: Option<u64>) {
+        if let Some(place) = place {
+            self.places.remove(&place);
+        }
+    }
+}
 
 /// A PUBLISH that came from a client.
 #[derive(Clone, Copy)]
@@ -73,8 +105,8 @@ pub(crate) struct Backlog {
     pub(crate) is_long: bool,
     /// There may be room now.
     look: bool,
-    /// Its connection is among those that wait.
-    queued: bool,
+    /// The place of its connection among those that wait.
+    place: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -149,18 +181,11 @@ impl<A: Access> Broker<A> {
             // What one client publishes is taken in its order.
             return Room::TooLittle;
         }
-        self.look_for_room(key, arrival, len, false)
+        self.look_for_room(key, arrival, len)
     }
 
-    /// Looks at the queues of those who get a message of `len` bytes. Where it has waited long
-    /// enough, those that have no room do without it.
-    fn look_for_room(
-        &mut self,
-        key: SessionKey,
-        arrival: &Arrival<'_>,
-        len: usize,
-        is_over: bool,
-    ) -> Room {
+    /// Looks at the queues of those who get a message of `len` bytes.
+    fn look_for_room(&mut self, key: SessionKey, arrival: &Arrival<'_>, len: usize) -> Room {
         if arrival.publish.qos == QoS::AtMostOnce || arrival.known.seen || arrival.allowed.is_err()
         {
             return Room::Enough(None);
@@ -169,7 +194,7 @@ impl<A: Access> Broker<A> {
         let len = len.saturating_add(topic.len()).saturating_add(BESIDE);
         for _ in 0..MEMBERS {
             let matches = self.receivers(Some(key), topic);
-            match self.who_makes_wait(&matches, len, is_over) {
+            match self.who_makes_wait(&matches, len) {
                 None => return Room::Enough(Some(matches)),
                 Some(session) => {
                     self.note_visits(matches.len());
@@ -184,15 +209,9 @@ impl<A: Access> Broker<A> {
         Room::TooLittle
     }
 
-    /// The first session of which there is no room for a message of `len` bytes.
-    fn who_makes_wait(
-        &mut self,
-        matches: &[Match],
-        len: usize,
-        is_over: bool,
-    ) -> Option<SessionKey> {
+    /// The first session that has no room for a message of `len` bytes.
+    fn who_makes_wait(&mut self, matches: &[Match], len: usize) -> Option<SessionKey> {
         let now = self.now;
-        let (mut first, mut relieved) = (None, false);
         for own in matches.chunk_by(|one, other| one.session == other.session) {
             let Some(key) = own.first().map(|found| found.session) else {
                 continue;
@@ -208,22 +227,12 @@ impl<A: Access> Broker<A> {
             let bytes = len
                 .saturating_add(own.len().saturating_mul(IDENTIFIER))
                 .saturating_mul(copies);
-            let has_room_again = session.note_pace(&self.config);
-            if session.makes_wait(copies, bytes, now) {
-                if !is_over {
-                    first = Some(key);
-                    break;
-                }
-                session.pace = Pace::TooSlow;
-                relieved = true;
-            } else {
-                relieved |= has_room_again;
+            if session.makes_wait(copies, bytes, now, &self.config) {
+                self.arm_session(key);
+                return Some(key);
             }
         }
-        if relieved {
-            self.look_at_held();
-        }
-        first
+        None
     }
 
     /// Has a message wait at its publisher.
@@ -266,43 +275,46 @@ impl<A: Access> Broker<A> {
         Ok(())
     }
 
-    /// Has a publisher looked at when there is room again, or when its time is over.
+    /// Has a publisher looked at when there is room again.
     fn wait_for_room(&mut self, connection: ConnectionId) {
         if let Some(found) = self.connections.get_mut(&connection)
             && let Some(backlog) = &mut found.backlog
-            && !core::mem::replace(&mut backlog.queued, true)
+            && backlog.place.is_none()
         {
-            self.held.push_back(connection);
+            backlog.place = Some(self.held.join(connection));
         }
-        let deadline = self.held_deadline(connection);
-        self.arm_connection(connection, deadline);
     }
 
-    /// When the first message that waits at a publisher has waited long enough.
-    pub(crate) fn held_deadline(&self, connection: ConnectionId) -> Instant {
-        let found = self.connections.get(&connection);
-        let first = found
-            .and_then(|found| found.backlog.as_ref())
-            .and_then(|backlog| backlog.messages.front());
-        first.map_or(Instant::NEVER, |held| {
-            held.since.after(self.config.hold_timeout)
-        })
+    /// A publisher's place becomes the last one: others may have waited for longer.
+    fn lose_place(&mut self, connection: ConnectionId) {
+        if let Some(found) = self.connections.get_mut(&connection)
+            && let Some(backlog) = &mut found.backlog
+        {
+            self.held.leave(backlog.place.take());
+        }
     }
 
-    /// A queue has room again, or is not waited for any more.
+    /// A session's queue may have room again, or may not be waited for any more.
+    pub(crate) fn note_pace(&mut self, key: SessionKey) {
+        let now = self.now;
+        if super::session_mut(&mut self.sessions, key)
+            .is_some_and(|session| session.note_pace(now, &self.config))
+        {
+            self.look_at_held();
+        }
+    }
+
+    /// Has all that wait looked at, each in its turn.
     pub(crate) fn look_at_held(&mut self) {
-        for connection in core::mem::take(&mut self.held) {
-            if let Some(found) = self.connections.get_mut(&connection)
-                && let Some(backlog) = &mut found.backlog
-            {
-                backlog.queued = false;
-            }
-            self.look_at(connection);
+        let held = core::mem::take(&mut self.held);
+        for connection in held.places.values() {
+            self.look_at(*connection);
         }
+        self.held = held;
     }
 
     /// Has a publisher looked at by the next polls.
-    pub(crate) fn look_at(&mut self, connection: ConnectionId) {
+    fn look_at(&mut self, connection: ConnectionId) {
         if let Some(found) = self.connections.get_mut(&connection)
             && let Some(backlog) = &mut found.backlog
         {
@@ -323,15 +335,20 @@ impl<A: Access> Broker<A> {
             return;
         }
         self.begin_turn();
+        let mut taken = 0_usize;
         while let Some(held) = self.next_held(connection) {
-            if self.is_tired() {
+            if taken >= SHARE || self.is_tired() {
                 self.put_back(connection, held);
+                self.wait_for_room(connection);
                 self.look_at(connection);
-                self.end_turn(connection);
-                return;
+                return self.end_turn(connection);
             }
             match self.take_held(connection, key, &held) {
-                Ok(true) => self.finish_packet(connection),
+                Ok(true) => {
+                    taken = taken.saturating_add(1);
+                    self.lose_place(connection);
+                    self.finish_packet(connection);
+                }
                 Ok(false) => {
                     self.put_back(connection, held);
                     return self.wait_for_room(connection);
@@ -393,8 +410,7 @@ impl<A: Access> Broker<A> {
             allowed: held.allowed,
             since: held.since,
         };
-        let is_over = held.since.after(self.config.hold_timeout) <= now;
-        match self.look_for_room(key, &arrival, held.packet.len(), is_over) {
+        match self.look_for_room(key, &arrival, held.packet.len()) {
             Room::Enough(receivers) => {
                 self.accept_publish(connection, key, &arrival, receivers.as_deref())?;
                 Ok(true)
@@ -407,6 +423,7 @@ impl<A: Access> Broker<A> {
     /// them again, for they were not acknowledged; otherwise they count as said.
     pub(crate) fn let_go(&mut self, key: SessionKey, backlog: Backlog) {
         let now = self.now;
+        self.held.leave(backlog.place);
         let stays = self.session(key).is_none_or(|session| session.expiry > 0);
         if stays {
             return;
@@ -440,8 +457,16 @@ impl<A: Access> Broker<A> {
     reason = "to fail is what it is for"
 )]
 impl<A: Access> Broker<A> {
-    /// What waits is counted, will be looked at, and waits no longer than it may.
+    /// What waits is counted, and waits for somebody, though not for ever.
     pub(crate) fn held_hangs_together(&self) {
+        let mut is_any_full = false;
+        for session in self.sessions.iter().flatten() {
+            if let super::session::Pace::Full { until, .. } = session.pace {
+                assert!(session.connection.is_some() && until > self.now);
+                assert!(self.timers.next() <= until);
+                is_any_full = true;
+            }
+        }
         for (connection, found) in &self.connections {
             let Some(backlog) = &found.backlog else {
                 continue;
@@ -451,15 +476,24 @@ impl<A: Access> Broker<A> {
             let exchanges = backlog.messages.iter().filter(|held| held.is_exchange);
             assert_eq!(backlog.exchanges, exchanges.count());
             assert_eq!(backlog.is_long, backlog.bytes >= self.config.held_bytes);
-            assert_eq!(backlog.queued, self.held.contains(connection));
+            let place = backlog.place.and_then(|place| self.held.places.get(&place));
+            assert_eq!(place.is_some(), backlog.place.is_some());
+            assert!(place.is_none_or(|found| found == connection));
             if backlog.messages.is_empty() {
+                assert!(place.is_none());
                 continue;
             }
-            assert!(backlog.queued || backlog.look || found.tired);
+            assert!(place.is_some());
+            assert!(
+                is_any_full || backlog.look || found.tired,
+                "waits for nobody"
+            );
             assert!(!backlog.look || found.ready || found.tired);
-            let deadline = self.held_deadline(*connection);
-            assert!(deadline > self.now || backlog.look, "waits too long");
-            assert!(self.timers.next() <= deadline || backlog.look);
         }
+        let places = self
+            .connections
+            .values()
+            .filter_map(|found| found.backlog.as_ref()?.place);
+        assert_eq!(places.count(), self.held.places.len());
     }
 }

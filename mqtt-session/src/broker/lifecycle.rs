@@ -140,7 +140,7 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.detach(now);
-        let was_full = session.pace == Pace::Full;
+        let was_full = matches!(session.pace, Pace::Full { .. });
         session.pace = Pace::Good;
         if was_full {
             self.look_at_held();

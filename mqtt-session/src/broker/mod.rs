@@ -111,7 +111,7 @@ pub struct Broker<A = AllowAll> {
     /// Connections whose turn is over, and whose input is not.
     tired: VecDeque<ConnectionId>,
     /// Connections that wait until a message of theirs is taken.
-    held: VecDeque<ConnectionId>,
+    held: hold_back::Line,
 }
 
 /// How much a broker holds.
@@ -161,7 +161,7 @@ impl<A: Access> Broker<A> {
             effort: 0,
             turn: turns::TURN,
             tired: VecDeque::new(),
-            held: VecDeque::new(),
+            held: hold_back::Line::new(),
         }
     }
 
@@ -260,13 +260,13 @@ impl<A: Access> Broker<A> {
         let Some(found) = self.connections.get_mut(&connection) else {
             return;
         };
-        let session = found.session();
+        let key = found.session();
         if found.has_said_all() {
-            if let Some(session) = session.and_then(|key| session_mut(&mut self.sessions, key)) {
-                session.sent(count, now);
-                if session.note_pace(&self.config) {
-                    self.look_at_held();
+            if let Some(key) = key {
+                if let Some(session) = self.session(key) {
+                    session.sent(count, now);
                 }
+                self.note_pace(key);
             }
         } else {
             found.sent(count);

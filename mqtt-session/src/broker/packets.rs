@@ -407,11 +407,7 @@ impl<A: Access> Broker<A> {
                 }
                 Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited => {}
             }
-            let relieved = super::session_mut(&mut self.sessions, key)
-                .is_some_and(|session| session.note_pace(&self.config));
-            if relieved {
-                self.look_at_held();
-            }
+            self.note_pace(key);
         }
         self.make_ready(connection);
         Ok(Step::Done)

@@ -30,6 +30,11 @@ const TELL_DROPPED: Duration = Duration::from_secs(1);
 /// Bytes for messages that are kept though nothing waits.
 const KEPT_ARENA: usize = 64 << 10;
 
+/// Messages, or bytes of them, by which a full queue gets shorter before publishers go on: a
+/// quarter of a short one.
+const ROOM: usize = 64;
+const ROOM_BYTES: usize = 64 << 10;
+
 /// Session Expiry Interval of a session that never ends.
 pub(crate) const FOR_EVER: u32 = u32::MAX;
 
@@ -72,8 +77,13 @@ pub(crate) struct Session {
 pub(crate) enum Pace {
     /// None does.
     Good,
-    /// Its queue was found full, and is not relieved yet.
-    Full,
+    /// Its queue was found full, with so much in it, and has not got much shorter.
+    Full {
+        /// When that has lasted too long.
+        until: Instant,
+        messages: usize,
+        bytes: usize,
+    },
     /// They have waited in vain: none does until its queue is half empty.
     TooSlow,
 }
@@ -307,6 +317,11 @@ impl Session {
         overflow: Overflow,
         now: Instant,
     ) -> Outcome {
+        if message.qos == QoS::AtMostOnce && matches!(self.pace, Pace::Full { .. }) {
+            // The room that comes is for those that wait for it.
+            self.note_dropped(now);
+            return Outcome::Dropped;
+        }
         loop {
             match self.sender(now).publish(message) {
                 Ok(ticket) => {
@@ -352,43 +367,74 @@ impl Session {
 
     /// Whether a publisher has to wait with so many messages, of so many bytes together: their
     /// client has a connection, and no room.
-    pub(crate) fn makes_wait(&mut self, count: usize, bytes: usize, now: Instant) -> bool {
+    pub(crate) fn makes_wait(
+        &mut self,
+        count: usize,
+        bytes: usize,
+        now: Instant,
+        config: &BrokerConfig,
+    ) -> bool {
         match self.pace {
             _ if self.connection.is_none() => false,
             Pace::TooSlow => false,
-            Pace::Full => true,
+            Pace::Full { .. } => true,
             Pace::Good => {
                 let waits = !self.sender(now).has_room_for_messages(count, bytes);
                 if waits {
-                    self.pace = Pace::Full;
+                    self.pace = Pace::Full {
+                        until: now.after(config.hold_timeout),
+                        messages: self.unsettled(),
+                        bytes: self.out.exchanges.arena.live(),
+                    };
                 }
                 waits
             }
         }
     }
 
-    /// Publishers need not wait any more where much of the queue is free again; whether that has
-    /// come about just now. Not each message that leaves a full queue has them all looked at.
-    pub(crate) fn note_pace(&mut self, config: &BrokerConfig) -> bool {
-        let parts = match self.pace {
-            Pace::Good => return false,
-            Pace::Full => 4,
-            Pace::TooSlow => 2,
-        };
-        let most = |bound: usize| bound.saturating_sub(bound.div_ceil(parts));
-        let relieved = self.unsettled() <= most(config.queue_messages.into())
-            && self.out.exchanges.arena.live() <= most(config.queue_bytes);
-        if relieved {
-            self.pace = Pace::Good;
+    /// Whether publishers need not wait any more since just now: there is room again, or there
+    /// was none for too long.
+    pub(crate) fn note_pace(&mut self, now: Instant, config: &BrokerConfig) -> bool {
+        let (messages, bytes) = (self.unsettled(), self.out.exchanges.arena.live());
+        let (count, size) = (usize::from(config.queue_messages), config.queue_bytes);
+        match self.pace {
+            Pace::Good => false,
+            Pace::Full {
+                until,
+                messages: then,
+                bytes: full,
+            } => {
+                // Not each message that leaves a full queue has all publishers looked at.
+                if messages.saturating_add(ROOM.min(count.div_ceil(4))) <= then
+                    || bytes.saturating_add(ROOM_BYTES.min(size.div_ceil(4))) <= full
+                {
+                    self.pace = Pace::Good;
+                    return true;
+                }
+                if until <= now {
+                    self.pace = Pace::TooSlow;
+                    return true;
+                }
+                false
+            }
+            Pace::TooSlow => {
+                if messages <= count / 2 && bytes <= size / 2 {
+                    self.pace = Pace::Good;
+                }
+                false
+            }
         }
-        relieved
     }
 
     /// When something is due without a connection or besides it.
     pub(crate) fn deadline(&self) -> Instant {
         let will = self.will.as_ref().map_or(Instant::NEVER, |will| will.due);
         let expiry = self.out.exchanges.next_expiry;
-        self.ends.min(will).min(expiry).min(self.tells)
+        let waits = match self.pace {
+            Pace::Full { until, .. } => until,
+            Pace::Good | Pace::TooSlow => Instant::NEVER,
+        };
+        self.ends.min(will).min(expiry).min(self.tells).min(waits)
     }
 
     /// Drops what has expired.

@@ -126,14 +126,7 @@ impl<A: Access> Broker<A> {
                 if stalled <= now {
                     return self.end(connection, EndCause::SendTimeout, Farewell::Silence);
                 }
-                let held = self.held_deadline(connection);
-                if held <= now {
-                    // It is looked at, and armed again, when it is served.
-                    self.look_at(connection);
-                    silence.min(stalled)
-                } else {
-                    silence.min(stalled).min(held)
-                }
+                silence.min(stalled)
             }
         };
         self.arm_connection(connection, next);
@@ -145,11 +138,7 @@ impl<A: Access> Broker<A> {
             return;
         };
         session.expire(now);
-        let relieved = super::session_mut(&mut self.sessions, key)
-            .is_some_and(|session| session.note_pace(&self.config));
-        if relieved {
-            self.look_at_held();
-        }
+        self.note_pace(key);
         let Some(session) = self.session(key) else {
             return;
         };
