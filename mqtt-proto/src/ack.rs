@@ -17,7 +17,7 @@ pub struct Ack<'a> {
 }
 
 impl<'a> Ack<'a> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         // Success without properties leaves both out, a reason without properties their length.
@@ -33,7 +33,7 @@ impl<'a> Ack<'a> {
     }
 
     /// What the shortest form says.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn success(packet_id: PacketId) -> Self {
         Self {
             packet_id,
@@ -83,7 +83,7 @@ impl<'a> Ack<'a> {
         self.encode_long(kind, sender, out)
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn encode_long(
         &self,
         kind: PacketType,

@@ -143,7 +143,7 @@ impl<'a> Connect<'a> {
         )
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn write(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
         let [high, low] = self.keep_alive.to_be_bytes();
         writer.array([
@@ -183,7 +183,7 @@ impl<'a> Connect<'a> {
 
     /// Why the payload was not written, if neither the buffer nor a property is the reason.
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn explain(&self, fault: &mut EncodeFault) -> Option<()> {
         fault.look_at_text(self.client_id, Field::ClientId);
         if let Some(will) = &self.will {
@@ -226,7 +226,7 @@ impl<'a> Connect<'a> {
 }
 
 impl<'a> Will<'a> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn read(reader: &mut Reader<'a, '_>, qos: QoS, retain: bool) -> Option<Self> {
         let properties = read_will_properties(reader)?;
         let topic = reader.nonempty_topic_name(Field::WillTopic)?;

@@ -23,7 +23,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) const fn new(
         kind: DecodeErrorKind,
         offset: usize,

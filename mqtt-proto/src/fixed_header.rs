@@ -35,7 +35,7 @@ impl FixedHeader {
     }
 
     /// The header, if it is all there and nothing is wrong with it.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn whole(input: &[u8], maximum_packet_size: u32) -> Option<Self> {
         let (&first, rest) = input.split_first()?;
         let packet_type = packet_type(first)?;
@@ -57,7 +57,7 @@ impl FixedHeader {
 
     /// What is the matter with a header that is not whole.
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn incomplete_or_wrong(
         input: &[u8],
         maximum_packet_size: u32,
@@ -194,13 +194,13 @@ const PACKET_TYPES: [Option<PacketType>; 256] = {
 };
 
 /// The packet type, if the first byte of a packet is legal.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn packet_type(first: u8) -> Option<PacketType> {
     *PACKET_TYPES.get(usize::from(first))?
 }
 
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn bad_first_byte(first: u8) -> DecodeError {
     let packet_type = PacketType::from_u8(first >> 4);
     let found = first & 0x0f;

@@ -49,7 +49,7 @@ pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, Decode
 
 /// What is the matter with input that begins with no whole packet.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     let need = match FixedHeader::parse(input, maximum_packet_size)? {
         Some(header) => header.packet_len().saturating_sub(input.len()),
@@ -229,7 +229,7 @@ impl<'a> RawPacket<'a> {
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn read<T>(
         &self,
         expected: PacketType,
@@ -262,7 +262,7 @@ impl<'a> RawPacket<'a> {
 }
 
 /// A PUBLISH, from either end.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     let flags = raw.header.publish_flags();
     decode(raw.body, &raw.header, sender, |reader| {
@@ -271,7 +271,7 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 }
 
 /// An acknowledgement of a PUBLISH, from either end.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     // Nearly all are of the shortest form.
     if let &[high, low] = raw.body
@@ -282,14 +282,14 @@ fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeErro
     long_ack(raw, sender)
 }
 
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn long_ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     decode(raw.body, &raw.header, sender, |reader| {
         Ack::read(reader).map(|ack| wrap_ack(raw.packet_type(), ack))
     })
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn wrap_ack(packet_type: PacketType, ack: Ack<'_>) -> Packet<'_> {
     match packet_type {
         PacketType::PubRec => Packet::PubRec(ack),

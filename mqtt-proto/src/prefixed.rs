@@ -9,19 +9,19 @@ const SHORT: usize = 32;
 
 /// Writes bytes after their length; what is left of the buffer. `None` if they are too many, for
 /// the buffer or altogether.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 pub(crate) fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
     put_inline(out, bytes)
 }
 
 /// As [`put`], but `None` also if U+0000 is among the bytes.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 pub(crate) fn put_text<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o mut [u8]> {
     put_text_inline(out, text)
 }
 
 /// As [`put`]; faster, but larger.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn put_inline<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
     if bytes.len() > SHORT {
         return put_long(out, bytes);
@@ -30,7 +30,7 @@ pub(crate) fn put_inline<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut 
 }
 
 /// As [`put_text`]; faster, but larger.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn put_text_inline<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o mut [u8]> {
     if text.len() > SHORT {
         return put_long_text(out, text);
@@ -44,7 +44,7 @@ pub(crate) fn put_text_inline<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o 
 }
 
 /// As [`put_text_inline`], after a byte.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn put_byte_and_text_inline<'o>(
     mut out: &'o mut [u8],
     byte: u8,
@@ -64,7 +64,7 @@ pub(crate) fn put_byte_and_text_inline<'o>(
 
 /// Writes at most [`SHORT`] bytes after a prefix, which ends with their length; what is left of the
 /// buffer, and all that `look` has found in the words of eight bytes.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn put_short<'o, const N: usize>(
     out: &'o mut [u8],
     prefix: [u8; N],
@@ -114,7 +114,7 @@ fn put_short<'o, const N: usize>(
 }
 
 /// Not 0 if a byte of the word is NUL, or not ASCII.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 const fn doubts(word: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     (word.wrapping_sub(ONES) | word) & ONES << 7
@@ -122,24 +122,24 @@ const fn doubts(word: u64) -> u64 {
 
 /// For text that is not ASCII, which leaves doubts.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn is_with_nul(text: &[u8]) -> bool {
     has_nul(text)
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 #[expect(clippy::cast_possible_truncation)]
 const fn low_byte(len: usize) -> u8 {
     len as u8
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 #[expect(clippy::cast_possible_truncation)]
 const fn low_word(block: u128) -> u64 {
     block as u64
 }
 
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn put_long<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
     let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
     let (len_place, place) = place.split_first_chunk_mut()?;
@@ -148,7 +148,7 @@ fn put_long<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
     Some(rest)
 }
 
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn put_long_text<'o>(out: &'o mut [u8], text: &[u8]) -> Option<&'o mut [u8]> {
     if has_nul(text) {
         None

@@ -48,7 +48,7 @@ pub enum HeaderFrame<'a> {
 }
 
 impl<'a> Publish<'a> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn read(flags: PublishFlags, reader: &mut Reader<'a, '_>) -> Option<Self> {
         let topic_place = reader.place();
         let topic = reader.topic_name(Field::TopicName)?;
@@ -88,7 +88,7 @@ impl<'a> Publish<'a> {
     /// assert_eq!(Publish::decode_plain(&input[len..], 1024, Sender::Server), None);
     /// ```
     #[must_use]
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub fn decode_plain(
         input: &'a [u8],
         maximum_packet_size: u32,
@@ -248,7 +248,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Writes everything but the payload; how many bytes that takes.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn write_header(
         &self,
         sender: Sender,
@@ -270,7 +270,7 @@ impl<'a> Publish<'a> {
         )
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn write_body(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
         writer.binary_inline(self.topic_str().as_bytes())?;
         match (self.qos, self.packet_id) {
@@ -286,7 +286,7 @@ impl<'a> Publish<'a> {
             .write(PropertyRules::of(PacketType::Publish, sender), writer)
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn first_byte(&self) -> u8 {
         PacketType::Publish.first_byte()
             | u8::from(self.dup) << 3
@@ -295,7 +295,7 @@ impl<'a> Publish<'a> {
     }
 
     /// The Remaining Length without properties and payload.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn least_len(&self) -> usize {
         let packet_id_len = if self.packet_id.is_some() { 2 } else { 0 };
         self.topic_str()
@@ -312,7 +312,7 @@ impl<'a> Publish<'a> {
 
 /// Reads the properties in front of a payload, unless there is a topic alias among them; the
 /// payload.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn read_plain_properties<'a>(
     body: &'a [u8],
     sender: Sender,

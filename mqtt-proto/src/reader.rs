@@ -46,14 +46,14 @@ impl Fault {
     pub(crate) const NONE: Self = Self(None);
 
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn record(&mut self, place: Place, kind: DecodeErrorKind) {
         self.0 = Some((place, kind));
     }
 
     /// The error in a packet of which `body_len` bytes were looked at after the header.
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn into_error(self, header: &FixedHeader, body_len: usize, sender: Sender) -> DecodeError {
         // Whoever answers `None` records why.
         let (place, kind) = self
@@ -68,7 +68,7 @@ impl Fault {
 }
 
 /// Runs `read` over the body of a packet.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn decode<'a, T>(
     body: &'a [u8],
     header: &FixedHeader,
@@ -87,7 +87,7 @@ pub(crate) fn decode<'a, T>(
 }
 
 impl<'a, 'f> Reader<'a, 'f> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn new(
         rest: &'a [u8],
         after: usize,
@@ -102,28 +102,28 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn context(&self) -> Context {
         self.context
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn fault(&mut self) -> &mut Fault {
         self.fault
     }
 
     /// Where the next field begins.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn place(&self) -> Place {
         Place {
             to_end: self.rest.len().wrapping_add(self.after),
@@ -131,19 +131,19 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// The next field is wrong.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn fail<T>(&mut self, kind: DecodeErrorKind) -> Option<T> {
         self.fail_at(self.place(), kind)
     }
 
     /// An earlier field is wrong.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn fail_at<T>(&mut self, place: Place, kind: DecodeErrorKind) -> Option<T> {
         self.fault.record(place, kind);
         None
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
@@ -154,7 +154,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         match self.rest.split_first_chunk::<N>() {
             Some((taken, rest)) => {
@@ -165,22 +165,22 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn two(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn four(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn varint(&mut self) -> Option<u32> {
         match varint::read(self.rest) {
             Ok(Some((value, len))) => {
@@ -194,14 +194,14 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
         let len = self.two()?;
         self.take(usize::from(len))
     }
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
         let place = self.place();
         let bytes = self.binary()?;
@@ -212,7 +212,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// Passes over text that is to be valid.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
         let place = self.place();
         let bytes = self.binary()?;
@@ -224,7 +224,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// A topic name. An empty one is `Some(None)`.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
         let place = self.place();
         let bytes = self.binary()?;
@@ -239,7 +239,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// A topic name that must not be empty.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
         let place = self.place();
         match self.topic_name(field)? {
@@ -249,7 +249,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// A topic filter.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
         let place = self.place();
         let filter = self.text(Field::TopicFilter)?;
@@ -263,7 +263,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// A packet identifier; 0 is none (section 2.2.1).
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
         let place = self.place();
         match PacketId::new(self.two()?) {
@@ -273,7 +273,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// A reason code that this packet may carry.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
         let place = self.place();
         let number = self.byte()?;
@@ -284,7 +284,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// Nothing may follow the last field.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn finish(&mut self) -> Option<()> {
         if self.rest.is_empty() {
             return Some(());
@@ -294,7 +294,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// The text whose length is at this place is wrong.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn bad_text<T>(&mut self, place: Place, bytes: &[u8], field: Field) -> Option<T> {
         let (at, kind) = wrong_with_text(bytes, field);
         self.fail_at(place.plus(2).plus(at), kind)
@@ -303,7 +303,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
 /// What is wrong with a text, and at which of its bytes.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn wrong_with_text(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
     let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
     match text::find_nul(bytes) {
@@ -314,7 +314,7 @@ fn wrong_with_text(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
 
 /// What is wrong with a topic name, and at which of its bytes.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn wrong_with_topic_name(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
     match text::find_in_topic_name(bytes) {
         Some((at, b'+' | b'#')) if core::str::from_utf8(bytes).is_ok() => {
@@ -326,7 +326,7 @@ fn wrong_with_topic_name(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind)
 
 /// What is wrong with a topic filter that is text, and at which byte after its length began.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn wrong_with_filter(error: TopicError) -> (usize, DecodeErrorKind) {
     let kind = match error {
         TopicError::MisplacedMultiLevel { .. } => DecodeErrorKind::MultiLevelWildcard,

@@ -11,7 +11,7 @@ pub(crate) struct ReasonList<'a> {
 }
 
 impl<'a> ReasonList<'a> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         let (properties, _) = read_properties(reader)?;

@@ -80,7 +80,7 @@ impl SubscriptionOptions {
 }
 
 impl<'a> Subscription<'a> {
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let filter_place = reader.place();
         let filter = reader.topic_filter()?;

@@ -22,7 +22,7 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Text without NUL and wildcards as a string. It may be empty.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 pub(crate) fn topic_name(bytes: &[u8]) -> Option<&str> {
     // In UTF-8 none of them is part of another character. The wildcards, 0x2b and 0x23, differ in
     // one bit.
@@ -60,7 +60,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// Whether NUL occurs.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     any(bytes, |byte| u8::from(byte == 0))
 }
@@ -68,7 +68,7 @@ pub(crate) fn has_nul(bytes: &[u8]) -> bool {
 /// Whether a byte is `flawed`, which says so with any number but 0: numbers are joined without
 /// branches, so that vector instructions can look at many bytes at once. What is no multiple of 16
 /// bytes ends with a block that overlaps the one before.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn any(bytes: &[u8], flawed: impl Fn(u8) -> u8 + Copy) -> bool {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
         if bytes.len() > 32 {
@@ -89,7 +89,7 @@ fn any(bytes: &[u8], flawed: impl Fn(u8) -> u8 + Copy) -> bool {
 }
 
 /// Looks at all bytes before it answers.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn any_of_block<const N: usize>(block: &[u8; N], flawed: impl Fn(u8) -> u8) -> bool {
     block.iter().fold(0, |found, &byte| found | flawed(byte)) != 0
 }

@@ -53,7 +53,7 @@ pub(crate) const fn len(value: u32) -> usize {
 }
 
 /// As [`len`], for a number that may be too large and then takes 4, too.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) const fn len_of(value: usize) -> usize {
     match value {
         0..=0x7f => 1,

@@ -20,7 +20,7 @@ pub(crate) struct EncodeFault(Option<EncodeError>);
 impl EncodeFault {
     /// There is an error.
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
         self.0 = Some(error);
         None
@@ -47,7 +47,7 @@ impl EncodeFault {
 
 /// Runs `work`, which writes a packet; how many bytes it has written. If the buffer was too small,
 /// `measure` is asked how large it would have to be.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn attempt(
     work: impl FnOnce(&mut EncodeFault) -> Option<NonZeroUsize>,
     measure: impl FnOnce() -> Result<usize, EncodeError>,
@@ -71,7 +71,7 @@ fn too_small(measure: impl FnOnce() -> Result<usize, EncodeError>) -> EncodeErro
 }
 
 /// [`write_packet`] as an [`attempt`], for packets that are written whole.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn encode(
     out: &mut [u8],
     first_byte: u8,
@@ -101,7 +101,7 @@ pub(crate) struct Outline {
 ///
 /// It is written in one pass, without measuring it first: the body is put where it belongs if its
 /// length takes as many bytes as the outline suggests, and moved if it takes more.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn write_packet(
     out: &mut [u8],
     outline: Outline,
@@ -130,7 +130,7 @@ pub(crate) fn write_packet(
     NonZeroUsize::new(header_len.wrapping_add(body_len))
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn write_header(out: &mut [u8], first_byte: u8, remaining_length: usize) -> Option<()> {
     let [a, b] = [low_byte(remaining_length), low_byte(remaining_length >> 7)];
     match remaining_length {
@@ -147,7 +147,7 @@ fn write_header(out: &mut [u8], first_byte: u8, remaining_length: usize) -> Opti
 
 /// Moves `len` bytes further back, if there is room.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Option<()> {
     if to.checked_add(len)? > out.len() {
         return None;
@@ -158,31 +158,31 @@ pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Optio
 
 impl<'o, 'f> Writer<'o, 'f> {
     /// A writer into a buffer.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn new(rest: &'o mut [u8], fault: &'f mut EncodeFault) -> Self {
         Self { rest, fault }
     }
 
     /// Where errors are left.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn fault(&mut self) -> &mut EncodeFault {
         self.fault
     }
 
     /// There is an error.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
         self.fault.fail(error)
     }
 
     /// Bytes that are left of the buffer.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn room(&self) -> usize {
         self.rest.len()
     }
 
     /// Hands what is left to a function that is not inlined and answers how much it has written.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn lend(
         &mut self,
         work: impl FnOnce(&mut [u8], &mut EncodeFault) -> Option<NonZeroUsize>,
@@ -193,7 +193,7 @@ impl<'o, 'f> Writer<'o, 'f> {
     }
 
     /// A byte and `N` others, with one look at the room that is left.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn byte_and_array<const N: usize>(
         &mut self,
         byte: u8,
@@ -208,7 +208,7 @@ impl<'o, 'f> Writer<'o, 'f> {
         Some(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_first_chunk_mut::<N>()?;
         *place = bytes;
@@ -216,18 +216,18 @@ impl<'o, 'f> Writer<'o, 'f> {
         Some(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn byte(&mut self, value: u8) -> Option<()> {
         self.array([value])
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
         self.array(value.to_be_bytes())
     }
 
     /// A variable byte integer of at most 268,435,455.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn varint(&mut self, value: usize) -> Option<()> {
         let [a, b] = [low_byte(value), low_byte(value >> 7)];
         match value {
@@ -237,14 +237,14 @@ impl<'o, 'f> Writer<'o, 'f> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn long_varint(&mut self, value: usize) -> Option<()> {
         self.rest = put_long_varint(core::mem::take(&mut self.rest), value)?;
         Some(())
     }
 
     /// The payload of a PUBLISH, or a block of properties.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(block.len())?;
         place.copy_from_slice(block);
@@ -253,28 +253,28 @@ impl<'o, 'f> Writer<'o, 'f> {
     }
 
     /// Binary data, or text that is known to be valid. `None` also if there are too many bytes.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
         self.rest = put(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
     /// Text. `None` also if U+0000 is in it, or if it is too long.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn text(&mut self, text: &str) -> Option<()> {
         self.rest = put_text(core::mem::take(&mut self.rest), text.as_bytes())?;
         Some(())
     }
 
     /// As [`binary`](Self::binary); faster, but larger.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn binary_inline(&mut self, bytes: &[u8]) -> Option<()> {
         self.rest = put_inline(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
     /// A byte, then as [`text_inline`](Self::text_inline).
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn byte_and_text_inline(&mut self, byte: u8, text: &str) -> Option<()> {
         let rest = core::mem::take(&mut self.rest);
         self.rest = put_byte_and_text_inline(rest, byte, text.as_bytes())?;
@@ -282,7 +282,7 @@ impl<'o, 'f> Writer<'o, 'f> {
     }
 
     /// As [`text`](Self::text); faster, but larger.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn text_inline(&mut self, text: &str) -> Option<()> {
         self.rest = put_text_inline(core::mem::take(&mut self.rest), text.as_bytes())?;
         Some(())
@@ -300,7 +300,7 @@ fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
     Some(rest)
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 #[expect(clippy::cast_possible_truncation)]
 pub(crate) const fn low_byte(value: usize) -> u8 {
     value as u8

@@ -47,7 +47,7 @@ impl Arena {
     }
 
     /// Where what is free behind the newest block ends.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn limit(&self, bytes: &[u8]) -> usize {
         if self.turn == 0 {
             bytes.len()
@@ -120,7 +120,7 @@ impl Arena {
 
     /// The place behind the newest block for one of `len`: its header and its bytes, if it fits
     /// as it is.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn place<'b>(
         &self,
         bytes: &'b mut [u8],
@@ -137,7 +137,7 @@ impl Arena {
     }
 
     /// Takes the place that [`Arena::place`] showed, for the record `slot`; the block's offset.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn take_place(
         &mut self,
         header: &mut [u8; BLOCK_HEADER],
@@ -191,7 +191,7 @@ impl Arena {
     }
 
     /// Goes on to the oldest block that is alive; there is one.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn skip_dead(&mut self, bytes: &[u8]) {
         while let Some((NIL, len)) = bytes.get(self.first as usize..).and_then(read_header) {
             self.first = self

@@ -5,11 +5,10 @@ use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Instant;
-use crate::limits::Limits;
+use crate::limits::{Limits, SHORT_ACK};
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
 use crate::settle::Answer;
-use crate::short_ack::SHORT_ACK;
 use crate::violation::Violation;
 use mqtt_proto::{
     Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,

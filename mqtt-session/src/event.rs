@@ -189,7 +189,8 @@ pub enum Cause {
 
 impl Event<'_> {
     /// A publish is settled by the server, or by the transport, without properties.
-    #[inline(always)]
+    #[cfg(feature = "fast")]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn published(ticket: Ticket, reason: ReasonCode) -> Self {
         Self::Published {
             ticket,

@@ -29,11 +29,13 @@ impl Work {
         self.0 & what != 0
     }
 
+    #[cfg(feature = "fast")]
     pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
     /// Whether this is all there is to do.
+    #[cfg(feature = "fast")]
     pub(crate) const fn is_only(self, what: u8) -> bool {
         self.0 == what
     }
@@ -97,14 +99,14 @@ impl Exchanges {
 
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
     /// `None` when all are in use.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn assign_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         self.assign_id_at_home(ids, slot)
             .or_else(|| self.search_id(ids, slot))
     }
 
     /// The next identifier, if its place in the table is free, which is nearly always so.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn assign_id_at_home(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
         let id = self.last_id.checked_add(1).unwrap_or(1);
         if !id_table::insert_at_home(ids, id, slot) {

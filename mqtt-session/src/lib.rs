@@ -50,7 +50,6 @@ mod arena;
 mod backoff;
 #[cfg(feature = "broker")]
 pub mod broker;
-mod calm;
 mod client;
 mod config;
 mod connection;
@@ -68,7 +67,6 @@ mod machine;
 mod offer;
 mod owed;
 mod parts;
-mod plain;
 mod poll;
 mod pump;
 mod receipts;
@@ -76,10 +74,10 @@ mod request;
 mod rx_buffer;
 mod sender;
 mod settle;
-mod short_ack;
 mod slots;
 mod store;
 mod stored;
+#[cfg(feature = "fast")]
 mod straight;
 mod transmit;
 mod violation;

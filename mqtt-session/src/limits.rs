@@ -62,3 +62,6 @@ impl Limits {
         limits
     }
 }
+
+/// Bytes of an acknowledgement in its shortest form, which is the smallest there is.
+pub(crate) const SHORT_ACK: usize = 4;

@@ -11,15 +11,15 @@ use crate::line::Standing;
 use crate::machine::{Machine, Stores};
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
-use crate::settle::Answer;
-use crate::short_ack::SHORT_ACK;
 use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
+#[cfg(feature = "fast")]
+use crate::straight::ShortAck;
 use crate::violation::Violation;
-use mqtt_proto::{Frame, Properties, Publish, ReasonCode, Sender as From, TopicName, frame};
+use mqtt_proto::{Frame, Publish, Sender as From, TopicName, frame};
 
 impl Machine {
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn poll<'a>(
         &'a mut self,
         now: Instant,
@@ -53,25 +53,11 @@ impl Machine {
                         break;
                     }
                 }
-                if let Some((packet, id)) = self.short_ack(&rx) {
-                    let mut sender = self.sender(&mut *outbound);
-                    match sender.acknowledged(packet, id, ReasonCode::SUCCESS) {
-                        Ok(Answer::Settled(ticket, reason)) => {
-                            rx.cursor.consume(SHORT_ACK);
-                            self.connection.unread = rx.cursor.len();
-                            return Action::Event(Event::Published {
-                                ticket,
-                                outcome: Ok(reason),
-                                properties: Properties::EMPTY,
-                            });
-                        }
-                        Ok(Answer::Continues(..) | Answer::Quiet) => {
-                            rx.cursor.consume(SHORT_ACK);
-                            continue;
-                        }
-                        // It has changed nothing, and is looked at again with all others.
-                        Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {}
-                    }
+                #[cfg(feature = "fast")]
+                match self.take_short_ack(&mut *outbound, &mut rx) {
+                    ShortAck::Settled(event) => return Action::Event(event),
+                    ShortAck::Taken => continue,
+                    ShortAck::Otherwise => {}
                 }
                 let stores = Stores {
                     outbound: &mut *outbound,
@@ -134,7 +120,7 @@ impl Machine {
     }
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn read<'p>(
         &mut self,
         bytes: &'p [u8],
@@ -228,7 +214,7 @@ impl Machine {
 
     /// Writes what may leave; when the application wants to stop and all has left that can,
     /// DISCONNECT.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn write(
         &mut self,
         outbound: &mut (dyn OutboundStore + 'static),
@@ -261,7 +247,7 @@ impl Machine {
     }
 
     /// What happened by itself or by a call, and is to be told.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn next_told<'e>(
         &mut self,
         outbound: &mut (dyn OutboundStore + 'static),

@@ -3,12 +3,9 @@
 use crate::event::GiveUp;
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
-use crate::line::Standing;
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sender};
-use crate::short_ack::{PUBREL, SHORT_ACK, short_ack};
 use crate::slots::{Flags, Queue, Record, Stage};
-use crate::store::OutboundParts;
-use crate::stored::{self, Layout};
+use crate::stored::Layout;
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode};
 
@@ -125,12 +122,15 @@ impl Sender<'_> {
 
     /// Sends the packet at the front of a queue, or gives it up when it may not be sent.
     fn send(&mut self, slot: u16, from: Source) -> Step {
-        let mut parts = self.store.parts();
-        if self.out.copy_plainly(slot, &mut parts) {
-            let exchanges = &mut self.out.exchanges;
-            from.queue(exchanges).pop_front(parts.records);
-            exchanges.flight.push_back(parts.records, slot);
-            return Step::Moved;
+        #[cfg(feature = "fast")]
+        {
+            let mut parts = self.store.parts();
+            if self.out.copy_plainly(slot, &mut parts) {
+                let exchanges = &mut self.out.exchanges;
+                from.queue(exchanges).pop_front(parts.records);
+                exchanges.flight.push_back(parts.records, slot);
+                return Step::Moved;
+            }
         }
         match self.send_with_care(slot, from) {
             // Nothing is written behind a large packet before that has left.
@@ -518,76 +518,12 @@ impl Source {
 }
 
 impl Outbox {
-    /// Whether nothing is to leave before a message that is published now, and the window has
-    /// room for it.
-    pub(crate) fn nothing_waits(&self) -> bool {
-        self.line.standing == Standing::Up
-            && !self.line.blocked
-            && !self.exchanges.work.has(Work::PUMP)
-            && self.exchanges.queued.is_empty()
-            && self.exchanges.resume.is_empty()
-            && self.window_is_open()
-    }
-
     /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
     /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
     /// count it so.
     #[inline]
-    fn window_is_open(&self) -> bool {
+    pub(crate) fn window_is_open(&self) -> bool {
         self.exchanges.open() < self.line.limits.receive_maximum
-    }
-
-    /// Copies a message of QoS 1 or 2 that is stored whole and that no limit can forbid behind
-    /// what is queued for the transport. False: it is something else, or there is no room as it
-    /// is. Its place is in `flight` from here on.
-    pub(crate) fn copy_plainly(&mut self, slot: u16, parts: &mut OutboundParts<'_>) -> bool {
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
-            return false;
-        };
-        let len = record.len as usize;
-        let start = record.offset as usize;
-        if !record.flags.is_plain()
-            || !matches!(record.stage, Stage::AwaitPubAck | Stage::AwaitPubRec)
-            || len > self.line.largest_plain as usize
-        {
-            return false;
-        }
-        let Some(packet) = parts.arena.get(start..start.wrapping_add(len)) else {
-            return false;
-        };
-        let Some(out) = self.line.tx.room(parts.transmit, len) else {
-            return false;
-        };
-        if record.id == 0 {
-            match self.exchanges.assign_id(parts.ids, slot) {
-                Some(id) => record.id = id,
-                None => return false,
-            }
-        }
-        out.copy_from_slice(packet);
-        let seen = record.flags.has(Flags::MAYBE_SEEN);
-        stored::stamp(out, record.count, record.id, seen);
-        record.flags.set(Flags::SENDING);
-        self.line.tx.commit(len);
-        record.mark = self.line.tx.queued();
-        true
-    }
-
-    /// Writes PUBREL straight behind what is queued, where it may leave and there is room as it
-    /// is; the place in the stream behind it.
-    #[inline(always)]
-    pub(crate) fn write_release(&mut self, transmit: &mut [u8], id: u16) -> Option<u32> {
-        let goes = self.line.is_up()
-            && !self.line.blocked
-            && !self.exchanges.work.has(Work::PUMP)
-            && self.exchanges.release.is_empty();
-        if !goes {
-            return None;
-        }
-        let out = self.line.tx.room_as_it_is(transmit, SHORT_ACK)?;
-        *out.first_chunk_mut()? = short_ack(PUBREL, id);
-        self.line.tx.commit(SHORT_ACK);
-        Some(self.line.tx.queued())
     }
 }
 

@@ -10,7 +10,6 @@ use crate::id_table;
 use crate::owed::{Owed, OwedKind, Ring};
 use crate::request::AcknowledgeError;
 use crate::sender::Sender;
-use crate::short_ack::{PUBACK, PUBCOMP, PUBREC, SHORT_ACK, short_ack};
 use crate::store::InboundStore;
 use crate::violation::Violation;
 use mqtt_proto::{
@@ -20,9 +19,9 @@ use mqtt_proto::{
 /// PUBREC is owed, or waits for the application.
 const OWED: u16 = 0;
 /// PUBREC was written for the present transport; PUBREL is awaited.
-const OPEN: u16 = 1;
+pub(crate) const OPEN: u16 = 1;
 /// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
-const EARLIER: u16 = 2;
+pub(crate) const EARLIER: u16 = 2;
 
 /// What is known of a message that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -288,61 +287,6 @@ impl Receiver<'_> {
         let token = AckToken(self.receipts.next_token);
         self.receipts.next_token = self.receipts.next_token.wrapping_add(1);
         Ok(manual.then_some(token))
-    }
-
-    /// As [`Receiver::admit_id`] and [`Receiver::accept`], where nothing stands in the way of the
-    /// acknowledgement: the line is up, the application leaves it to the machine, none is owed
-    /// before it, and the message is new. False, and nothing has changed, where that may not be.
-    #[inline(always)]
-    pub(crate) fn accept_plainly(&mut self, qos: QoS, id: u16, sender: &mut Sender<'_>) -> bool {
-        if sender.out.config.acknowledge == Acknowledge::Manually
-            || !self.intake.acks.is_empty()
-            || self.intake.open >= self.intake.receive_maximum
-        {
-            return false;
-        }
-        let room = sender.out.line.tx.spare(sender.store.transmit());
-        let Some(place) = room.first_chunk_mut() else {
-            return false;
-        };
-        if qos == QoS::ExactlyOnce {
-            // Where its home is taken it may be known.
-            if !id_table::insert_at_home(self.store.received(), id, OPEN) {
-                return false;
-            }
-            self.intake.open = self.intake.open.saturating_add(1);
-            *place = short_ack(PUBREC, id);
-        } else {
-            *place = short_ack(PUBACK, id);
-        }
-        sender.out.line.tx.commit(SHORT_ACK);
-        true
-    }
-
-    /// As [`Receiver::released`], where PUBCOMP can be written at once. False, and nothing has
-    /// changed, where that may not be.
-    #[inline(always)]
-    pub(crate) fn release_plainly(&mut self, id: u16, sender: &mut Sender<'_>) -> bool {
-        if !self.intake.releases.is_empty() {
-            return false;
-        }
-        let room = sender.out.line.tx.spare(sender.store.transmit());
-        let Some(place) = room.first_chunk_mut() else {
-            return false;
-        };
-        let received = self.store.received();
-        let at = match id_table::locate(received, id) {
-            Some((at, OPEN)) => {
-                self.intake.open = self.intake.open.saturating_sub(1);
-                at
-            }
-            Some((at, EARLIER)) => at,
-            _ => return false,
-        };
-        id_table::remove_at(received, at);
-        *place = short_ack(PUBCOMP, id);
-        sender.out.line.tx.commit(SHORT_ACK);
-        true
     }
 
     /// Remembers a new QoS 2 message before anything is done with it.

@@ -68,7 +68,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         self.bytes.as_mut()
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn spare_behind_unread(&mut self) -> &mut [u8] {
         let bytes = self.bytes.as_mut();
         self.cursor.make_room(bytes);
@@ -105,11 +105,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
         self.cursor = RxCursor::default();
     }
 
+    #[cfg(feature = "fast")]
     pub(crate) fn cursor(&self) -> &RxCursor {
         &self.cursor
     }
 
     /// The first byte that is unread.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn first_unread(&self) -> Option<u8> {
         if self.is_empty() {
@@ -135,6 +137,7 @@ pub(crate) struct Rx<'a> {
 
 impl<'a> Rx<'a> {
     /// The first `N` unread bytes, if so many are there and looking at them can bring news.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn front<const N: usize>(&self) -> Option<&'a [u8; N]> {
         self.news()?.first_chunk()
@@ -149,6 +152,7 @@ impl<'a> Rx<'a> {
     }
 
     /// The unread bytes, where no header is pinned.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn unread(&self) -> &'a [u8] {
         self.bytes

@@ -75,13 +75,14 @@ impl Sender<'_> {
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        match self.out.publish_straight(self.store, publish) {
-            Some(ticket) => Ok(ticket),
-            None => self.publish_with_care(publish),
+        #[cfg(feature = "fast")]
+        if let Some(ticket) = self.out.publish_straight(self.store, publish) {
+            return Ok(ticket);
         }
+        self.publish_with_care(publish)
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn publish_with_care(
         &mut self,
         publish: &Publish<'_>,
@@ -92,7 +93,7 @@ impl Sender<'_> {
 
     /// Takes any message in. With `apart`, only its header is stored and its payload of
     /// `payload_len` bytes is held by the store for the slot that is returned.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn enqueue(
         &mut self,
         publish: &Publish<'_>,
@@ -150,7 +151,7 @@ impl Sender<'_> {
             // Its header could never be written in front of its payload.
             return Err(RequestError::LargerThanStore);
         }
-        let mut parts = self.store.parts();
+        let parts = self.store.parts();
         let block = prefix.saturating_add(stored);
         let mut flags = Flags::STORED;
         if apart {
@@ -181,16 +182,20 @@ impl Sender<'_> {
             record.flags = flags;
         }
         // What nothing goes before is written at once, and passes no queue of what waits.
-        if self.out.nothing_waits() && self.out.copy_plainly(slot, &mut parts) {
-            self.out.exchanges.flight.push_back(parts.records, slot);
-            return Ok((ticket, slot));
+        #[cfg(feature = "fast")]
+        if self.out.nothing_waits() {
+            let mut parts = self.store.parts();
+            if self.out.copy_plainly(slot, &mut parts) {
+                self.out.exchanges.flight.push_back(parts.records, slot);
+                return Ok((ticket, slot));
+            }
         }
         let exchanges = &mut self.out.exchanges;
         let queue = match publish.qos {
             QoS::AtMostOnce => &mut exchanges.prompt,
             QoS::AtLeastOnce | QoS::ExactlyOnce => &mut exchanges.queued,
         };
-        queue.push_back(parts.records, slot);
+        queue.push_back(self.store.records(), slot);
         exchanges.work.note(Work::PUMP);
         Ok((ticket, slot))
     }

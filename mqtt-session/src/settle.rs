@@ -7,7 +7,6 @@ use crate::instant::{Instant, Stamp};
 use crate::line::ACK_DUE_UNKNOWN;
 use crate::sender::{Outbox, Sender};
 use crate::slots::{Flags, Queue, Record, Stage, Wire};
-use crate::store::OutboundParts;
 use crate::transmit::Transmit;
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, ReasonCode};
@@ -45,7 +44,7 @@ impl Sender<'_> {
     ///
     /// What each does to each stage is this one table; a packet for an identifier that is not in
     /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn acknowledged(
         &mut self,
         packet: PacketType,
@@ -322,7 +321,7 @@ impl Outbox {
 
     /// What the transport has taken whole is on the wire, and is stamped with the time. A request
     /// that is not kept any longer.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn move_on(&mut self, records: &mut [Record]) -> Option<u16> {
         let exchanges = &mut self.exchanges;
         let tx = &self.line.tx;
@@ -368,89 +367,10 @@ impl Outbox {
         Some(ticket)
     }
 
-    /// The way of nearly every PUBACK and PUBCOMP: it is the one that is awaited, for a message
-    /// that is on the wire and held in one piece, and says no more than that all is well. What is
-    /// settled with which reason. In all other cases nothing changes, and
-    /// [`Sender::acknowledged`] sees to it.
-    #[inline(always)]
-    pub(crate) fn settle_in_turn(
-        &mut self,
-        parts: OutboundParts<'_>,
-        packet: PacketType,
-        id: u16,
-    ) -> Option<(Ticket, ReasonCode)> {
-        let (at, slot) = id_table::locate(parts.ids, id)?;
-        let record = parts.records.get_mut(usize::from(slot))?;
-        let exchanges = &mut self.exchanges;
-        if !record.flags.awaits_answer() {
-            return None;
-        }
-        let ticket = Ticket(record.ticket);
-        let reason = record.reason;
-        let oldest = match (packet, record.stage) {
-            (PacketType::PubAck, Stage::AwaitPubAck) => {
-                exchanges.arena.free(parts.arena, record.offset);
-                exchanges.flight.remove(parts.records, slot)
-            }
-            (PacketType::PubComp, Stage::AwaitPubComp) => {
-                exchanges.released.remove(parts.records, slot)
-            }
-            _ => return None,
-        };
-        exchanges.free_id_at(parts.ids, at);
-        exchanges.slots.give_back(parts.records, slot);
-        self.answered(oldest, parts.records);
-        self.window_is_wider();
-        Some((ticket, reason))
-    }
-
-    /// The same for PUBREC; false where it goes another way.
-    #[inline(always)]
-    pub(crate) fn release_in_turn(&mut self, mut parts: OutboundParts<'_>, id: u16) -> bool {
-        let Some((_, slot)) = id_table::locate(parts.ids, id) else {
-            return false;
-        };
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
-            return false;
-        };
-        if record.stage != Stage::AwaitPubRec || !record.flags.awaits_answer() {
-            return false;
-        }
-        let exchanges = &mut self.exchanges;
-        exchanges.arena.free(parts.arena, record.offset);
-        let oldest = exchanges.flight.remove(parts.records, slot);
-        self.answered(oldest, parts.records);
-        self.release(&mut parts, slot, ReasonCode::SUCCESS);
-        true
-    }
-
-    /// PUBREC has taken over a message that is in no queue now: PUBREL is due, and leaves at once
-    /// where it can.
-    #[inline(always)]
-    fn release(&mut self, parts: &mut OutboundParts<'_>, slot: u16, reason: ReasonCode) {
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
-            return;
-        };
-        record.stage = Stage::AwaitPubComp;
-        record.reason = reason;
-        record.flags.past_pubrec();
-        match self.write_release(parts.transmit, record.id) {
-            Some(mark) => {
-                record.mark = mark;
-                record.flags.set(Flags::SENDING);
-                self.exchanges.released.push_back(parts.records, slot);
-            }
-            None => {
-                self.exchanges.release.push_back(parts.records, slot);
-                self.exchanges.work.note(Work::PUMP);
-            }
-        }
-    }
-
     /// Something was answered; when it was the oldest on its wire, another one has been
     /// unanswered longest.
     #[inline]
-    fn answered(&mut self, oldest: bool, records: &[Record]) {
+    pub(crate) fn answered(&mut self, oldest: bool, records: &[Record]) {
         let exchanges = &self.exchanges;
         let others = exchanges.released.oldest().or(exchanges.requests.oldest());
         let next = match (exchanges.flight.oldest(), others) {
@@ -490,7 +410,7 @@ impl Outbox {
 
     /// The window is wider by one, and an identifier is free.
     #[inline]
-    fn window_is_wider(&mut self) {
+    pub(crate) fn window_is_wider(&mut self) {
         let waits = !(self.exchanges.queued.is_empty() && self.exchanges.resume.is_empty());
         if waits || self.line.blocked {
             self.exchanges.work.note(Work::PUMP);
@@ -512,7 +432,7 @@ impl Exchanges {
 }
 
 /// What the transport has taken whole goes on to what is on the wire; the last of it.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn take_up(wire: &mut Wire, records: &mut [Record], tx: &Transmit, now: Stamp) -> Option<u16> {
     let mut last = None;
     while let Some(slot) = wire.untaken()

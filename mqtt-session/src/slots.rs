@@ -69,6 +69,7 @@ impl Flags {
     /// It is a SUBSCRIBE.
     pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
     /// A message written from the store.
+    #[cfg(feature = "fast")]
     pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
     /// It is an UNSUBSCRIBE.
     pub(crate) const UNSUBSCRIBE: Self = Self(1 << 5);
@@ -118,6 +119,7 @@ impl Flags {
     }
 
     /// Whether it is on the wire, with nothing to be freed beside the arena.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) const fn awaits_answer(self) -> bool {
         self.0 & (Self::ON_WIRE.0 | Self::PAYLOAD_APART.0) == Self::ON_WIRE.0
@@ -130,6 +132,7 @@ impl Flags {
     }
 
     /// Whether it is stored whole and nothing has to be looked up before it can be sent.
+    #[cfg(feature = "fast")]
     pub(crate) const fn is_plain(self) -> bool {
         self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0
     }
@@ -224,7 +227,8 @@ impl Slots {
     }
 
     /// The next free slot, still free. There may be no record for it.
-    #[inline(always)]
+    #[cfg(feature = "fast")]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn next(&self) -> u16 {
         if self.free == NIL {
             self.fresh
@@ -235,7 +239,8 @@ impl Slots {
 
     /// Takes the slot that [`Slots::next`] named for a record that is made anew, whole, and issues
     /// a ticket for it. The record is in no queue yet.
-    #[inline(always)]
+    #[cfg(feature = "fast")]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn take_next(&mut self, record: &Record) -> Ticket {
         if self.free == NIL {
             self.fresh = self.fresh.wrapping_add(1);

@@ -1,107 +1,14 @@
 //! PUBLISH packets as they are stored: canonical, with the full topic, DUP clear and a
 //! placeholder for the packet identifier. What a transmission changes is applied here.
 
-use crate::request::Publish;
-use mqtt_proto::{PacketId, PacketType, PropertyId, QoS};
+use mqtt_proto::{PacketId, PropertyId};
 
 /// Stands in for the packet identifier until the packet is first sent.
 pub(crate) fn placeholder() -> Option<PacketId> {
     PacketId::new(1)
 }
 
-const DUP: u8 = 0x08;
-
-/// A PUBLISH without properties, whose length is known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plain<'a> {
-    topic: &'a [u8],
-    payload: &'a [u8],
-    first: u8,
-    remaining: usize,
-}
-
-impl<'a> Plain<'a> {
-    #[inline(always)]
-    pub(crate) fn new(publish: &Publish<'a>, qos: QoS) -> Self {
-        let topic = publish.topic.as_str().as_bytes();
-        let id = if qos == QoS::AtMostOnce { 0 } else { 2 };
-        // The lengths of the topic and of the properties take three bytes; no two slices in
-        // memory can be so long that this wraps.
-        let remaining = topic
-            .len()
-            .wrapping_add(id)
-            .wrapping_add(3)
-            .wrapping_add(publish.payload.len());
-        Self {
-            topic,
-            payload: publish.payload,
-            first: (PacketType::Publish as u8) << 4 | (qos as u8) << 1 | u8::from(publish.retain),
-            remaining,
-        }
-    }
-
-    /// Bytes of the whole packet, if they are no more than `most`, which is at most what a packet
-    /// can have.
-    #[inline(always)]
-    pub(crate) fn len_within(&self, most: u32) -> Option<u32> {
-        let len = self
-            .remaining
-            .wrapping_add(integer_len(self.remaining))
-            .wrapping_add(1);
-        (len <= most as usize).then_some(len as u32)
-    }
-
-    /// Bytes of the topic name.
-    #[inline(always)]
-    pub(crate) fn topic_len(&self) -> u16 {
-        self.topic.len() as u16
-    }
-
-    /// Writes the packet into `out`, which has exactly its length, with a packet identifier
-    /// exactly where its QoS is above 0.
-    #[inline(always)]
-    pub(crate) fn write(&self, out: &mut [u8], id: Option<u16>) -> Option<()> {
-        let mut out = Cursor(out);
-        let [high, low] = self.topic_len().to_be_bytes();
-        if self.remaining < 0x80 {
-            out.put_array([self.first, self.remaining as u8, high, low])?;
-        } else {
-            out.put_array([self.first])?;
-            out.put_integer(self.remaining)?;
-            out.put_array([high, low])?;
-        }
-        out.put(self.topic)?;
-        if let Some(id) = id {
-            out.put_array(id.to_be_bytes())?;
-        }
-        out.put_array([0])?;
-        out.put(self.payload)
-    }
-}
-
-/// Writes packet identifier and DUP into a copy of a whole PUBLISH of QoS 1 or 2 whose topic
-/// name has `topic_len` bytes.
-#[inline(always)]
-pub(crate) fn stamp(packet: &mut [u8], topic_len: u16, id: u16, dup: bool) {
-    // The length in the fixed header follows from that of the packet.
-    let length = match packet.len() {
-        0..=129 => 1usize,
-        130..=16_386 => 2,
-        16_387..=2_097_155 => 3,
-        _ => 4,
-    };
-    let place = length
-        .saturating_add(3)
-        .saturating_add(usize::from(topic_len));
-    if let Some(bytes) = packet.get_mut(place..)
-        && let Some(bytes) = bytes.first_chunk_mut::<2>()
-    {
-        *bytes = id.to_be_bytes();
-    }
-    if let Some(first) = packet.first_mut() {
-        *first = if dup { *first | DUP } else { *first & !DUP };
-    }
-}
+pub(crate) const DUP: u8 = 0x08;
 
 /// The places of a stored PUBLISH that a transmission needs.
 #[derive(Clone, Copy, Debug)]
@@ -241,7 +148,7 @@ impl Layout {
 }
 
 #[inline]
-fn integer_len(value: usize) -> usize {
+pub(crate) fn integer_len(value: usize) -> usize {
     match value {
         0..=0x7f => 1,
         0x80..=0x3fff => 2,
@@ -251,11 +158,12 @@ fn integer_len(value: usize) -> usize {
 }
 
 /// Bytes being written one piece after the other.
-struct Cursor<'o>(&'o mut [u8]);
+pub(crate) struct Cursor<'o>(pub(crate) &'o mut [u8]);
 
 impl Cursor<'_> {
+    #[cfg(feature = "fast")]
     #[inline(always)]
-    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
+    pub(crate) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
         let out = core::mem::take(&mut self.0);
         let (to, rest) = out.split_first_chunk_mut::<N>()?;
         *to = bytes;
@@ -263,8 +171,8 @@ impl Cursor<'_> {
         Some(())
     }
 
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let out = core::mem::take(&mut self.0);
         let (to, rest) = out.split_at_mut_checked(bytes.len())?;
         to.copy_from_slice(bytes);
@@ -272,8 +180,8 @@ impl Cursor<'_> {
         Some(())
     }
 
-    #[inline(never)]
-    fn put_integer(&mut self, mut value: usize) -> Option<()> {
+    #[cfg_attr(feature = "fast", inline(never))]
+    pub(crate) fn put_integer(&mut self, mut value: usize) -> Option<()> {
         loop {
             let low = (value & 0x7f) as u8;
             value >>= 7;

@@ -61,6 +61,7 @@ pub(crate) struct Queue {
 }
 
 /// What became of an offer of all that is queued in the buffer.
+#[cfg(feature = "fast")]
 pub(crate) enum Buffered {
     /// There is nothing to offer.
     Nothing,
@@ -141,6 +142,7 @@ impl Transmit {
     }
 
     /// Room for `len` bytes behind what is queued, leaving the reserve free, as it is now.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn room_as_it_is<'b>(
         &self,
@@ -224,7 +226,8 @@ impl Transmit {
 
     /// Offers all of the buffer that is queued, if nothing is offered and no large packet is
     /// among it.
-    #[inline(always)]
+    #[cfg(feature = "fast")]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn offer_buffered(&mut self) -> Buffered {
         if self.large.is_some() {
             Buffered::Large

@@ -20,7 +20,7 @@ impl Properties<'_> {
     }
 
     /// Writes the length and the properties, if the packet may carry them and they are valid.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn write(
         &self,
         rules: &'static PropertyRules,
@@ -34,7 +34,7 @@ impl Properties<'_> {
 }
 
 /// Writes the length and the properties; how many bytes that takes.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn write_prefixed(
     properties: &Properties<'_>,
     rules: &'static PropertyRules,
@@ -83,7 +83,7 @@ fn write_prefixed(
 
 /// Makes room for a length of more than one byte and writes it.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<NonZeroUsize> {
     if len > varint::MAX as usize {
         return fault.fail(EncodeError::TooLarge {
@@ -97,7 +97,7 @@ fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<NonZeroU
 }
 
 /// Properties that were decoded, perhaps from another packet.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn write_wire(
     block: &[u8],
     present: u64,
@@ -127,14 +127,14 @@ fn write_wire(
 
 /// Whether Authentication Method is missing, given what is refused after the last property: none
 /// of those that matter here may repeat, so that they are refused if they are there.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn lacks_method(refused: u64, rules: &PropertyRules) -> bool {
     refused & rules.demand_method != 0 && refused & bit(PropertyId::AuthenticationMethod) == 0
 }
 
 /// Why a property may not occur, or not again.
 #[cold]
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn refusal(id: PropertyId, rules: &PropertyRules) -> EncodeError {
     if rules.allowed & bit(id) == 0 {
         EncodeError::PropertyNotAllowed(id, rules.packet)
@@ -182,7 +182,7 @@ impl Property<'_> {
     }
 
     /// Writes the property. If that fails, [`explain`](Self::explain) knows why.
-    #[inline(always)]
+    #[cfg_attr(feature = "fast", inline(always))]
     fn write(&self, writer: &mut Writer<'_, '_>) -> Option<()> {
         let id = self.id() as u8;
         match *self {
@@ -237,7 +237,7 @@ impl Property<'_> {
 
     /// Why the property was not written, if the buffer is not the reason.
     #[cold]
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn explain<T>(&self, fault: &mut EncodeFault) -> Option<T> {
         let field = Field::Property(self.id());
         match *self {

@@ -5,7 +5,7 @@ use crate::{DecodeErrorKind, Field};
 
 /// Reads the property length and the properties of a packet, and validates them once and for all.
 /// Also tells which are present.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Properties<'a>, u64)> {
     let Context {
         packet_type,
@@ -15,12 +15,12 @@ pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Proper
 }
 
 /// As [`read_properties`], for the properties of a will.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Properties<'a>> {
     read(reader, || PropertyRules::WILL).map(|(properties, _)| properties)
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn read<'a>(
     reader: &mut Reader<'a, '_>,
     rules: impl FnOnce() -> &'static PropertyRules,
@@ -46,7 +46,7 @@ fn read<'a>(
 
 /// Checks every property of the block, after which the body goes on for `after` bytes; the set of
 /// those that are present.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline(never))]
 fn validate(
     block: &[u8],
     after: usize,
@@ -76,7 +76,7 @@ fn validate(
     Some(present)
 }
 
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
     use PropertyId as Id;
     let field = Field::Property(id);
@@ -135,7 +135,7 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 }
 
 /// Why the next property is not one of those that may come here.
-#[inline(always)]
+#[cfg_attr(feature = "fast", inline(always))]
 fn not_allowed(block: &mut Reader<'_, '_>, rules: &PropertyRules) -> Option<u64> {
     let place = block.place();
     let number = block.varint()?;

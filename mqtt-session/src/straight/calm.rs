@@ -2,14 +2,17 @@
 //! answers to messages, to send and to wait. Whatever else there is, [`Machine::poll`] sees to.
 
 use crate::connection::Phase;
+use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::{ACK_DUE_UNKNOWN, Standing};
 use crate::machine::Machine;
 use crate::rx_buffer::{Rx, RxCursor};
-use crate::short_ack::{PUBACK, PUBCOMP, PUBREC, SHORT_ACK};
+use crate::settle::Answer;
+use crate::store::OutboundStore;
+use crate::straight::short_ack::{PUBACK, PUBCOMP, PUBREC, SHORT_ACK};
 use crate::transmit::Buffered;
-use mqtt_proto::PacketType;
+use mqtt_proto::{PacketType, ReasonCode};
 
 /// What a calm connection does next.
 pub(crate) enum Calm {
@@ -18,6 +21,16 @@ pub(crate) enum Calm {
     Wait(Instant),
     /// Wait, once it is looked up which answer is awaited longest.
     LookUp,
+    Otherwise,
+}
+
+/// What became of an answer at the front of the input.
+pub(crate) enum ShortAck<'e> {
+    /// It settled a message.
+    Settled(Event<'e>),
+    /// It was taken, and there is nothing to tell.
+    Taken,
+    /// It is something else.
     Otherwise,
 }
 
@@ -73,6 +86,32 @@ impl Machine {
         let short = first == (packet as u8) << 4 && length == 2 && id != 0 && fits;
         let reads = self.phase == Phase::Connected && self.intake.partial.is_none();
         (short && reads).then_some(id)
+    }
+
+    /// Takes the answer at the front of the input, if it is one of those.
+    pub(crate) fn take_short_ack<'e>(
+        &mut self,
+        outbound: &mut (dyn OutboundStore + 'static),
+        rx: &mut Rx<'_>,
+    ) -> ShortAck<'e> {
+        let Some((packet, id)) = self.short_ack(rx) else {
+            return ShortAck::Otherwise;
+        };
+        let answer = self
+            .sender(outbound)
+            .acknowledged(packet, id, ReasonCode::SUCCESS);
+        let taken = match answer {
+            Ok(Answer::Settled(ticket, reason)) => {
+                ShortAck::Settled(Event::published(ticket, reason))
+            }
+            Ok(Answer::Continues(..) | Answer::Quiet) => ShortAck::Taken,
+            // It has changed nothing, and is looked at again with all others.
+            Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {
+                return ShortAck::Otherwise;
+            }
+        };
+        self.consume_short_ack(rx.cursor);
+        taken
     }
 
     /// What [`Machine::short_ack`] showed is done with.

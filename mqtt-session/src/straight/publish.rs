@@ -8,7 +8,7 @@ use crate::request::Publish;
 use crate::sender::Outbox;
 use crate::slots::{Flags, Record, Stage};
 use crate::store::{OutboundParts, OutboundStore};
-use crate::stored::Plain;
+use crate::straight::plain::Plain;
 use mqtt_proto::{QoS, ReasonCode};
 
 impl Outbox {

@@ -5,12 +5,15 @@
 //! every case and works on the same state.
 
 use crate::action::Action;
+use crate::config::Acknowledge;
 use crate::delivery::{Delivery, Message};
+use crate::id_table;
 use crate::machine::{Machine, Stores};
+use crate::receipts::{EARLIER, OPEN, Receiver};
 use crate::rx_buffer::Rx;
 use crate::sender::Sender;
-use crate::short_ack::{PUBREL, SHORT_ACK};
 use crate::store::{InboundStore, OutboundStore};
+use crate::straight::short_ack::{PUBACK, PUBCOMP, PUBREC, PUBREL, SHORT_ACK, short_ack};
 use mqtt_proto::{PacketId, Publish, QoS, Sender as From, TopicName};
 
 impl Machine {
@@ -119,5 +122,62 @@ impl Machine {
         let fits = self.intake.maximum_packet_size as usize >= SHORT_ACK;
         let (mut sender, mut receiver) = self.halves(Stores { outbound, inbound });
         id != 0 && fits && receiver.release_plainly(id, &mut sender)
+    }
+}
+
+impl Receiver<'_> {
+    /// As [`Receiver::admit_id`] and [`Receiver::accept`], where nothing stands in the way of the
+    /// acknowledgement: the line is up, the application leaves it to the machine, none is owed
+    /// before it, and the message is new. False, and nothing has changed, where that may not be.
+    #[inline(always)]
+    pub(crate) fn accept_plainly(&mut self, qos: QoS, id: u16, sender: &mut Sender<'_>) -> bool {
+        if sender.out.config.acknowledge == Acknowledge::Manually
+            || !self.intake.acks.is_empty()
+            || self.intake.open >= self.intake.receive_maximum
+        {
+            return false;
+        }
+        let room = sender.out.line.tx.spare(sender.store.transmit());
+        let Some(place) = room.first_chunk_mut() else {
+            return false;
+        };
+        if qos == QoS::ExactlyOnce {
+            // Where its home is taken it may be known.
+            if !id_table::insert_at_home(self.store.received(), id, OPEN) {
+                return false;
+            }
+            self.intake.open = self.intake.open.saturating_add(1);
+            *place = short_ack(PUBREC, id);
+        } else {
+            *place = short_ack(PUBACK, id);
+        }
+        sender.out.line.tx.commit(SHORT_ACK);
+        true
+    }
+
+    /// As [`Receiver::released`], where PUBCOMP can be written at once. False, and nothing has
+    /// changed, where that may not be.
+    #[inline(always)]
+    pub(crate) fn release_plainly(&mut self, id: u16, sender: &mut Sender<'_>) -> bool {
+        if !self.intake.releases.is_empty() {
+            return false;
+        }
+        let room = sender.out.line.tx.spare(sender.store.transmit());
+        let Some(place) = room.first_chunk_mut() else {
+            return false;
+        };
+        let received = self.store.received();
+        let at = match id_table::locate(received, id) {
+            Some((at, OPEN)) => {
+                self.intake.open = self.intake.open.saturating_sub(1);
+                at
+            }
+            Some((at, EARLIER)) => at,
+            _ => return false,
+        };
+        id_table::remove_at(received, at);
+        *place = short_ack(PUBCOMP, id);
+        sender.out.line.tx.commit(SHORT_ACK);
+        true
     }
 }

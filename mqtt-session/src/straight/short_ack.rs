@@ -2,8 +2,7 @@
 
 use mqtt_proto::PacketType;
 
-/// Bytes of an acknowledgement in its shortest form, which is the smallest there is.
-pub(crate) const SHORT_ACK: usize = 4;
+pub(crate) use crate::limits::SHORT_ACK;
 
 /// First bytes.
 pub(crate) const PUBACK: u8 = (PacketType::PubAck as u8) << 4;
