@@ -12,8 +12,8 @@ use crate::request::{
     AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError,
 };
 use crate::rx_buffer::RxBuffer;
-use crate::sender::Sender;
-use crate::store::Store;
+use crate::sender::Sending;
+use crate::store::{OutboundStore, Store};
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
 
 /// An MQTT 5.0 client that does no I/O.
@@ -86,7 +86,7 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn split(&mut self) -> (&mut Machine, Stores<'_>) {
+    fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
         let (outbound, inbound) = self.store.split();
         (&mut self.machine, Stores { outbound, inbound })
     }
@@ -257,7 +257,7 @@ impl<S: Store> Client<S> {
         self.requests(now).unsubscribe(filters, properties)
     }
 
-    fn requests(&mut self, now: Instant) -> Sender<'_> {
+    fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
         let (machine, stores) = self.split();
         machine.out.clock.advance(now);
         machine.sender(stores.outbound)

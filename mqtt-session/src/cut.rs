@@ -4,11 +4,12 @@ use crate::config::Lost;
 use crate::event::GiveUp;
 use crate::line::Line;
 use crate::pump::packet_range;
-use crate::sender::Sender;
+use crate::sender::Sending;
 use crate::slots::{Flags, Queue, Stage};
+use crate::store::OutboundStore;
 use crate::stored::Layout;
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {

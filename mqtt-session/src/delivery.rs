@@ -1,8 +1,8 @@
 //! Messages from the server, as they are lent to the application.
 
+use crate::answer::Sender;
 use crate::event::Ticket;
 use crate::request::{Publish, RequestError};
-use crate::sender::Sender;
 use mqtt_proto::{Properties, QoS, TopicName};
 
 /// A message, and beside it the sending half of the session.

@@ -9,6 +9,7 @@ use crate::limits::{Limits, SHORT_ACK};
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
 use crate::settle::Answer;
+use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
     Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
@@ -37,10 +38,10 @@ pub(crate) struct Part {
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    pub(crate) fn dispatch<'p>(
+    pub(crate) fn dispatch<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         match raw.packet_type() {
             PacketType::Publish => self.read_publish(raw, stores),
@@ -88,10 +89,10 @@ impl Machine {
     }
 
     /// A whole PUBLISH.
-    fn read_publish<'p>(
+    fn read_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         let publish = raw.publish(From::Server)?;
         let (_, mut receiver) = self.halves(Stores {
@@ -122,10 +123,10 @@ impl Machine {
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
-    fn read_ack<'p>(
+    fn read_ack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         let ack = raw.ack(From::Server)?;
         let properties = ack.properties;
@@ -157,11 +158,11 @@ impl Machine {
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
     #[inline]
-    pub(crate) fn take_ack(
+    pub(crate) fn take_ack<O: OutboundStore, I: InboundStore>(
         &mut self,
         packet: PacketType,
         ack: &Ack<'_>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Answer, Violation> {
         self.check_problem_information(packet, &ack.properties)?;
         let id = ack.packet_id.value();
@@ -230,10 +231,10 @@ impl Machine {
         }
     }
 
-    fn on_connack<'p>(
+    fn on_connack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         connack: ConnAck<'p>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         if connack.reason.is_failure() {
             // Closed without a word (MQTT-4.13.2-1).
@@ -267,7 +268,12 @@ impl Machine {
     }
 
     /// The connection is accepted: what is agreed on holds from here.
-    fn adopt(&mut self, connack: &ConnAck<'_>, had_session: bool, stores: Stores<'_>) {
+    fn adopt<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        connack: &ConnAck<'_>,
+        had_session: bool,
+        stores: Stores<'_, O, I>,
+    ) {
         let now = self.out.clock.now;
         let limits = Limits::of(&connack.properties);
         if (limits.maximum_packet_size as usize) < SHORT_ACK {

@@ -11,7 +11,7 @@ use mqtt_proto::Sender as From;
 impl Machine {
     /// Acts on the deadlines that have been reached.
     #[cold]
-    pub(crate) fn on_due(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
+    pub(crate) fn on_due<O: OutboundStore>(&mut self, outbound: &mut O) {
         let now = self.out.clock.now;
         if now >= self.out.exchanges.next_expiry {
             self.sender(outbound).expire();
@@ -28,7 +28,7 @@ impl Machine {
         self.out.clock.due = self.next_deadline(outbound);
     }
 
-    fn on_due_connected(&mut self, outbound: &mut (dyn OutboundStore + 'static)) {
+    fn on_due_connected<O: OutboundStore>(&mut self, outbound: &mut O) {
         let now = self.out.clock.now;
         if now >= self.connection.deadline {
             self.fail(if self.out.line.standing == Standing::Stopping {
@@ -86,7 +86,7 @@ impl Machine {
     }
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
-    pub(crate) fn ack_deadline(&mut self, outbound: &mut (dyn OutboundStore + 'static)) -> Instant {
+    pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
         if !self.out.exchanges.awaits_answer() {
             return Instant::NEVER;
         }
@@ -102,10 +102,7 @@ impl Machine {
     }
 
     /// The earliest moment at which something is due by itself.
-    pub(crate) fn next_deadline(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-    ) -> Instant {
+    pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
         let expiry = self.out.exchanges.next_expiry;
         match self.phase {
             Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => {
@@ -118,10 +115,7 @@ impl Machine {
 
     /// The earliest deadline of a live connection.
     #[inline]
-    pub(crate) fn live_deadline(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-    ) -> Instant {
+    pub(crate) fn live_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
         let mut deadline = self
             .transport_deadline()
             .min(self.out.exchanges.next_expiry)

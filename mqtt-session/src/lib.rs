@@ -46,6 +46,7 @@
 extern crate alloc;
 
 mod action;
+mod answer;
 mod arena;
 mod backoff;
 #[cfg(feature = "broker")]
@@ -83,6 +84,7 @@ mod transmit;
 mod violation;
 
 pub use action::Action;
+pub use answer::Sender;
 pub use client::Client;
 pub use config::{Acknowledge, Config, Lost, Offline};
 pub use delivery::{AckToken, Delivery, Message};
@@ -91,7 +93,7 @@ pub use instant::Instant;
 pub use limits::Limits;
 pub use request::{AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError};
 pub use rx_buffer::RxBuffer;
-pub use sender::Sender;
+
 pub use store::{Fixed, Store};
 #[cfg(feature = "alloc")]
 pub use store::{Heap, HeapLimits};

@@ -10,7 +10,7 @@ use crate::instant::Instant;
 use crate::line::{Line, Standing};
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
-use crate::sender::{Outbox, Sender};
+use crate::sender::{Outbox, Sending};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
@@ -67,9 +67,9 @@ impl Notices {
 }
 
 /// Two stores, borrowed for one call.
-pub(crate) struct Stores<'a> {
-    pub(crate) outbound: &'a mut (dyn OutboundStore + 'static),
-    pub(crate) inbound: &'a mut (dyn InboundStore + 'static),
+pub(crate) struct Stores<'a, O, I> {
+    pub(crate) outbound: &'a mut O,
+    pub(crate) inbound: &'a mut I,
 }
 
 impl Machine {
@@ -97,11 +97,8 @@ impl Machine {
         }
     }
 
-    pub(crate) fn sender<'a>(
-        &'a mut self,
-        store: &'a mut (dyn OutboundStore + 'static),
-    ) -> Sender<'a> {
-        Sender {
+    pub(crate) fn sender<'a, O: OutboundStore>(&'a mut self, store: &'a mut O) -> Sending<'a, O> {
+        Sending {
             out: &mut self.out,
             store,
         }
@@ -109,9 +106,12 @@ impl Machine {
 
     /// Both halves at once.
     #[inline]
-    pub(crate) fn halves<'a>(&'a mut self, stores: Stores<'a>) -> (Sender<'a>, Receiver<'a>) {
+    pub(crate) fn halves<'a, O: OutboundStore, I: InboundStore>(
+        &'a mut self,
+        stores: Stores<'a, O, I>,
+    ) -> (Sending<'a, O>, Receiver<'a, I>) {
         (
-            Sender {
+            Sending {
                 out: &mut self.out,
                 store: stores.outbound,
             },
@@ -132,11 +132,11 @@ impl Machine {
         }
     }
 
-    pub(crate) fn opened(
+    pub(crate) fn opened<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
         connect: &Connect<'_>,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<(), ConnectError> {
         self.out.clock.advance(now);
         if self.phase != Phase::AwaitTransport {
@@ -226,7 +226,11 @@ impl Machine {
         Ok(())
     }
 
-    pub(crate) fn closed(&mut self, now: Instant, stores: Stores<'_>) {
+    pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        now: Instant,
+        stores: Stores<'_, O, I>,
+    ) {
         self.out.clock.advance(now);
         let cause = match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
@@ -275,7 +279,7 @@ impl Machine {
         self.notices.retry = retry;
     }
 
-    pub(crate) fn stop(&mut self, now: Instant, store: &mut (dyn OutboundStore + 'static)) {
+    pub(crate) fn stop<O: OutboundStore>(&mut self, now: Instant, store: &mut O) {
         let reason = ReasonCode::NORMAL_DISCONNECTION;
         self.out.clock.advance(now);
         match self.phase {
@@ -307,12 +311,12 @@ impl Machine {
         self.stopping = true;
     }
 
-    pub(crate) fn stop_with(
+    pub(crate) fn stop_with<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
         reason: ReasonCode,
         properties: &[Property<'_>],
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<(), ControlError> {
         self.out.clock.advance(now);
         if self.phase != Phase::Connected || self.stopping {
@@ -341,7 +345,7 @@ impl Machine {
         if len > maximum {
             return Err(ControlError::TooLarge);
         }
-        let encode = |sender: &mut Sender<'_>| {
+        let encode = |sender: &mut Sending<'_, O>| {
             if !sender.has_room(len) {
                 return Err(ControlError::NoRoom);
             }
@@ -365,12 +369,12 @@ impl Machine {
     }
 
     /// Sends AUTH: the answer to a challenge, or the start of a re-authentication.
-    pub(crate) fn authenticate(
+    pub(crate) fn authenticate<O: OutboundStore>(
         &mut self,
         now: Instant,
         reason: ReasonCode,
         properties: &[Property<'_>],
-        store: &mut (dyn OutboundStore + 'static),
+        store: &mut O,
     ) -> Result<(), ControlError> {
         self.out.clock.advance(now);
         let starts = reason == ReasonCode::RE_AUTHENTICATE;
@@ -445,10 +449,10 @@ impl Machine {
 
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
-    pub(crate) fn violate<'e>(
+    pub(crate) fn violate<'e, O: OutboundStore>(
         &mut self,
         violation: Violation,
-        store: &mut (dyn OutboundStore + 'static),
+        store: &mut O,
     ) -> Event<'e> {
         self.connection.cause = Some(Cause::Violation(violation));
         self.write_disconnect(violation.reason(), store);
@@ -480,11 +484,7 @@ impl Machine {
 
     /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size
     /// is smaller is told nothing.
-    pub(crate) fn write_disconnect(
-        &mut self,
-        reason: ReasonCode,
-        store: &mut (dyn OutboundStore + 'static),
-    ) {
+    pub(crate) fn write_disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
         let packet = Disconnect {
             reason,
             properties: Properties::EMPTY,
@@ -495,9 +495,9 @@ impl Machine {
         }
     }
 
-    pub(crate) fn write_reserved(
+    pub(crate) fn write_reserved<O: OutboundStore>(
         &mut self,
-        store: &mut (dyn OutboundStore + 'static),
+        store: &mut O,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
         len: Result<usize, EncodeError>,
     ) {

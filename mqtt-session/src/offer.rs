@@ -1,6 +1,6 @@
 //! Which bytes are offered to the transport next.
 
-use crate::sender::Sender;
+use crate::sender::Sending;
 use crate::store::OutboundStore;
 use crate::transmit::{Large, Next};
 
@@ -17,7 +17,7 @@ enum Source {
     Payload(u16),
 }
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// Offers what is to be sent next, if nothing is being offered.
     pub(crate) fn offer(&mut self) -> Option<Offered> {
         let offered = match self.out.line.tx.next() {
@@ -43,7 +43,7 @@ pub(crate) struct OfferedAll {
     behind: (usize, usize),
 }
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// Offers all that is queued, where some of it is being offered.
     pub(crate) fn offer_all(&mut self) -> Option<OfferedAll> {
         let all = self.out.line.tx.queue()?;
@@ -75,7 +75,7 @@ impl Sender<'_> {
 
 impl OfferedAll {
     /// The bytes themselves, in their order.
-    pub(crate) fn slices<'s>(&self, store: &'s (dyn OutboundStore + 'static)) -> [&'s [u8]; 3] {
+    pub(crate) fn slices<'s, O: OutboundStore>(&self, store: &'s O) -> [&'s [u8]; 3] {
         let (transmit, arena) = store.buffers();
         let buffered = |(start, end)| transmit.get(start..end).unwrap_or_default();
         let large = self.large.as_ref().map(|large| {
@@ -93,7 +93,7 @@ impl OfferedAll {
 
 impl Offered {
     /// The bytes themselves.
-    pub(crate) fn bytes<'s>(&self, store: &'s mut (dyn OutboundStore + 'static)) -> &'s [u8] {
+    pub(crate) fn bytes<'s, O: OutboundStore>(&self, store: &'s mut O) -> &'s [u8] {
         let whole = match self.source {
             Source::Transmit => store.transmit(),
             Source::Arena => store.arena(),

@@ -6,15 +6,16 @@ use crate::dispatch::{Part, Told};
 use crate::machine::{Machine, Stores};
 use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
+use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{FixedHeader, HeaderFrame, PacketId, PacketType, Publish, QoS, Sender as From};
 
 impl Machine {
     /// A PUBLISH that does not fit the input buffer: its header stays, its payload passes.
-    pub(crate) fn begin_parts<'p>(
+    pub(crate) fn begin_parts<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         bytes: &'p [u8],
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         let header = FixedHeader::parse(bytes, self.intake.maximum_packet_size)?
@@ -61,11 +62,11 @@ impl Machine {
     }
 
     /// The next part, once the buffer is full of it or it is the last.
-    pub(crate) fn read_part<'p>(
+    pub(crate) fn read_part<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         partial: Partial,
         bytes: &'p [u8],
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         let (pinned, gap) = rx.cursor.pinned();
@@ -108,11 +109,11 @@ impl Machine {
         Ok(Told::Message(publish, token, part))
     }
 
-    fn accept_last_part(
+    fn accept_last_part<O: OutboundStore, I: InboundStore>(
         &mut self,
         publish: &Publish<'_>,
         duplicate: bool,
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
     ) -> Result<Option<AckToken>, Violation> {
         let Some(id) = publish.packet_id.map(PacketId::value) else {
             return Ok(None);

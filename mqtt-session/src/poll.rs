@@ -1,6 +1,7 @@
 //! The one output: what came in, what may leave, and when to come back.
 
 use crate::action::Action;
+use crate::answer::Sender;
 use crate::connection::{Phase, Verdict};
 use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Part, Told};
@@ -10,7 +11,6 @@ use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
 use crate::rx_buffer::Rx;
-use crate::sender::Sender;
 use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
@@ -20,10 +20,10 @@ use mqtt_proto::{Frame, Publish, Sender as From, TopicName, frame};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
-    pub(crate) fn poll<'a>(
+    pub(crate) fn poll<'a, O: OutboundStore, I: InboundStore>(
         &'a mut self,
         now: Instant,
-        stores: Stores<'a>,
+        stores: Stores<'a, O, I>,
         mut rx: Rx<'a>,
     ) -> Action<'a> {
         let Stores { outbound, inbound } = stores;
@@ -121,10 +121,10 @@ impl Machine {
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn read<'p>(
+    fn read<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         bytes: &'p [u8],
-        stores: Stores<'_>,
+        stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
     ) -> Result<Told<'p>, Violation> {
         if let Some(partial) = self.intake.partial {
@@ -166,10 +166,10 @@ impl Machine {
         }
     }
 
-    fn deliver<'a>(
+    fn deliver<'a, O: OutboundStore, I: InboundStore>(
         &'a mut self,
-        outbound: &'a mut (dyn OutboundStore + 'static),
-        inbound: &'a mut (dyn InboundStore + 'static),
+        outbound: &'a mut O,
+        inbound: &'a mut I,
         publish: Publish<'a>,
         token: Option<AckToken>,
         part: Part,
@@ -177,7 +177,7 @@ impl Machine {
         let topic = match publish.topic {
             Some(topic) => topic,
             None => {
-                let inbound: &'a (dyn InboundStore + 'static) = inbound;
+                let inbound: &'a I = inbound;
                 let alias = publish.properties.topic_alias().unwrap_or(0);
                 let kept = core::str::from_utf8(inbound.alias(alias));
                 // What is kept for an alias came in as a topic name, and was there when the
@@ -215,11 +215,7 @@ impl Machine {
     /// Writes what may leave; when the application wants to stop and all has left that can,
     /// DISCONNECT.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn write(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-        inbound: &mut (dyn InboundStore + 'static),
-    ) {
+    fn write<O: OutboundStore, I: InboundStore>(&mut self, outbound: &mut O, inbound: &mut I) {
         if !self.out.line.is_up() {
             return;
         }
@@ -248,9 +244,9 @@ impl Machine {
 
     /// What happened by itself or by a call, and is to be told.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn next_told<'e>(
+    fn next_told<'e, O: OutboundStore>(
         &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
+        outbound: &mut O,
         rx: &mut Rx<'_>,
     ) -> Option<Event<'e>> {
         if self.notices.any()
@@ -288,10 +284,7 @@ impl Machine {
         None
     }
 
-    fn next_ended<'e>(
-        &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-    ) -> Option<Event<'e>> {
+    fn next_ended<'e, O: OutboundStore>(&mut self, outbound: &mut O) -> Option<Event<'e>> {
         let (ticket, flags, outcome) = self.sender(outbound).next_ended()?;
         let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
         Some(match outcome {

@@ -3,8 +3,9 @@
 use crate::event::GiveUp;
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
-use crate::sender::{EXPIRY_PREFIX, Outbox, Sender};
+use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::slots::{Flags, Queue, Record, Stage};
+use crate::store::OutboundStore;
 use crate::stored::Layout;
 use crate::transmit::Large;
 use mqtt_proto::{Ack, PacketId, PacketType, Properties, QoS, ReasonCode};
@@ -18,7 +19,7 @@ enum Step {
     Blocked,
 }
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// Writes what may leave, in this order: PUBREL, what an earlier transport left unfinished,
     /// what no window holds back, new messages as far as the window allows.
     pub(crate) fn pump(&mut self) {

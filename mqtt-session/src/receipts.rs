@@ -9,8 +9,8 @@ use crate::exchanges::Work;
 use crate::id_table;
 use crate::owed::{Owed, OwedKind, Ring};
 use crate::request::AcknowledgeError;
-use crate::sender::Sender;
-use crate::store::InboundStore;
+use crate::sender::Sending;
+use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
     Ack, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, Sender as From,
@@ -100,10 +100,10 @@ impl Intake {
 }
 
 /// The receiving half of the session beside that of the connection.
-pub(crate) struct Receiver<'a> {
+pub(crate) struct Receiver<'a, I> {
     pub(crate) receipts: &'a mut Receipts,
     pub(crate) intake: &'a mut Intake,
-    pub(crate) store: &'a mut (dyn InboundStore + 'static),
+    pub(crate) store: &'a mut I,
 }
 
 impl Receipts {
@@ -112,7 +112,7 @@ impl Receipts {
     }
 }
 
-impl Receiver<'_> {
+impl<I: InboundStore> Receiver<'_, I> {
     /// Holds a PUBLISH against the limits and resolves its topic alias; what is known of its
     /// identifier. A message that is known is not delivered again.
     pub(crate) fn admit(&mut self, publish: &Publish<'_>) -> Result<Known, Violation> {
@@ -200,14 +200,17 @@ impl Receiver<'_> {
     /// Makes room for one more PUBACK or PUBREC. When there is none a peer has gone beyond
     /// Receive Maximum, so nothing waits for it: [`Receiver::admit`] and [`Receiver::accept`] say
     /// what is wrong.
-    pub(crate) fn make_room_for_receipt(&mut self, sender: &mut Sender<'_>) {
+    pub(crate) fn make_room_for_receipt<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) {
         if !self.has_room_for_receipt() {
             self.pump(sender);
         }
     }
 
     /// Whether PUBCOMP, or PUBREL for what is unknown, can be owed: room first, then the packet.
-    pub(crate) fn make_room_for_release(&mut self, sender: &mut Sender<'_>) -> bool {
+    pub(crate) fn make_room_for_release<O: OutboundStore>(
+        &mut self,
+        sender: &mut Sending<'_, O>,
+    ) -> bool {
         if self.has_room_for_release() {
             return true;
         }
@@ -234,13 +237,13 @@ impl Receiver<'_> {
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
     /// message counts as received. Otherwise the token lets the application acknowledge it.
     #[inline]
-    pub(crate) fn accept(
+    pub(crate) fn accept<O: OutboundStore>(
         &mut self,
         qos: QoS,
         id: u16,
         known: Known,
         acknowledge: Acknowledge,
-        sender: &mut Sender<'_>,
+        sender: &mut Sending<'_, O>,
     ) -> Result<Option<AckToken>, Violation> {
         let manual = acknowledge == Acknowledge::Manually && !known.seen;
         let at_once = !manual && self.intake.acks.is_empty() && sender.out.line.is_up();
@@ -306,13 +309,13 @@ impl Receiver<'_> {
     /// As [`Receiver::accept`], acknowledging with this reason: what is 0x80 or above refuses the
     /// message.
     #[cfg(feature = "broker")]
-    pub(crate) fn accept_with(
+    pub(crate) fn accept_with<O: OutboundStore>(
         &mut self,
         qos: QoS,
         id: u16,
         known: Known,
         reason: ReasonCode,
-        sender: &mut Sender<'_>,
+        sender: &mut Sending<'_, O>,
     ) -> Result<(), Violation> {
         if reason == ReasonCode::SUCCESS {
             self.accept(qos, id, known, Acknowledge::Automatically, sender)?;
@@ -328,7 +331,11 @@ impl Receiver<'_> {
     }
 
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown.
-    pub(crate) fn released(&mut self, id: u16, sender: &mut Sender<'_>) -> Result<(), Violation> {
+    pub(crate) fn released<O: OutboundStore>(
+        &mut self,
+        id: u16,
+        sender: &mut Sending<'_, O>,
+    ) -> Result<(), Violation> {
         let parts = self.store.parts();
         let (kind, reason) = match id_table::find(parts.received, id) {
             None => (
@@ -352,7 +359,11 @@ impl Receiver<'_> {
     }
 
     /// PUBREC for an identifier that is not in use: PUBREL 0x92 is owed.
-    pub(crate) fn unknown_pubrec(&mut self, id: u16, sender: &mut Sender<'_>) {
+    pub(crate) fn unknown_pubrec<O: OutboundStore>(
+        &mut self,
+        id: u16,
+        sender: &mut Sending<'_, O>,
+    ) {
         let reason = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
         self.owe_release(
             Owed {
@@ -364,7 +375,7 @@ impl Receiver<'_> {
         );
     }
 
-    fn owe_release(&mut self, owed: Owed, sender: &mut Sender<'_>) {
+    fn owe_release<O: OutboundStore>(&mut self, owed: Owed, sender: &mut Sending<'_, O>) {
         if self.intake.releases.is_empty() && self.write(owed, sender) {
             return;
         }
@@ -375,7 +386,7 @@ impl Receiver<'_> {
     }
 
     /// Writes an acknowledgement that is ready; false when there is no room for it.
-    fn write(&mut self, owed: Owed, sender: &mut Sender<'_>) -> bool {
+    fn write<O: OutboundStore>(&mut self, owed: Owed, sender: &mut Sending<'_, O>) -> bool {
         let packet = match owed.kind {
             OwedKind::PubAck => PacketType::PubAck,
             OwedKind::PubRec => PacketType::PubRec,
@@ -414,7 +425,7 @@ impl Receiver<'_> {
     }
 
     /// Writes what is owed and may leave, as far as there is room.
-    pub(crate) fn pump(&mut self, sender: &mut Sender<'_>) {
+    pub(crate) fn pump<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) {
         while let Some(owed) = self.intake.acks.first(self.store.parts().acks) {
             if !self.write(owed, sender) {
                 break;
@@ -438,12 +449,12 @@ impl Receiver<'_> {
     }
 
     /// The application acknowledges. With properties it has to be the oldest, and to fit.
-    pub(crate) fn acknowledge(
+    pub(crate) fn acknowledge<O: OutboundStore>(
         &mut self,
         token: AckToken,
         reason: ReasonCode,
         properties: &[Property<'_>],
-        sender: &mut Sender<'_>,
+        sender: &mut Sending<'_, O>,
     ) -> Result<(), AcknowledgeError> {
         let first = self
             .receipts
@@ -481,13 +492,13 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    fn acknowledge_with(
+    fn acknowledge_with<O: OutboundStore>(
         &mut self,
         owed: Owed,
         packet: PacketType,
         index: u16,
         properties: &[Property<'_>],
-        sender: &mut Sender<'_>,
+        sender: &mut Sending<'_, O>,
     ) -> Result<(), AcknowledgeError> {
         let Some(packet_id) = PacketId::new(owed.id) else {
             return Err(AcknowledgeError::Stale);

@@ -19,13 +19,10 @@ use mqtt_proto::{
 /// Bytes in front of a stored message that expires: when.
 pub(crate) const EXPIRY_PREFIX: usize = 8;
 
-/// The sending half of the session.
-///
-/// It comes with every delivery, so that an answer can be published while the message is still
-/// borrowed: a request's response topic and correlation data go back without being copied.
-pub struct Sender<'a> {
+/// The sending half of the session with that of its store, borrowed for one call.
+pub(crate) struct Sending<'a, O> {
     pub(crate) out: &'a mut Outbox,
-    pub(crate) store: &'a mut (dyn OutboundStore + 'static),
+    pub(crate) store: &'a mut O,
 }
 
 /// What sending needs besides the store, so that one reference hands it on.
@@ -53,28 +50,9 @@ impl Outbox {
     }
 }
 
-impl core::fmt::Debug for Sender<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Sender")
-            .field("exchanges", &self.out.exchanges)
-            .field("line", &self.out.line)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Sender<'_> {
-    fn format(&self, fmt: defmt::Formatter<'_>) {
-        defmt::write!(fmt, "Sender");
-    }
-}
-
-impl Sender<'_> {
-    /// Publishes a message, exactly as [`Client::publish`](crate::Client::publish) does.
-    ///
-    /// # Errors
-    /// See [`RequestError`]; nothing has changed then.
-    pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+impl<O: OutboundStore> Sending<'_, O> {
+    /// Publishes a message.
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         #[cfg(feature = "fast")]
         if let Some(ticket) = self.out.publish_straight(self.store, publish) {
             return Ok(ticket);
@@ -376,11 +354,8 @@ impl Sender<'_> {
         self.out.line.tx.commit(len);
     }
 
-    /// Subscribes, exactly as [`Client::subscribe`](crate::Client::subscribe) does.
-    ///
-    /// # Errors
-    /// See [`RequestError`]; nothing has changed then.
-    pub fn subscribe(
+    /// Subscribes.
+    pub(crate) fn subscribe(
         &mut self,
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
@@ -412,11 +387,8 @@ impl Sender<'_> {
         })
     }
 
-    /// Unsubscribes, exactly as [`Client::unsubscribe`](crate::Client::unsubscribe) does.
-    ///
-    /// # Errors
-    /// See [`RequestError`]; nothing has changed then.
-    pub fn unsubscribe(
+    /// Unsubscribes.
+    pub(crate) fn unsubscribe(
         &mut self,
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],

@@ -5,8 +5,9 @@ use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
 use crate::instant::{Instant, Stamp};
 use crate::line::ACK_DUE_UNKNOWN;
-use crate::sender::{Outbox, Sender};
+use crate::sender::{Outbox, Sending};
 use crate::slots::{Flags, Queue, Record, Stage, Wire};
+use crate::store::OutboundStore;
 use crate::transmit::Transmit;
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, ReasonCode};
@@ -28,7 +29,7 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
         if let Some(slot) = self.out.exchanges.leaving.first()

@@ -1,7 +1,7 @@
 //! Where the machine keeps what must outlive a call: one interface, two stores.
 //!
-//! The machine is compiled once and reaches its tables as slices through these traits, so that
-//! a second size of [`Fixed`] does not compile a second machine.
+//! The machine is compiled for the store it is used with: on a microcontroller there is one, and
+//! where its sizes are known and what it cannot do, a good part of the code is not there.
 
 mod fixed;
 #[cfg(feature = "alloc")]
@@ -19,15 +19,14 @@ use crate::slots::Record;
 ///
 /// The trait is sealed: what a store must promise is between it and the machine.
 pub trait Store: sealed::Sealed {
+    #[doc(hidden)]
+    type Outbound: OutboundStore;
+    #[doc(hidden)]
+    type Inbound: InboundStore;
     /// The two halves, which a delivery borrows apart: the message from one, the sending half of
     /// the session with the other.
     #[doc(hidden)]
-    fn split(
-        &mut self,
-    ) -> (
-        &mut (dyn OutboundStore + 'static),
-        &mut (dyn InboundStore + 'static),
-    );
+    fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound);
 }
 
 pub(crate) mod sealed {
@@ -47,7 +46,7 @@ pub struct OutboundParts<'a> {
 
 /// What the sending half needs of a store.
 #[doc(hidden)]
-pub trait OutboundStore {
+pub trait OutboundStore: 'static {
     fn parts(&mut self) -> OutboundParts<'_>;
     /// The records alone.
     fn records(&mut self) -> &mut [Record];
@@ -92,7 +91,7 @@ pub struct InboundParts<'a> {
 
 /// What the receiving half needs of a store.
 #[doc(hidden)]
-pub trait InboundStore {
+pub trait InboundStore: 'static {
     fn parts(&mut self) -> InboundParts<'_>;
     /// The identifiers of QoS 2 messages alone.
     fn received(&mut self) -> &mut [IdEntry];

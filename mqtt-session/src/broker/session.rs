@@ -14,8 +14,8 @@ use crate::line::{Line, Standing};
 use crate::offer::Offered;
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Publish, RequestError};
-use crate::sender::{Outbox, Sender};
-use crate::store::{Heap, HeapLimits, Store};
+use crate::sender::{Outbox, Sending};
+use crate::store::{Heap, HeapLimits, InboundStore, OutboundStore, Store};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -143,11 +143,17 @@ impl Session {
     }
 
     /// Both halves at once.
-    pub(crate) fn halves(&mut self, now: Instant) -> (Sender<'_>, Receiver<'_>) {
+    pub(crate) fn halves(
+        &mut self,
+        now: Instant,
+    ) -> (
+        Sending<'_, <Heap as Store>::Outbound>,
+        Receiver<'_, <Heap as Store>::Inbound>,
+    ) {
         self.out.clock.advance(now);
         let (outbound, inbound) = self.store.split();
         (
-            Sender {
+            Sending {
                 out: &mut self.out,
                 store: outbound,
             },
@@ -159,7 +165,7 @@ impl Session {
         )
     }
 
-    pub(crate) fn sender(&mut self, now: Instant) -> Sender<'_> {
+    pub(crate) fn sender(&mut self, now: Instant) -> Sending<'_, <Heap as Store>::Outbound> {
         self.halves(now).0
     }
 

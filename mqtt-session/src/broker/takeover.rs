@@ -5,12 +5,13 @@ use crate::Instant;
 use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
 use crate::request::RequestError;
-use crate::sender::Sender;
+use crate::sender::Sending;
 use crate::slots::{Flags, Queue, Stage};
+use crate::store::OutboundStore;
 use alloc::vec::Vec;
 use mqtt_proto::QoS;
 
-impl Sender<'_> {
+impl<O: OutboundStore> Sending<'_, O> {
     /// Takes out what is queued for the transport and was not taken yet; it counts as sent from
     /// here on. Whether its front was offered, and `sent` has yet to answer that.
     pub(crate) fn take_unsent(&mut self, into: &mut Vec<u8>) -> bool {

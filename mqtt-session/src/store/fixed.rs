@@ -40,8 +40,9 @@ pub struct Fixed<
     inbound: Inbound<IN, ALIASES, TOPIC>,
 }
 
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Outbound<
+pub struct Outbound<
     const OUT: usize,
     const ARENA: usize,
     const TRANSMIT: usize,
@@ -55,8 +56,9 @@ struct Outbound<
     aliases: Aliases<ALIASES, TOPIC>,
 }
 
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Inbound<const IN: usize, const ALIASES: usize, const TOPIC: usize> {
+pub struct Inbound<const IN: usize, const ALIASES: usize, const TOPIC: usize> {
     received: [IdEntry; IN],
     acks: [Owed; IN],
     releases: [Owed; IN],
@@ -195,12 +197,10 @@ impl<
     const TOPIC: usize,
 > Store for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
 {
-    fn split(
-        &mut self,
-    ) -> (
-        &mut (dyn OutboundStore + 'static),
-        &mut (dyn InboundStore + 'static),
-    ) {
+    type Outbound = Outbound<OUT, ARENA, TRANSMIT, ALIASES, TOPIC>;
+    type Inbound = Inbound<IN, ALIASES, TOPIC>;
+
+    fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
 }

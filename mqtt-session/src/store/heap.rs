@@ -49,8 +49,9 @@ pub struct Heap {
     inbound: Inbound,
 }
 
+#[doc(hidden)]
 #[derive(Clone, Debug, Default)]
-struct Outbound {
+pub struct Outbound {
     limits: HeapLimits,
     records: Vec<Record>,
     ids: Vec<IdEntry>,
@@ -61,8 +62,9 @@ struct Outbound {
     payloads: Vec<bytes::Bytes>,
 }
 
+#[doc(hidden)]
 #[derive(Clone, Debug, Default)]
-struct Inbound {
+pub struct Inbound {
     receive_maximum: u16,
     received: Vec<IdEntry>,
     acks: Vec<Owed>,
@@ -156,12 +158,10 @@ impl Heap {
 impl sealed::Sealed for Heap {}
 
 impl Store for Heap {
-    fn split(
-        &mut self,
-    ) -> (
-        &mut (dyn OutboundStore + 'static),
-        &mut (dyn InboundStore + 'static),
-    ) {
+    type Outbound = Outbound;
+    type Inbound = Inbound;
+
+    fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
 }

@@ -89,9 +89,9 @@ impl Machine {
     }
 
     /// Takes the answer at the front of the input, if it is one of those.
-    pub(crate) fn take_short_ack<'e>(
+    pub(crate) fn take_short_ack<'e, O: OutboundStore>(
         &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
+        outbound: &mut O,
         rx: &mut Rx<'_>,
     ) -> ShortAck<'e> {
         let Some((packet, id)) = self.short_ack(rx) else {

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::rx_buffer::RxBuffer;
-use crate::store::Store;
+use crate::store::{OutboundStore, Store};
 use crate::straight::calm::Calm;
 use crate::straight::short_ack::{PUBACK, PUBCOMP, PUBREC, PUBREL};
 use mqtt_proto::{PacketType, ReasonCode};

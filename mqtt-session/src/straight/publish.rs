@@ -14,9 +14,9 @@ use mqtt_proto::{QoS, ReasonCode};
 impl Outbox {
     /// Publishes a message if it may go straight.
     #[inline(always)]
-    pub(crate) fn publish_straight(
+    pub(crate) fn publish_straight<O: OutboundStore>(
         &mut self,
-        store: &mut (dyn OutboundStore + 'static),
+        store: &mut O,
         publish: &Publish<'_>,
     ) -> Option<Ticket> {
         if publish.qos == QoS::AtMostOnce {

@@ -5,13 +5,14 @@
 //! every case and works on the same state.
 
 use crate::action::Action;
+use crate::answer::Sender;
 use crate::config::Acknowledge;
 use crate::delivery::{Delivery, Message};
 use crate::id_table;
 use crate::machine::{Machine, Stores};
 use crate::receipts::{EARLIER, OPEN, Receiver};
 use crate::rx_buffer::Rx;
-use crate::sender::Sender;
+use crate::sender::Sending;
 use crate::store::{InboundStore, OutboundStore};
 use crate::straight::short_ack::{PUBACK, PUBCOMP, PUBREC, PUBREL, SHORT_ACK, short_ack};
 use mqtt_proto::{PacketId, Publish, QoS, Sender as From, TopicName};
@@ -20,10 +21,10 @@ impl Machine {
     /// The input begins with PUBLISH. This is compiled into the client, where the stores are known
     /// by type.
     #[inline(always)]
-    pub(crate) fn poll_publish<'a>(
+    pub(crate) fn poll_publish<'a, O: OutboundStore, I: InboundStore>(
         &'a mut self,
-        outbound: &'a mut (dyn OutboundStore + 'static),
-        inbound: &'a mut (dyn InboundStore + 'static),
+        outbound: &'a mut O,
+        inbound: &'a mut I,
         rx: Rx<'a>,
     ) -> Action<'a> {
         self.note_life(&rx);
@@ -43,10 +44,10 @@ impl Machine {
 
     /// Takes PUBREL from the front of the input, as long as it is there; whether it was.
     #[inline(always)]
-    pub(crate) fn read_releases(
+    pub(crate) fn read_releases<O: OutboundStore, I: InboundStore>(
         &mut self,
-        outbound: &mut (dyn OutboundStore + 'static),
-        inbound: &mut (dyn InboundStore + 'static),
+        outbound: &mut O,
+        inbound: &mut I,
         rx: Rx<'_>,
     ) -> bool {
         if self.intake.partial.is_some() {
@@ -66,12 +67,12 @@ impl Machine {
 
     /// Writes the acknowledgement of a PUBLISH. False where that cannot be done at once.
     #[inline(always)]
-    fn accept_plainly(
+    fn accept_plainly<O: OutboundStore, I: InboundStore>(
         &mut self,
         qos: QoS,
         id: Option<PacketId>,
-        outbound: &mut (dyn OutboundStore + 'static),
-        inbound: &mut (dyn InboundStore + 'static),
+        outbound: &mut O,
+        inbound: &mut I,
     ) -> bool {
         let Some(id) = id else {
             return true;
@@ -81,9 +82,9 @@ impl Machine {
     }
 
     #[inline(always)]
-    fn deliver_plainly<'a>(
+    fn deliver_plainly<'a, O: OutboundStore>(
         &'a mut self,
-        outbound: &'a mut (dyn OutboundStore + 'static),
+        outbound: &'a mut O,
         topic: TopicName<'a>,
         publish: Publish<'a>,
     ) -> Action<'a> {
@@ -109,11 +110,11 @@ impl Machine {
     /// PUBREL in the four bytes that nearly all have: PUBCOMP is written. False where that cannot
     /// be done at once, and for other packets.
     #[inline(always)]
-    fn release_plainly(
+    fn release_plainly<O: OutboundStore, I: InboundStore>(
         &mut self,
         bytes: &[u8],
-        outbound: &mut (dyn OutboundStore + 'static),
-        inbound: &mut (dyn InboundStore + 'static),
+        outbound: &mut O,
+        inbound: &mut I,
     ) -> bool {
         let Some(&[PUBREL, 2, high, low]) = bytes.first_chunk::<SHORT_ACK>() else {
             return false;
@@ -125,12 +126,17 @@ impl Machine {
     }
 }
 
-impl Receiver<'_> {
+impl<I: InboundStore> Receiver<'_, I> {
     /// As [`Receiver::admit_id`] and [`Receiver::accept`], where nothing stands in the way of the
     /// acknowledgement: the line is up, the application leaves it to the machine, none is owed
     /// before it, and the message is new. False, and nothing has changed, where that may not be.
     #[inline(always)]
-    pub(crate) fn accept_plainly(&mut self, qos: QoS, id: u16, sender: &mut Sender<'_>) -> bool {
+    pub(crate) fn accept_plainly<O: OutboundStore>(
+        &mut self,
+        qos: QoS,
+        id: u16,
+        sender: &mut Sending<'_, O>,
+    ) -> bool {
         if sender.out.config.acknowledge == Acknowledge::Manually
             || !self.intake.acks.is_empty()
             || self.intake.open >= self.intake.receive_maximum
@@ -158,7 +164,11 @@ impl Receiver<'_> {
     /// As [`Receiver::released`], where PUBCOMP can be written at once. False, and nothing has
     /// changed, where that may not be.
     #[inline(always)]
-    pub(crate) fn release_plainly(&mut self, id: u16, sender: &mut Sender<'_>) -> bool {
+    pub(crate) fn release_plainly<O: OutboundStore>(
+        &mut self,
+        id: u16,
+        sender: &mut Sending<'_, O>,
+    ) -> bool {
         if !self.intake.releases.is_empty() {
             return false;
         }
