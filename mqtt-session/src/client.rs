@@ -86,7 +86,7 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
+    pub(crate) fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
         let (outbound, inbound) = self.store.split();
         (&mut self.machine, Stores { outbound, inbound })
     }

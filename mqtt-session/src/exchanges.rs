@@ -68,7 +68,8 @@ pub(crate) struct Exchanges {
     /// Given up, identifier kept from use while the session lives.
     pub(crate) reserved: Queue,
     pub(crate) arena: Arena,
-    last_id: u16,
+    /// The identifier that was assigned last.
+    pub(crate) last_id: u16,
     /// As many as there are entries in the table of identifiers: at most 65,535.
     ids_in_use: u16,
     /// When the first of the messages that wait expires.
@@ -137,6 +138,15 @@ impl Exchanges {
             }
         }
         None
+    }
+
+    /// Takes an identifier that a message had when the session was kept; false when it is in use.
+    pub(crate) fn take_id(&mut self, ids: &mut [IdEntry], id: u16, slot: u16) -> bool {
+        let free = id_table::find(ids, id).is_none() && id_table::insert(ids, id, slot);
+        if free {
+            self.ids_in_use = self.ids_in_use.wrapping_add(1);
+        }
+        free
     }
 
     /// Gives an identifier back.

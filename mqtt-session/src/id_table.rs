@@ -165,6 +165,12 @@ pub(crate) fn for_each(entries: &mut [IdEntry], mut change: impl FnMut(&mut u16)
     }
 }
 
+/// Every identifier, in no order that means anything, and what is stored with it.
+pub(crate) fn iter(entries: &[IdEntry]) -> impl Iterator<Item = (u16, u16)> + '_ {
+    let used = entries.iter().filter(|entry| entry.id != 0);
+    used.map(|entry| (entry.id, entry.value))
+}
+
 /// Whether there is no identifier.
 #[cfg(feature = "broker")]
 pub(crate) fn is_empty(entries: &[IdEntry]) -> bool {

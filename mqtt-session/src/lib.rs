@@ -60,8 +60,12 @@ mod dispatch;
 mod due;
 mod event;
 mod exchanges;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod id_table;
 mod instant;
+#[cfg(feature = "alloc")]
+pub mod journal;
 mod limits;
 mod line;
 mod machine;
@@ -76,6 +80,7 @@ mod rx_buffer;
 mod sender;
 mod settle;
 mod slots;
+pub mod snapshot;
 mod store;
 mod stored;
 #[cfg(feature = "fast")]

@@ -17,7 +17,7 @@ use mqtt_proto::{
 };
 
 /// PUBREC is owed, or waits for the application.
-const OWED: u16 = 0;
+pub(crate) const OWED: u16 = 0;
 /// PUBREC was written for the present transport; PUBREL is awaited.
 pub(crate) const OPEN: u16 = 1;
 /// PUBREC was written for an earlier transport; PUBLISH or PUBREL comes again.
@@ -227,7 +227,7 @@ impl<I: InboundStore> Receiver<'_, I> {
 
     /// Remembers a QoS 2 message. The tables may have to grow for it although nothing is owed:
     /// a server may have many messages between PUBREC and PUBREL.
-    fn remember(&mut self, id: u16, state: u16) -> bool {
+    pub(crate) fn remember(&mut self, id: u16, state: u16) -> bool {
         id_table::insert(self.store.received(), id, state)
             || (self.grow() && id_table::insert(self.store.received(), id, state))
     }

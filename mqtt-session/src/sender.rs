@@ -251,7 +251,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// A free slot, still free; makes the table longer where the store can.
-    fn free_slot(&mut self) -> Result<u16, RequestError> {
+    pub(crate) fn free_slot(&mut self) -> Result<u16, RequestError> {
         if let Some(slot) = self.out.exchanges.slots.peek(self.store.records()) {
             return Ok(slot);
         }

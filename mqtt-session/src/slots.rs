@@ -173,7 +173,8 @@ impl Record {
 pub(crate) struct Slots {
     free: u16,
     fresh: u16,
-    next_ticket: u64,
+    /// The number of the next ticket.
+    pub(crate) next_ticket: u64,
 }
 
 impl Slots {
@@ -301,6 +302,15 @@ impl Queue {
         }
     }
 
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn last(&self) -> Option<u16> {
+        if self.tail == NIL {
+            None
+        } else {
+            Some(self.tail)
+        }
+    }
+
     #[inline]
     pub(crate) fn push_back(&mut self, records: &mut [Record], slot: u16) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
@@ -392,6 +402,17 @@ impl Wire {
     /// Records on the wire and on the way there.
     pub(crate) const fn len(&self) -> u16 {
         self.queue.len
+    }
+
+    /// The record that was written first of them.
+    pub(crate) const fn first(&self) -> Option<u16> {
+        self.queue.first()
+    }
+
+    /// The record that was written last of them.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn last(&self) -> Option<u16> {
+        self.queue.last()
     }
 
     /// The first record that the transport has not taken whole.

@@ -33,6 +33,13 @@ fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
+/// Topic name and payload of a packet that this crate encoded.
+pub(crate) fn read(packet: &[u8]) -> Option<(&[u8], &[u8])> {
+    let layout = Layout::of(packet)?;
+    let payload = packet.get(layout.properties.1..)?;
+    Some((layout.topic(packet), payload))
+}
+
 impl Layout {
     /// Finds its way in a packet that this crate encoded.
     pub(crate) fn of(packet: &[u8]) -> Option<Self> {
@@ -62,6 +69,12 @@ impl Layout {
             start.saturating_add(self.topic.0),
             start.saturating_add(self.topic.1),
         )
+    }
+
+    /// Where a transmission writes: the packet identifier, and Message Expiry Interval where the
+    /// message has one.
+    pub(crate) fn stamped(&self) -> (Option<usize>, usize) {
+        (self.id, self.properties.0.saturating_add(1))
     }
 
     /// The topic name.

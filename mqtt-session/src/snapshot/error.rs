@@ -1,0 +1,63 @@
+//! What can be wrong with what was kept.
+
+use core::fmt;
+
+/// Why a session could not be taken over. The client is as new as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The client was started or has messages: only a new one can take a session over.
+    InUse,
+    /// There are fewer bytes than the session says it has, or than any can have.
+    TooShort,
+    /// It does not begin as a session does: it is something else, or erased memory.
+    NotASession,
+    /// It was written by a version of this crate that this one does not know.
+    Version(u16),
+    /// The checksum is wrong: the bytes are damaged.
+    Checksum,
+    /// The store has no room for it.
+    DoesNotFit,
+    /// The checksum is right, but what stands before this place is nothing that an export writes.
+    Inconsistent {
+        /// A place in the bytes.
+        at: usize,
+    },
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str("the client is not new"),
+            Self::TooShort => f.write_str("the session is cut short"),
+            Self::NotASession => f.write_str("this is no session"),
+            Self::Version(version) => {
+                write!(f, "the session has version {version}, which is not known")
+            }
+            Self::Checksum => f.write_str("the session is damaged: its checksum is wrong"),
+            Self::DoesNotFit => f.write_str("the store has no room for the session"),
+            Self::Inconsistent { at } => {
+                write!(f, "the session contradicts itself before byte {at}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ImportError {}
+
+/// A buffer is too small for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TooSmall {
+    /// How many bytes it has to have.
+    pub needed: usize,
+}
+
+impl fmt::Display for TooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the session takes {} bytes", self.needed)
+    }
+}
+
+impl core::error::Error for TooSmall {}

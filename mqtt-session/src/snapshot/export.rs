@@ -1,0 +1,218 @@
+//! A session is written down, in pieces.
+
+use super::crc::Crc32;
+use super::layout::{ACCEPTED, CHECKSUM, HAS_SESSION, Head, LASTS, MAGIC, PREAMBLE, VERSION, walk};
+use crate::machine::{Machine, Stores};
+use crate::owed::OwedKind;
+use crate::pump::packet_range;
+use crate::receipts::{Intake, OWED};
+use crate::slots::{Flags, Record};
+use crate::store::{InboundStore, OutboundStore};
+use crate::stored::Layout;
+
+/// Where pieces go; false ends the writing.
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> bool;
+
+/// How many identifiers are put in order at a time: a bit each.
+const WINDOW: u16 = 2048;
+
+/// Writes the session; whether the sink took all of it.
+pub(crate) fn export(machine: &Machine, stores: Stores<'_>, len: usize, sink: Sink<'_>) -> bool {
+    let mut crc = Crc32::new();
+    let whole = write(machine, stores, len, &mut |piece| {
+        crc.update(piece);
+        sink(piece)
+    });
+    whole && sink(&crc.value().to_le_bytes())
+}
+
+/// How many bytes [`export`] writes.
+pub(crate) fn len(machine: &Machine, stores: Stores<'_>) -> usize {
+    let mut len = CHECKSUM;
+    write(machine, stores, 0, &mut |piece| {
+        len = len.saturating_add(piece.len());
+        true
+    });
+    len
+}
+
+fn write(machine: &Machine, stores: Stores<'_>, len: usize, sink: Sink<'_>) -> bool {
+    let mut preamble = [0; PREAMBLE];
+    let [m0, m1, m2, m3] = MAGIC;
+    let [v0, v1] = VERSION.to_le_bytes();
+    let [l0, l1, l2, l3] = u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
+    preamble.copy_from_slice(&[m0, m1, m2, m3, v0, v1, l0, l1, l2, l3]);
+    let mut received = 0u16;
+    each_received(&machine.intake, stores.inbound, &mut |_| {
+        received = received.saturating_add(1);
+    });
+    let mut records = 0u16;
+    walk(
+        &machine.out.exchanges,
+        stores.outbound,
+        &mut |_, _, _, _| {
+            records = records.saturating_add(1);
+            true
+        },
+    );
+    sink(&preamble)
+        && write_identity(machine, stores.inbound, sink)
+        && sink(&received.to_le_bytes())
+        && write_received(&machine.intake, stores.inbound, sink)
+        && sink(&records.to_le_bytes())
+        && walk(
+            &machine.out.exchanges,
+            stores.outbound,
+            &mut |store, head, slot, record| {
+                let left = expires(store, &record).map(|at| {
+                    let left = at.saturating_sub(machine.out.clock.now.as_micros());
+                    left.min(LASTS.saturating_sub(1))
+                });
+                write_record(store, head, slot, &record, left.unwrap_or(LASTS), sink)
+            },
+        )
+}
+
+/// Whose session it is, and the numbers that go on rising.
+pub(crate) fn write_identity(
+    machine: &Machine,
+    inbound: &mut (dyn InboundStore + 'static),
+    sink: Sink<'_>,
+) -> bool {
+    let identity = &machine.identity;
+    let mut flags = 0;
+    if identity.accepted {
+        flags |= ACCEPTED;
+    }
+    if identity.has_session {
+        flags |= HAS_SESSION;
+    }
+    let assigned = inbound.assigned_client_id().as_bytes();
+    let assigned_len = u16::try_from(assigned.len()).unwrap_or(u16::MAX);
+    sink(&[flags])
+        && sink(&identity.client.unwrap_or_default().to_le_bytes())
+        && sink(&machine.out.exchanges.last_id.to_le_bytes())
+        && sink(&machine.out.exchanges.slots.next_ticket.to_le_bytes())
+        && sink(&assigned_len.to_le_bytes())
+        && sink(assigned)
+}
+
+/// Every identifier of an inbound QoS 2 message that counts as received: acknowledged by the
+/// application, or by the machine, whether that has left or not. A message that the application
+/// holds unacknowledged comes again.
+pub(crate) fn each_received(
+    intake: &Intake,
+    inbound: &mut (dyn InboundStore + 'static),
+    each: &mut dyn FnMut(u16),
+) {
+    let parts = inbound.parts();
+    for (id, state) in crate::id_table::iter(parts.received) {
+        if state != OWED {
+            each(id);
+        }
+    }
+    for index in 0..intake.acks.len() {
+        if let Some(owed) = intake.acks.get_mut(parts.acks, index)
+            && owed.kind == OwedKind::PubRec
+            && !owed.reason.is_failure()
+            && crate::id_table::find(parts.received, owed.id) == Some(OWED)
+        {
+            each(owed.id);
+        }
+    }
+}
+
+/// The same, rising, whatever the table's order is.
+fn write_received(
+    intake: &Intake,
+    inbound: &mut (dyn InboundStore + 'static),
+    sink: Sink<'_>,
+) -> bool {
+    for window in 0..u16::MAX / WINDOW + 1 {
+        let mut bits = [0u32; WINDOW as usize / 32];
+        let mut any = false;
+        each_received(intake, inbound, &mut |id| {
+            if id / WINDOW == window
+                && let Some(word) = bits.get_mut(usize::from(id % WINDOW / 32))
+            {
+                *word |= 1u32.wrapping_shl(u32::from(id % 32));
+                any = true;
+            }
+        });
+        if !any {
+            continue;
+        }
+        for (word, at) in bits.iter().zip(0u16..) {
+            for bit in (0..32u16).filter(|bit| word.wrapping_shr(u32::from(*bit)) & 1 != 0) {
+                let id = window
+                    .wrapping_mul(WINDOW)
+                    .wrapping_add(at.wrapping_mul(32))
+                    .wrapping_add(bit);
+                if !sink(&id.to_le_bytes()) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// When a stored message expires, in microseconds of the machine's time.
+pub(crate) fn expires(store: &mut (dyn OutboundStore + 'static), record: &Record) -> Option<u64> {
+    if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
+        return None;
+    }
+    let at = store.arena().get(record.offset as usize..)?;
+    at.first_chunk().map(|at| u64::from_le_bytes(*at))
+}
+
+/// Writes a record, and its message while it is held.
+pub(crate) fn write_record(
+    store: &(dyn OutboundStore + 'static),
+    head: Head,
+    slot: u16,
+    record: &Record,
+    left: u64,
+    sink: Sink<'_>,
+) -> bool {
+    if !sink(&head.bytes()) {
+        return false;
+    }
+    if !head.kind.has_packet() {
+        return true;
+    }
+    let (start, end) = packet_range(record);
+    let (_, arena) = store.buffers();
+    let packet = arena.get(start..end).unwrap_or_default();
+    let payload = if record.flags.has(Flags::PAYLOAD_APART) {
+        store.payload(slot)
+    } else {
+        &[]
+    };
+    let len = packet.len().saturating_add(payload.len());
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
+    sink(&left.to_le_bytes())
+        && sink(&len.to_le_bytes())
+        && write_packet(packet, left != LASTS, sink)
+        && (payload.is_empty() || sink(payload))
+}
+
+/// Writes a packet without what a transmission has stamped on it.
+fn write_packet(packet: &[u8], expires: bool, sink: Sink<'_>) -> bool {
+    /// DUP in the first byte of PUBLISH.
+    const DUP: u8 = 0x08;
+    let Some((Some(id), interval)) = Layout::of(packet).map(|layout| layout.stamped()) else {
+        return sink(packet);
+    };
+    let piece = |from: usize, to: usize| packet.get(from..to).unwrap_or_default();
+    let first = packet.first().copied().unwrap_or_default() & !DUP;
+    let behind_id = id.saturating_add(2);
+    if !(sink(&[first]) && sink(piece(1, id)) && sink(&1u16.to_be_bytes())) {
+        return false;
+    }
+    if !expires {
+        return sink(piece(behind_id, packet.len()));
+    }
+    let behind = interval.saturating_add(4);
+    sink(piece(behind_id, interval)) && sink(&[0; 4]) && sink(piece(behind, packet.len()))
+}

@@ -1,0 +1,280 @@
+//! A session outlives the process: it is written down, for flash or a file, and read again.
+//!
+//! [`Client::export`] writes all that a session is: messages that are not settled, the packet
+//! identifiers of messages that are coming in at QoS 2, whose session it is, and which numbers go
+//! on. [`Client::import`] reads it into a new client, which then behaves like one whose transport
+//! was just cut: with its next connection it resumes. What is written depends on the session
+//! alone, not on the sizes of the store or on where things lie in it, so that a store of another
+//! size or kind can take it, if it has room.
+//!
+//! # When to save
+//!
+//! Nothing leaves but by [`Action::Send`](crate::Action::Send). So the rule is: **before the bytes
+//! of a `Send` are written, save if [`Client::session_mark`] is another than that of the last
+//! save.** Then whatever the server has seen is known after a restart:
+//!
+//! - A PUBLISH that may have reached the server is sent again with its identifier and DUP, so
+//!   that the server recognises it.
+//! - PUBREL is answered for by a session that knows PUBREC has come: the message is never
+//!   published again.
+//! - PUBREC promises that a message will not be delivered again; its identifier is known.
+//!
+//! `session_mark` changes only with these; settling a message, too, changes it. It costs a walk
+//! over what is unsettled, and nothing where it is not called.
+//!
+//! ```
+//! use mqtt_session::{Action, Client, Config, Connect, Fixed, Instant, RxBuffer};
+//! # use mqtt_session::{Publish, QoS, TopicName};
+//!
+//! let mut client = Client::new(Config::default(), Fixed::<8, 8, 1024, 256>::new());
+//! # let (mut input, now, mut stream) = (RxBuffer::new([0; 64]), Instant::from_secs(1), Vec::new());
+//! let mut flash = [0; 512];
+//! let mut saved = client.session_mark();
+//! # client.publish(now, &Publish::new(TopicName::new("t")?, b"21.5").qos(QoS::ExactlyOnce))?;
+//! # client.start(now);
+//! # assert!(matches!(client.poll(now, &mut input), Action::Open));
+//! # client.opened(now, &Connect::new("sensor-7"))?;
+//! match client.poll(now, &mut input) {
+//!     Action::Send(_) => {
+//!         if client.session_mark() != saved {
+//!             let len = client.export_into(now, &mut flash)?;
+//!             saved = client.session_mark();
+//! #           assert!(len > 40);
+//!         }
+//!         // What `Send` offers, once more: it was not kept over the saving.
+//!         let [bytes, ..] = client.offer_all();
+//!         stream.extend_from_slice(bytes);
+//!         let count = bytes.len();
+//!         client.sent(now, count);
+//!     }
+//! #   other => panic!("{other:?}"),
+//!     // …
+//! }
+//! # assert_eq!(stream[0], 0x10);
+//!
+//! // After a restart, with a clock that has begun anew:
+//! let mut again = Client::new(Config::default(), Fixed::<4, 4, 512, 256>::new());
+//! # client.export_into(now, &mut flash)?;
+//! again.import(Instant::from_secs(0), &flash)?;
+//! assert_eq!(again.unsettled(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Outbound**, a message that was saved after it was published is never lost, and reaches the
+//!   server exactly once at QoS 2, whatever moment the power fails at. One that was published and
+//!   not saved was never seen by anybody: `publish` promises what it does once it is saved.
+//! - **Inbound** at QoS 2, a message that was acknowledged and saved is never delivered again. What
+//!   the application does with a message lies outside: between its own act and the saved
+//!   acknowledgement the power can fail. So it should acknowledge itself
+//!   ([`Acknowledge::Manually`](crate::Acknowledge::Manually)), in this order: act on the message
+//!   and make that durable, acknowledge, save, send. Power that fails in between has the message
+//!   delivered again, to an application that finds it done; it is not lost. Where the act and the
+//!   snapshot are kept by one write that happens whole or not at all, it is done exactly once.
+//!   With automatic acknowledgement the message counts as received when it is delivered: power
+//!   that fails once that is saved, and before the application has acted, loses it.
+//!
+//! # What is not kept
+//!
+//! QoS 0 messages, SUBSCRIBE and UNSUBSCRIBE: none is part of a session. Subscriptions live at the
+//! server; when it has lost them, [`Event::SessionLost`](crate::Event::SessionLost) tells so.
+//! Tickets of messages that are kept stay valid, and each is settled by one event after the
+//! restart: [`Client::each_unsettled`] shows them. New tickets have higher numbers than any that
+//! was issued before the snapshot. A ticket settled right before the power failed may be settled
+//! once more.
+
+mod crc;
+mod error;
+mod export;
+mod import;
+mod layout;
+
+pub use crc::Crc32;
+pub use error::{ImportError, TooSmall};
+
+#[cfg(feature = "alloc")]
+pub(crate) use export::{each_received, expires, write_identity, write_record};
+#[cfg(feature = "alloc")]
+pub(crate) use layout::{
+    CHECKSUM, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION, has_session, identity_parts, walk,
+    walk_from,
+};
+
+use crate::client::Client;
+use crate::event::Ticket;
+use crate::instant::Instant;
+use crate::slots::Stage;
+use crate::store::Store;
+use mqtt_proto::{Publish, QoS, RawPacket, Sender as From};
+
+/// Stands for the state of a session, as far as it must not be forgotten. Two that are the same
+/// stand for the same state of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SessionMark(u64);
+
+/// A message of QoS 1 or 2 that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Unsettled<'a> {
+    /// What settles it.
+    pub ticket: Ticket,
+    /// At least once or exactly once.
+    pub qos: QoS,
+    /// The packet identifier, once the message may have been sent.
+    pub packet_id: Option<u16>,
+    /// The topic name, while the message is held: it is freed when PUBREC comes.
+    pub topic: Option<&'a str>,
+    /// The payload, while the message is held.
+    pub payload: &'a [u8],
+}
+
+/// FNV-1a over a few numbers, with an avalanche behind it, so that sums of them tell apart.
+fn mix(numbers: &[u64]) -> u64 {
+    let hash = numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
+}
+
+impl<S: Store> Client<S> {
+    /// Stands for the present state of the session: what has to be saved is told by another mark
+    /// than that of the last save. It says nothing about QoS 0 messages and requests.
+    #[must_use]
+    pub fn session_mark(&mut self) -> SessionMark {
+        let (machine, stores) = self.split();
+        let identity = &machine.identity;
+        let flags = u64::from(identity.accepted) | u64::from(identity.has_session) << 1;
+        let mut mark = mix(&[flags, identity.client.unwrap_or_default()]);
+        let assigned = stores.inbound.assigned_client_id();
+        mark = mix(&[mark, crate::connection::fingerprint(assigned)]);
+        // The order of the records counts, that of the identifiers does not.
+        layout::walk(
+            &machine.out.exchanges,
+            stores.outbound,
+            &mut |_, head, _, _| {
+                let what = u64::from(head.id) << 8 | head.kind as u64;
+                mark = mix(&[mark, what, head.ticket]);
+                true
+            },
+        );
+        let mut received = 0u64;
+        export::each_received(&machine.intake, stores.inbound, &mut |id| {
+            received = received.wrapping_add(mix(&[u64::from(id)]));
+        });
+        SessionMark(mix(&[mark, received]))
+    }
+
+    /// How many bytes [`Client::export`] writes.
+    #[must_use]
+    pub fn export_len(&mut self) -> usize {
+        let (machine, stores) = self.split();
+        export::len(machine, stores)
+    }
+
+    /// Writes the session in pieces, one behind the other; there are [`Client::export_len`] bytes.
+    /// Moments are written as what is left until them at `now`.
+    ///
+    /// # Errors
+    /// What the sink failed with; it got no more then.
+    pub fn export<E>(
+        &mut self,
+        now: Instant,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let len = self.export_len();
+        let (machine, stores) = self.split();
+        machine.out.clock.advance(now);
+        let mut result = Ok(());
+        export::export(machine, stores, len, &mut |piece| {
+            result = sink(piece);
+            result.is_ok()
+        });
+        result
+    }
+
+    /// Writes the session to the front of a buffer; how many bytes it has.
+    ///
+    /// # Errors
+    /// The buffer is too small. What it holds is of no use then.
+    pub fn export_into(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, TooSmall> {
+        let needed = self.export_len();
+        let mut rest = buffer.get_mut(..needed).ok_or(TooSmall { needed })?;
+        self.export(now, |piece| {
+            let (place, behind) = core::mem::take(&mut rest)
+                .split_at_mut_checked(piece.len())
+                .ok_or(TooSmall { needed })?;
+            place.copy_from_slice(piece);
+            rest = behind;
+            Ok(())
+        })?;
+        Ok(needed)
+    }
+
+    /// Takes a session over that [`Client::export`] wrote, from the front of `bytes`; what lies
+    /// behind it is not looked at. The client must be new: at rest, and with nothing in it.
+    ///
+    /// The clock may have another epoch than that of the client that wrote: messages that expire
+    /// have as long from `now` on as they had left. The time in between does not count.
+    ///
+    /// # Errors
+    /// See [`ImportError`]; nothing has changed then.
+    pub fn import(&mut self, now: Instant, bytes: &[u8]) -> Result<(), ImportError> {
+        let (machine, stores) = self.split();
+        import::import(machine, stores, now, bytes)
+    }
+
+    /// Shows every message of QoS 1 and 2 that is not settled, in the order in which they leave:
+    /// after [`Client::import`], what an earlier process left, with the tickets it had.
+    pub fn each_unsettled(&mut self, mut each: impl FnMut(Unsettled<'_>)) {
+        let (machine, stores) = self.split();
+        layout::walk(
+            &machine.out.exchanges,
+            stores.outbound,
+            &mut |store, head, slot, record| {
+                let mut unsettled = Unsettled {
+                    ticket: Ticket(head.ticket),
+                    qos: if record.stage == Stage::AwaitPubAck {
+                        QoS::AtLeastOnce
+                    } else {
+                        QoS::ExactlyOnce
+                    },
+                    packet_id: (head.id != 0).then_some(head.id),
+                    topic: None,
+                    payload: &[],
+                };
+                if !record.is_exchange() {
+                    return true;
+                }
+                if head.kind.has_packet() {
+                    let (start, end) = crate::pump::packet_range(&record);
+                    let (_, arena) = store.buffers();
+                    let packet = arena.get(start..end).unwrap_or_default();
+                    let apart = store.payload(slot);
+                    if let Some((topic, payload)) = crate::stored::read(packet) {
+                        unsettled.topic = core::str::from_utf8(topic).ok();
+                        unsettled.payload = if apart.is_empty() { payload } else { apart };
+                    }
+                }
+                each(unsettled);
+                true
+            },
+        );
+    }
+}
+
+/// A PUBLISH of a client that fills these bytes.
+fn publish_of(bytes: &[u8]) -> Option<Publish<'_>> {
+    let mqtt_proto::Frame::Whole(raw) = mqtt_proto::frame(bytes, u32::MAX).ok()? else {
+        return None;
+    };
+    let whole: &RawPacket<'_> = &raw;
+    let publish = whole.publish(From::Client).ok()?;
+    (whole.len() == bytes.len() && whole.packet_type() == mqtt_proto::PacketType::Publish)
+        .then_some(publish)
+}
