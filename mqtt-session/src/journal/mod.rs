@@ -126,9 +126,9 @@ struct Writing<'w> {
 
 impl Writing<'_> {
     /// Writes what is new about a record.
-    fn note(
+    fn note<O: OutboundStore>(
         &mut self,
-        store: &mut (dyn OutboundStore + 'static),
+        store: &mut O,
         head: Head,
         slot: u16,
         record: &Record,
@@ -154,7 +154,7 @@ impl Writing<'_> {
     }
 
     /// Notes all records of a queue from one on.
-    fn note_from(&mut self, first: Option<u16>, store: &mut (dyn OutboundStore + 'static)) {
+    fn note_from<O: OutboundStore>(&mut self, first: Option<u16>, store: &mut O) {
         walk_from(first, store, &mut |store, head, slot, record| {
             self.note(store, head, slot, &record);
             true

@@ -17,7 +17,7 @@ pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> bool;
 const WINDOW: u16 = 2048;
 
 /// Writes the session; whether the sink took all of it.
-pub(crate) fn export(machine: &Machine, stores: Stores<'_>, len: usize, sink: Sink<'_>) -> bool {
+pub(crate) fn export<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>, len: usize, sink: Sink<'_>) -> bool {
     let mut crc = Crc32::new();
     let whole = write(machine, stores, len, &mut |piece| {
         crc.update(piece);
@@ -27,7 +27,7 @@ pub(crate) fn export(machine: &Machine, stores: Stores<'_>, len: usize, sink: Si
 }
 
 /// How many bytes [`export`] writes.
-pub(crate) fn len(machine: &Machine, stores: Stores<'_>) -> usize {
+pub(crate) fn len<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>) -> usize {
     let mut len = CHECKSUM;
     write(machine, stores, 0, &mut |piece| {
         len = len.saturating_add(piece.len());
@@ -36,7 +36,7 @@ pub(crate) fn len(machine: &Machine, stores: Stores<'_>) -> usize {
     len
 }
 
-fn write(machine: &Machine, stores: Stores<'_>, len: usize, sink: Sink<'_>) -> bool {
+fn write<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>, len: usize, sink: Sink<'_>) -> bool {
     let mut preamble = [0; PREAMBLE];
     let [m0, m1, m2, m3] = MAGIC;
     let [v0, v1] = VERSION.to_le_bytes();
@@ -74,9 +74,9 @@ fn write(machine: &Machine, stores: Stores<'_>, len: usize, sink: Sink<'_>) -> b
 }
 
 /// Whose session it is, and the numbers that go on rising.
-pub(crate) fn write_identity(
+pub(crate) fn write_identity<I: InboundStore>(
     machine: &Machine,
-    inbound: &mut (dyn InboundStore + 'static),
+    inbound: &mut I,
     sink: Sink<'_>,
 ) -> bool {
     let identity = &machine.identity;
@@ -100,9 +100,9 @@ pub(crate) fn write_identity(
 /// Every identifier of an inbound QoS 2 message that counts as received: acknowledged by the
 /// application, or by the machine, whether that has left or not. A message that the application
 /// holds unacknowledged comes again.
-pub(crate) fn each_received(
+pub(crate) fn each_received<I: InboundStore>(
     intake: &Intake,
-    inbound: &mut (dyn InboundStore + 'static),
+    inbound: &mut I,
     each: &mut dyn FnMut(u16),
 ) {
     let parts = inbound.parts();
@@ -123,9 +123,9 @@ pub(crate) fn each_received(
 }
 
 /// The same, rising, whatever the table's order is.
-fn write_received(
+fn write_received<I: InboundStore>(
     intake: &Intake,
-    inbound: &mut (dyn InboundStore + 'static),
+    inbound: &mut I,
     sink: Sink<'_>,
 ) -> bool {
     for window in 0..u16::MAX / WINDOW + 1 {
@@ -158,7 +158,7 @@ fn write_received(
 }
 
 /// When a stored message expires, in microseconds of the machine's time.
-pub(crate) fn expires(store: &mut (dyn OutboundStore + 'static), record: &Record) -> Option<u64> {
+pub(crate) fn expires<O: OutboundStore>(store: &mut O, record: &Record) -> Option<u64> {
     if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
         return None;
     }
@@ -167,8 +167,8 @@ pub(crate) fn expires(store: &mut (dyn OutboundStore + 'static), record: &Record
 }
 
 /// Writes a record, and its message while it is held.
-pub(crate) fn write_record(
-    store: &(dyn OutboundStore + 'static),
+pub(crate) fn write_record<O: OutboundStore>(
+    store: &O,
     head: Head,
     slot: u16,
     record: &Record,

@@ -16,6 +16,7 @@ use crate::machine::{Identity, Machine, Stores};
 use crate::receipts::EARLIER;
 use crate::sender::EXPIRY_PREFIX;
 use crate::slots::{Flags, Record, Stage};
+use crate::store::{InboundStore, OutboundStore};
 use mqtt_proto::{Property, PropertyId, QoS};
 
 /// Bytes that are read from the front.
@@ -67,9 +68,9 @@ impl<'b> Source<'b> {
 }
 
 /// Takes a session over; nothing has changed where that fails.
-pub(crate) fn import(
+pub(crate) fn import<O: OutboundStore, I: InboundStore>(
     machine: &mut Machine,
-    stores: Stores<'_>,
+    stores: Stores<'_, O, I>,
     now: Instant,
     bytes: &[u8],
 ) -> Result<(), ImportError> {
@@ -127,15 +128,15 @@ fn checked(bytes: &[u8]) -> Result<Source<'_>, ImportError> {
 }
 
 /// A machine that takes a session over.
-struct Restoring<'a> {
+struct Restoring<'a, O, I> {
     machine: &'a mut Machine,
-    stores: Stores<'a>,
+    stores: Stores<'a, O, I>,
     /// The last ticket among the messages that may have been sent, and among those that were not:
     /// both rise.
     last: [Option<u64>; 2],
 }
 
-impl Restoring<'_> {
+impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
     fn take_over(&mut self, source: &mut Source<'_>) -> Result<(), ImportError> {
         let next_ticket = self.take_identity(source)?;
         let received = source.u16()?;

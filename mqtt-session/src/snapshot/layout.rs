@@ -167,10 +167,10 @@ pub(crate) fn is_success(reason: u8) -> Option<ReasonCode> {
 
 /// Walks over the records that are kept, in the order in which a cut would leave them, until
 /// `each` has enough.
-pub(crate) fn walk(
+pub(crate) fn walk<O: OutboundStore>(
     exchanges: &Exchanges,
-    store: &mut (dyn OutboundStore + 'static),
-    each: &mut dyn FnMut(&mut (dyn OutboundStore + 'static), Head, u16, Record) -> bool,
+    store: &mut O,
+    each: &mut dyn FnMut(&mut O, Head, u16, Record) -> bool,
 ) -> bool {
     let queues = [
         exchanges.released.first(),
@@ -187,10 +187,10 @@ pub(crate) fn walk(
 }
 
 /// Walks over a queue from one of its records on.
-pub(crate) fn walk_from(
+pub(crate) fn walk_from<O: OutboundStore>(
     first: Option<u16>,
-    store: &mut (dyn OutboundStore + 'static),
-    each: &mut dyn FnMut(&mut (dyn OutboundStore + 'static), Head, u16, Record) -> bool,
+    store: &mut O,
+    each: &mut dyn FnMut(&mut O, Head, u16, Record) -> bool,
 ) -> bool {
     let mut at = first;
     while let Some(slot) = at {
