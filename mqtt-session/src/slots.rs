@@ -374,6 +374,15 @@ impl Queue {
         *other = Self::EMPTY;
     }
 
+    /// The record before `slot` in the same queue.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn before(records: &[Record], slot: u16) -> Option<u16> {
+        match records.get(usize::from(slot)) {
+            Some(record) if record.prev != NIL => Some(record.prev),
+            _ => None,
+        }
+    }
+
     /// The record behind `slot` in the same queue.
     #[inline]
     pub(crate) fn after(records: &[Record], slot: u16) -> Option<u16> {

@@ -100,7 +100,11 @@ impl Shared {
                 drop(former);
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) => {
+                // What has gone wrong may be for the loop to end with.
+                core.hand_over();
+                Poll::Ready(Err(error))
+            }
         }
     }
 
@@ -152,6 +156,7 @@ impl Core {
             Err(RequestError::TooMany | RequestError::NoRoom) => return Ok(None),
             Err(error) => return Err(PublishError::Refused(error)),
         };
+        self.note_published(ticket).map_err(PublishError::Ended)?;
         let slot = Arc::<Slot<Outcome>>::default();
         let pending = Pending::Publish {
             slot: Arc::clone(&slot),

@@ -142,6 +142,10 @@ impl Course {
             match core.machine.poll(now, input) {
                 Action::Open => self.open(core, transport, clock),
                 Action::Send(_) => {
+                    if let Err(cause) = core.note_sending() {
+                        transport.hang_up();
+                        return Next::End(cause);
+                    }
                     let taken = match core.machine.offer_all() {
                         [bytes, [], []] => transport.write(bytes),
                         slices => transport.write_vectored(&slices.map(IoSlice::new)),
@@ -167,7 +171,13 @@ impl Course {
                     }
                 }
                 Action::Event(event) => {
-                    if let Some(end) = self.on_event(&mut core.ledger, &event, clock) {
+                    let end = self.on_event(&mut core.ledger, &event, clock);
+                    match event {
+                        Event::Published { ticket, .. } => core.note_settled(ticket),
+                        Event::Connected(_) | Event::Disconnected { .. } => core.note_changed(),
+                        _ => {}
+                    }
+                    if let Some(end) = end {
                         return Next::End(end);
                     }
                 }
@@ -189,12 +199,17 @@ impl Course {
             transport.hang_up();
             return Next::End(Cause::Closed);
         }
+        let sync = core.note_waiting(clock);
+        if let Some(cause) = core.store_failure() {
+            transport.hang_up();
+            return Next::End(cause);
+        }
         let has_room = !input.spare().is_empty();
         if has_room && transport.may_read() {
             return Next::Read;
         }
         let machine = self.shared.wall_time(deadline);
-        let others = [self.open_until, core.closing];
+        let others = [self.open_until, core.closing, sync];
         Next::Sleep(others.into_iter().chain([machine]).flatten().min())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::address::AddressError;
 use crate::options::Options;
+use crate::store::StoreError;
 use crate::tls_error::TlsError;
 use crate::websocket_error::WebSocketError;
 use mqtt_session::{
@@ -77,6 +78,8 @@ pub enum Cause {
     Options(mqtt_session::ConnectError),
     /// The topic of the will is not a topic name.
     WillTopic(TopicError),
+    /// The session cannot be kept in its file any more, so that nothing may leave.
+    Store(StoreError),
     /// The function that gives the credentials failed.
     Credentials(Arc<dyn std::error::Error + Send + Sync>),
     /// The application closed the client, or dropped its last handle.
@@ -153,6 +156,7 @@ impl fmt::Display for Cause {
             Self::Options(error) => write!(f, "the options cannot be sent: {error}"),
             Self::WillTopic(error) => write!(f, "the topic of the will: {error}"),
             Self::Credentials(error) => write!(f, "there are no credentials: {error}"),
+            Self::Store(error) => error.fmt(f),
             Self::Closed => f.write_str("the client was closed"),
             Self::Panicked => f.write_str("the client's thread panicked"),
             Self::RuntimeGone => f.write_str("the runtime that drove the client was shut down"),
@@ -239,6 +243,8 @@ pub enum ConnectError {
     Tls(TlsError),
     /// The operating system gave no thread, or nothing to wait on.
     System(Arc<io::Error>),
+    /// The session cannot be taken from its file, or kept there.
+    Store(StoreError),
     /// The client needs a runtime to be driven by, and was not made inside of one.
     NoRuntime,
     /// The connection did not come about.
@@ -257,6 +263,12 @@ impl From<TlsError> for ConnectError {
     }
 }
 
+impl From<StoreError> for ConnectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::System(Arc::new(error))
@@ -269,6 +281,7 @@ impl fmt::Display for ConnectError {
             Self::Address(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::System(error) => write!(f, "the client's thread cannot be started: {error}"),
+            Self::Store(error) => error.fmt(f),
             Self::NoRuntime => {
                 f.write_str("there is no runtime here: make the client inside of one")
             }

@@ -44,6 +44,7 @@ mod router;
 mod shared;
 mod slot;
 mod state;
+mod store;
 mod subscribe;
 #[cfg(feature = "tasks")]
 pub mod tasks;
@@ -78,9 +79,11 @@ pub use options::{
 };
 pub use publication::{Publication, Target, WrongTopic};
 pub use question::Answer;
+pub use shared::Restored;
 pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};
 pub use state::State;
+pub use store::{Fsync, Salvaged, StoreError, salvage};
 pub use subscribe::SubscribeOptions;
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -3,11 +3,13 @@
 use crate::address::Address;
 use crate::buffer::Buffer;
 use crate::error::Cause;
+use crate::store::{Fsync, Place};
 use bytes::Bytes;
 use mqtt_session::{Acknowledge, Config, HeapLimits, Lost, Offline, QoS};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,7 @@ pub struct Options {
     pub(crate) queue: Queue,
     pub(crate) unmatched: Buffer,
     pub(crate) response_topic: Option<String>,
+    pub(crate) store: Option<Place>,
     #[cfg(feature = "tls")]
     pub(crate) tls: crate::tls::Tls,
     config: Config,
@@ -251,6 +254,7 @@ impl Options {
             queue: Queue::default(),
             unmatched: Buffer::default(),
             response_topic: None,
+            store: None,
             #[cfg(feature = "tls")]
             tls: crate::tls::Tls::new(),
             config: Config::new().seed(seed).qos0_offline(Offline::Queue),
@@ -449,6 +453,31 @@ impl Options {
         self
     }
 
+    /// Keeps the session in a file, so that it outlives the program: a client made with the same
+    /// file and client identifier goes on with it, after a restart or a crash. The file, and two
+    /// beside it, with `.lock` and `.new` behind its name, are made where there are none.
+    ///
+    /// - A publish at QoS 1 or 2 that has returned is kept: it reaches the server, at QoS 2 exactly
+    ///   once, whenever the program ends. `Client::restored` tells what an earlier program left.
+    /// - A QoS 2 message from the server that was acknowledged is not delivered again. With
+    ///   [`Options::manual_acknowledgement`] that is when `Message::acknowledge` has returned:
+    ///   whoever acts on a message first, and then acknowledges it, loses none. A program that ends
+    ///   between the two gets it again.
+    /// - `Client::close` leaves the session with the server, for [`Options::session_expiry`].
+    ///
+    /// What "kept" means decides [`Fsync`]: with all of its values a program may be killed at any
+    /// moment, and with [`Fsync::Always`] the machine may lose its power. The file is written by
+    /// whoever publishes, and by the thread or task of the client, which waits for the disk.
+    /// Messages at QoS 0 and subscriptions are not kept.
+    #[must_use]
+    pub fn store_in(mut self, path: impl Into<PathBuf>, fsync: Fsync) -> Self {
+        self.store = Some(Place {
+            path: path.into(),
+            fsync,
+        });
+        self
+    }
+
     /// How much the stream of messages that match no subscription holds.
     #[must_use]
     pub fn unmatched(mut self, buffer: Buffer) -> Self {
@@ -511,7 +540,7 @@ impl Options {
     /// Whether closing has to end the session: no later program goes on with it, so that it is
     /// of no use to anybody.
     pub(crate) fn ends_session(&self) -> bool {
-        self.clean_start && !self.session_expiry.is_zero()
+        self.clean_start && !self.session_expiry.is_zero() && self.store.is_none()
     }
 
     pub(crate) fn config(&self) -> Config {

@@ -76,6 +76,11 @@ impl Router {
         }
     }
 
+    /// The session is that of an earlier program, with subscriptions of its own.
+    pub(crate) fn adopt(&mut self) {
+        self.adopts = true;
+    }
+
     pub(crate) fn unmatched(&self) -> Arc<Inbox<Message>> {
         Arc::clone(&self.unmatched)
     }

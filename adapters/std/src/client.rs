@@ -5,6 +5,7 @@ use crate::publish::Publication;
 use crate::request::Requester;
 use crate::state::States;
 use crate::subscription::Subscription;
+use crate::token::{Restored, Token};
 use crate::transport::{Dial, LONGEST, Stream, opener};
 use crate::wait::wait;
 use crate::worker;
@@ -292,6 +293,24 @@ impl Client {
         let answer = self.shared().unsubscribe(filter)?;
         let answer = wait(deadline, answer.filled());
         answer.unwrap_or(Err(SubscribeError::TimedOut)).map(drop)
+    }
+
+    /// What an earlier program published with the session that
+    /// [`Options::store_in`](crate::Options::store_in) keeps, and did not see settled: in the
+    /// order in which it is sent. The first call has it.
+    #[must_use]
+    pub fn restored(&self) -> Vec<Restored> {
+        let restored = self.shared().restored().into_iter();
+        restored
+            .map(|left| Restored {
+                topic: left.topic,
+                payload: left.payload,
+                token: Token {
+                    slot: left.slot,
+                    qos: left.qos,
+                },
+            })
+            .collect()
     }
 
     /// The messages that match no subscription of this client: those of a session that an

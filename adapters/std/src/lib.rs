@@ -68,13 +68,15 @@ pub use publish::Publication;
 pub use request::Requester;
 pub use state::States;
 pub use subscription::Subscription;
-pub use token::Token;
+pub use token::{Restored, Token};
 
 pub use bytes::Bytes;
+pub use mqtt_driver::salvage;
 pub use mqtt_driver::{
     AcknowledgeError, Address, AddressError, AnswerError, Awaited, Buffer, Cause, ConnectError,
-    Counters, Credentials, DeliveryError, Message, MessageProperties, Options, Overflow,
-    PublishError, Queue, State, SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
+    Counters, Credentials, DeliveryError, Fsync, Message, MessageProperties, Options, Overflow,
+    PublishError, Queue, Salvaged, State, StoreError, SubscribeError, SubscribeOptions,
+    Undelivered, WhenFull, Will,
 };
 pub use mqtt_driver::{Scheme, TlsError, WebSocketError};
 #[cfg(feature = "tls")]

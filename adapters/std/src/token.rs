@@ -1,6 +1,7 @@
 //! What an accepted message is followed by: its acknowledgement, waited for or not.
 
 use crate::wait::wait;
+use bytes::Bytes;
 use mqtt_driver::{DeliveryError, Outcome, Slot};
 use mqtt_session::{QoS, ReasonCode};
 use std::sync::Arc;
@@ -48,4 +49,16 @@ impl Token {
     pub fn qos(&self) -> QoS {
         self.qos
     }
+}
+
+/// A message that an earlier program published and did not see settled.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Its topic; None once the server has taken it at QoS 2, and only its identifier is kept.
+    pub topic: Option<String>,
+    /// Its payload, as long as there is a topic.
+    pub payload: Bytes,
+    /// What follows it.
+    pub token: Token,
 }

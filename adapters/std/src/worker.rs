@@ -2,7 +2,9 @@
 
 use crate::dialer::Dialer;
 use crate::transport::{Dial, Stream};
-use mqtt_driver::{Cause, Course, Credentials, Line, Next, Options, Shared, Transport};
+use mqtt_driver::{
+    Cause, ConnectError, Course, Credentials, Line, Next, Options, Shared, Transport,
+};
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -36,10 +38,15 @@ impl Wake for Awaken {
 }
 
 /// Starts a client's thread.
-pub(crate) fn start(dial: Dial, mut options: Options, once: bool) -> io::Result<Arc<Shared>> {
+pub(crate) fn start(
+    dial: Dial,
+    mut options: Options,
+    once: bool,
+) -> Result<Arc<Shared>, ConnectError> {
     let poll = mio::Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
-    let shared = Shared::new(&options, Waker::from(Arc::new(Awaken(waker))), Instant::now);
+    let waker = Waker::from(Arc::new(Awaken(waker)));
+    let shared = Shared::open(&options, waker, Instant::now)?;
     let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
     let link = Link {
         shared: Arc::clone(&shared),

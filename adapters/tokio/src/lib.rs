@@ -62,11 +62,13 @@ pub type Subscription = mqtt_driver::tasks::Subscription<Tokio>;
 pub type Publication<'a> = mqtt_driver::Publication<'a, Client>;
 
 pub use bytes::Bytes;
-pub use mqtt_driver::tasks::{Dial, Messages, States, Token};
+pub use mqtt_driver::salvage;
+pub use mqtt_driver::tasks::{Dial, Messages, Restored, States, Token};
 pub use mqtt_driver::{
     AcknowledgeError, Address, AddressError, AnswerError, Awaited, Buffer, Cause, ConnectError,
-    Counters, Credentials, DeliveryError, Message, MessageProperties, Options, Overflow,
-    PublishError, Queue, State, SubscribeError, SubscribeOptions, Undelivered, WhenFull, Will,
+    Counters, Credentials, DeliveryError, Fsync, Message, MessageProperties, Options, Overflow,
+    PublishError, Queue, Salvaged, State, StoreError, SubscribeError, SubscribeOptions,
+    Undelivered, WhenFull, Will,
 };
 pub use mqtt_driver::{Scheme, TlsError, WebSocketError};
 #[cfg(feature = "tls")]

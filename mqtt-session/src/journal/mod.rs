@@ -59,7 +59,7 @@ pub use image::{Image, Unreadable};
 
 use crate::client::Client;
 use crate::event::Ticket;
-use crate::slots::Record;
+use crate::slots::{Queue, Record};
 use crate::snapshot::{
     Head, Kind, LASTS, each_received, expires, walk, walk_from, write_identity, write_record,
 };
@@ -153,6 +153,26 @@ impl Writing<'_> {
         self.known.insert(head.ticket, head);
     }
 
+    /// The first of the records at the end of a queue that are not known as they are: whatever is
+    /// sent for the first time is sent behind what was sent before.
+    fn unknown(
+        &self,
+        last: Option<u16>,
+        store: &mut (dyn OutboundStore + 'static),
+    ) -> Option<u16> {
+        let records = store.records();
+        let mut first = None;
+        let mut at = last;
+        while let Some(slot) = at
+            && let Some(head) = records.get(usize::from(slot)).and_then(Head::of_record)
+            && self.known.get(&head.ticket) != Some(&head)
+        {
+            first = Some(slot);
+            at = Queue::before(records, slot);
+        }
+        first
+    }
+
     /// Notes all records of a queue from one on.
     fn note_from<O: OutboundStore>(&mut self, first: Option<u16>, store: &mut O) {
         walk_from(first, store, &mut |store, head, slot, record| {
@@ -216,10 +236,11 @@ impl Journal {
             ahead: wall.wrapping_sub(machine.out.clock.now.as_micros()),
         };
         // What the transport has taken was noted before it took it.
+        let flight = writing.unknown(exchanges.flight.last(), stores.outbound);
         for first in [
             exchanges.released.untaken(),
             exchanges.release.first(),
-            exchanges.flight.untaken(),
+            flight,
         ] {
             writing.note_from(first, stores.outbound);
         }

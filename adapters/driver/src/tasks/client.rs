@@ -6,6 +6,7 @@ use super::messages::{Messages, States};
 use super::runtime::Runtime;
 use super::subscription::Subscription;
 use super::task;
+use super::token::Restored;
 use super::wait::{after, until};
 use crate::address::Address;
 use crate::counters::Counters;
@@ -270,6 +271,14 @@ impl<R: Runtime> Client<R> {
         let answer = self.shared().unsubscribe(filter)?;
         let answer = until::<R, _>(Some(after::<R>(limit)), answer.filled()).await;
         answer.unwrap_or(Err(SubscribeError::TimedOut)).map(drop)
+    }
+
+    /// What an earlier program published with the session that [`Options::store_in`] keeps, and
+    /// did not see settled: in the order in which it is sent. The first call has it.
+    #[must_use]
+    pub fn restored(&self) -> Vec<Restored> {
+        let restored = self.shared().restored().into_iter();
+        restored.map(Restored::new).collect()
     }
 
     /// The messages that match no subscription of this client: those of a session that an

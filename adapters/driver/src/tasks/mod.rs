@@ -25,4 +25,4 @@ pub use messages::{Messages, States};
 pub use publishing::Publishing;
 pub use runtime::{NoRuntime, Runtime};
 pub use subscription::Subscription;
-pub use token::{Acknowledged, Token};
+pub use token::{Acknowledged, Restored, Token};

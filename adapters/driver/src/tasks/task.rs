@@ -2,11 +2,12 @@
 
 use super::dialer::{Dial, Dialer};
 use super::link::Link;
-use super::runtime::{NoRuntime, Runtime};
+use super::runtime::Runtime;
 use crate::course::{Course, Input, Next};
-use crate::error::Cause;
+use crate::error::{Cause, ConnectError};
 use crate::options::Options;
 use crate::shared::Shared;
+use crate::store::StoreError;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,8 +21,8 @@ pub(super) fn start<R: Runtime>(
     dial: Dial,
     options: Options,
     once: bool,
-) -> Result<Arc<Shared>, NoRuntime> {
-    let task = Task::<R>::new(dial, options, once);
+) -> Result<Arc<Shared>, ConnectError> {
+    let task = Task::<R>::new(dial, options, once)?;
     let shared = Arc::clone(&task.ending.0);
     R::spawn(task)?;
     Ok(shared)
@@ -112,19 +113,19 @@ impl<R: Runtime> Future for Task<R> {
 }
 
 impl<R: Runtime> Task<R> {
-    fn new(dial: Dial, mut options: Options, once: bool) -> Self {
+    fn new(dial: Dial, mut options: Options, once: bool) -> Result<Self, StoreError> {
         let current = Arc::<Current>::default();
         let waker = Waker::from(Arc::clone(&current));
-        let shared = Shared::new(&options, waker.clone(), R::now);
+        let shared = Shared::open(&options, waker.clone(), R::now)?;
         let dialer = Dialer::new(dial, options.take_login(), options.time_to_open());
-        Self {
+        Ok(Self {
             course: Course::new(Arc::clone(&shared), options, once),
             input: Course::input(),
             link: Link::new(dialer, waker),
             alarm: None,
             current,
             ending: Ending(shared),
-        }
+        })
     }
 
     /// Sees that it is woken at a deadline; false when that has come.

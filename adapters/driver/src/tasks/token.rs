@@ -2,7 +2,9 @@
 
 use crate::error::DeliveryError;
 use crate::ledger::Outcome;
+use crate::shared;
 use crate::slot::{Filled, Slot};
+use bytes::Bytes;
 use mqtt_session::{QoS, ReasonCode};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -60,5 +62,27 @@ impl Future for Acknowledged<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         Pin::new(&mut self.get_mut().filled).poll(cx)
+    }
+}
+
+/// A message that an earlier program published and did not see settled.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Its topic; None once the server has taken it at QoS 2, and only its identifier is kept.
+    pub topic: Option<String>,
+    /// Its payload, as long as there is a topic.
+    pub payload: Bytes,
+    /// What follows it.
+    pub token: Token,
+}
+
+impl Restored {
+    pub(super) fn new(left: shared::Restored) -> Self {
+        Self {
+            topic: left.topic,
+            payload: left.payload,
+            token: Token::new(left.slot, left.qos),
+        }
     }
 }
