@@ -2,9 +2,10 @@
 //! damaged is refused, and what is forged, with a checksum that is right, makes nothing misbehave.
 
 use mqtt_proto::{Property, QoS, TopicName};
+use mqtt_session::journal::{Entries, Image, Journal};
 use mqtt_session::snapshot::{Crc32, ImportError};
 use mqtt_session::{
-    Acknowledge, Action, Client, Config, Connect, Fixed, Heap, HeapLimits, Instant, Publish,
+    Acknowledge, Action, Client, Config, Connect, Event, Fixed, Heap, HeapLimits, Instant, Publish,
     ReasonCode, RxBuffer, Store, Ticket,
 };
 use mqtt_tests::server::{Message, Server, Terms};
@@ -14,6 +15,9 @@ type Small = Fixed<8, 4, 1024, 256>;
 type Large = Fixed<32, 16, 4096, 512, 2, 16>;
 
 const NOW: Instant = Instant::from_secs(5);
+
+/// Another clock's.
+const WALL: u64 = 1 << 50;
 
 /// What happens to a client before it is written down.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +46,26 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[derive(Default)]
+struct Log {
+    entries: Vec<Vec<u8>>,
+    open: Vec<u8>,
+}
+
+impl Entries for Log {
+    fn piece(&mut self, bytes: &[u8]) {
+        self.open.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self) {
+        self.entries.push(std::mem::take(&mut self.open));
+    }
+}
+
 struct Run<S> {
     client: Client<S>,
+    journal: Journal,
+    log: Log,
     input: RxBuffer<Vec<u8>>,
     server: Server,
     tokens: Vec<mqtt_session::AckToken>,
@@ -85,6 +107,8 @@ where
         let config = Config::default().acknowledge(Acknowledge::Manually);
         Self {
             client: Client::new(config, store),
+            journal: Journal::new(),
+            log: Log::default(),
             input: RxBuffer::new(vec![0; 256]),
             server: Server::new(Terms::NONE),
             tokens: Vec::new(),
@@ -100,14 +124,17 @@ where
                 if let Some(seconds) = expiry {
                     publish = publish.message_expiry_interval(seconds);
                 }
-                self.tickets.extend(self.client.publish(NOW, &publish));
+                if let Ok(ticket) = self.client.publish(NOW, &publish) {
+                    self.is_published(ticket);
+                }
             }
             Step::Held(len) => {
                 let payload = vec![len as u8; len];
                 let topic = TopicName::new("out/held").unwrap();
                 let publish = Publish::new(topic, &payload).qos(QoS::ExactlyOnce);
-                let ticket = self.client.publish_held(&publish, payload.clone());
-                self.tickets.extend(ticket);
+                if let Some(ticket) = self.client.publish_held(&publish, payload.clone()) {
+                    self.is_published(ticket);
+                }
             }
             Step::Serve(qos) => {
                 self.server.publishes(Message {
@@ -139,18 +166,33 @@ where
         }
     }
 
+    fn is_published(&mut self, ticket: Ticket) {
+        self.tickets.push(ticket);
+        self.journal
+            .published(&mut self.client, ticket, WALL, &mut self.log);
+    }
+
     fn acts(&mut self, most: usize) {
         match self.client.poll(NOW, &mut self.input) {
             Action::Open => {
                 self.server.opened();
                 self.client.opened(NOW, &connect()).unwrap();
             }
-            Action::Send(bytes) => {
+            Action::Send(_) => {
+                self.journal.sending(&mut self.client, WALL, &mut self.log);
+                let [bytes, ..] = self.client.offer_all();
                 let count = bytes.len().min(most);
                 self.server.receives(&bytes[..count]);
                 self.client.sent(NOW, count);
             }
             Action::Deliver(delivery) => self.tokens.extend(delivery.message.token),
+            Action::Event(Event::Published { ticket, .. }) => {
+                self.journal
+                    .settled(&mut self.client, ticket, &mut self.log);
+            }
+            Action::Event(Event::Connected(_) | Event::Disconnected { .. }) => {
+                self.journal.all(&mut self.client, WALL, &mut self.log);
+            }
             Action::Event(_) => {}
             Action::Close => self.client.closed(NOW),
             Action::Done => {}
@@ -200,14 +242,15 @@ fn says<S: Store>(client: &mut Client<S>) -> Vec<u8> {
         match client.poll(NOW, &mut input) {
             Action::Open => {
                 client.opened(NOW, &connect()).unwrap();
-                let accepted = [0x20, 3, 1, 0, 0];
-                input.spare()[..5].copy_from_slice(&accepted);
                 // CONNACK before CONNECT has left would be none.
                 while let Action::Send(bytes) = client.poll(NOW, &mut RxBuffer::new([0; 8])) {
                     said.extend_from_slice(bytes);
                     let count = bytes.len();
                     client.sent(NOW, count);
                 }
+                // The flags of CONNECT say whether it goes on with a session.
+                let present = u8::from(said[9] & 2 == 0);
+                input.spare()[..5].copy_from_slice(&[0x20, 3, present, 0, 0]);
                 input.filled(5);
             }
             Action::Send(bytes) => {
@@ -247,7 +290,8 @@ proptest! {
         prop_assert_eq!(&exported(&mut same), &bytes);
         let mut large = imported(Large::new(), &bytes).unwrap();
         prop_assert_eq!(&exported(&mut large), &bytes);
-        let mut heap = imported(Heap::default(), &bytes).unwrap();
+        let limits = HeapLimits { receive_maximum: 4, ..HeapLimits::default() };
+        let mut heap = imported(Heap::new(limits), &bytes).unwrap();
         prop_assert_eq!(&exported(&mut heap), &bytes);
         prop_assert_eq!(heap.unsettled(), run.client.unsettled());
         let mut unsettled = 0;
@@ -255,6 +299,21 @@ proptest! {
         prop_assert_eq!(unsettled, heap.unsettled());
         let said = says(&mut same);
         prop_assert_eq!(says(&mut heap), said);
+    }
+
+    /// What the changes make up, one after the other, is the session: at any moment one that can
+    /// be taken over, and once all is noted the same, byte for byte.
+    #[test]
+    fn a_log_of_the_changes_makes_up_the_session(
+        steps in prop::collection::vec(step(), 1..60),
+        heap in any::<bool>(),
+    ) {
+        if heap {
+            let limits = HeapLimits { receive_maximum: 4, ..HeapLimits::default() };
+            logged(after(&steps, Heap::new(limits)))?;
+        } else {
+            logged(after(&steps, Small::new()))?;
+        }
     }
 
     /// Payloads that are held apart are written with their messages.
@@ -305,6 +364,31 @@ proptest! {
             forged(Small::new(), &with_checksum(behind))?;
         }
     }
+}
+
+fn logged<S: Store>(mut run: Run<S>) -> Result<(), TestCaseError>
+where
+    Client<S>: Holds,
+{
+    let mut image = Image::new();
+    let mut read = 0;
+    for all in [false, true] {
+        if all {
+            // What has ended is told first: it is noted when it is.
+            for _ in 0..20 {
+                run.acts(0);
+            }
+            run.journal.all(&mut run.client, WALL, &mut run.log);
+        }
+        for entry in &run.log.entries[read..] {
+            prop_assert_eq!(image.apply(entry), Ok(()));
+            let taken = imported(Heap::default(), &image.snapshot(WALL));
+            prop_assert!(taken.is_ok(), "{:?}", taken.err());
+        }
+        read = run.log.entries.len();
+    }
+    prop_assert_eq!(image.snapshot(WALL), exported(&mut run.client));
+    Ok(())
 }
 
 /// What is taken over can be written again as the same, and comes to an end with a server that
@@ -363,7 +447,7 @@ fn damage_has_a_name() {
     more.extend([0xff; 100]);
     assert_eq!(refused(&more), None, "what lies behind is not looked at");
     assert_eq!(run.client.import(NOW, &bytes), Err(ImportError::InUse));
-    let tiny = imported(Fixed::<1, 1, 64, 64>::new(), &bytes);
+    let tiny = imported(Fixed::<1, 1, 16, 64>::new(), &bytes);
     assert_eq!(tiny.err(), Some(ImportError::DoesNotFit));
 }
 

@@ -28,7 +28,8 @@ pub struct Image {
     /// Which ticket has an identifier.
     ids: BTreeMap<u16, u64>,
     received: BTreeSet<u16>,
-    reserved: BTreeSet<u16>,
+    /// In the order in which they were given up.
+    reserved: Vec<u16>,
     last_id: u16,
     last_ticket: u64,
     /// How many messages were released so far.
@@ -95,8 +96,16 @@ impl Image {
                 let known = match tag {
                     tag::RECEIVED => self.received.insert(id),
                     tag::FORGOTTEN => self.received.remove(&id),
-                    tag::RESERVED => self.reserved.insert(id),
-                    tag::FREED => self.reserved.remove(&id),
+                    tag::RESERVED => {
+                        let new = !self.reserved.contains(&id);
+                        self.reserved.extend(new.then_some(id));
+                        new
+                    }
+                    tag::FREED => {
+                        let count = self.reserved.len();
+                        self.reserved.retain(|other| *other != id);
+                        self.reserved.len() < count
+                    }
                     _ => false,
                 };
                 if known && id != 0 {

@@ -65,7 +65,7 @@ use crate::snapshot::{
 };
 use crate::store::{OutboundStore, Store};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// What an entry begins with.
@@ -106,7 +106,8 @@ pub struct Journal {
     /// How many bits are set in it.
     received_count: usize,
     now_received: Bits,
-    reserved: BTreeSet<u16>,
+    /// In the order in which they were given up.
+    reserved: Vec<u16>,
     identity: Vec<u8>,
 }
 
@@ -155,11 +156,7 @@ impl Writing<'_> {
 
     /// The first of the records at the end of a queue that are not known as they are: whatever is
     /// sent for the first time is sent behind what was sent before.
-    fn unknown(
-        &self,
-        last: Option<u16>,
-        store: &mut (dyn OutboundStore + 'static),
-    ) -> Option<u16> {
+    fn unknown(&self, last: Option<u16>, store: &mut (dyn OutboundStore + 'static)) -> Option<u16> {
         let records = store.records();
         let mut first = None;
         let mut at = last;
@@ -191,7 +188,7 @@ impl Journal {
             received: Box::new([0; 1024]),
             received_count: 0,
             now_received: Box::new([0; 1024]),
-            reserved: BTreeSet::new(),
+            reserved: Vec::new(),
             identity: Vec::new(),
         }
     }
@@ -264,7 +261,8 @@ impl Journal {
         let (machine, stores) = client.split();
         let last = machine.out.exchanges.reserved.last();
         walk_from(last, stores.outbound, &mut |_, head, _, _| {
-            if self.reserved.insert(head.id) {
+            if !self.reserved.contains(&head.id) {
+                self.reserved.push(head.id);
                 note_id(tag::RESERVED, head.id, entries);
             }
             true
@@ -285,7 +283,7 @@ impl Journal {
             entries.end();
             self.identity = identity;
         }
-        let mut reserved = BTreeSet::new();
+        let mut reserved = Vec::new();
         let mut writing = Writing {
             known: &mut self.known,
             entries: &mut *entries,
@@ -300,7 +298,7 @@ impl Journal {
                         writing.note(store, head, slot, &record);
                     }
                     Kind::Reserved => {
-                        reserved.insert(head.id);
+                        reserved.push(head.id);
                     }
                     // To be told, and noted when that is.
                     Kind::GivenUp | Kind::EndedWell => {}
@@ -308,10 +306,11 @@ impl Journal {
                 true
             },
         );
-        for id in reserved.difference(&self.reserved) {
+        // There are few: messages that the server had and whose limits then changed.
+        for id in reserved.iter().filter(|id| !self.reserved.contains(id)) {
             note_id(tag::RESERVED, *id, entries);
         }
-        for id in self.reserved.difference(&reserved) {
+        for id in self.reserved.iter().filter(|id| !reserved.contains(id)) {
             note_id(tag::FREED, *id, entries);
         }
         self.reserved = reserved;

@@ -189,6 +189,18 @@ impl Log {
         }
     }
 
+    /// Entries that may not be on the disk.
+    #[cfg(test)]
+    pub(super) fn unsynced(&self) -> u32 {
+        self.unsynced
+    }
+
+    /// Goes on in another file.
+    #[cfg(test)]
+    pub(super) fn replace_file(&mut self, file: File) {
+        self.file = file;
+    }
+
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.unsynced = 0;
         self.since = None;

@@ -7,6 +7,8 @@
 mod error;
 mod log;
 mod recover;
+#[cfg(test)]
+mod test;
 
 pub use error::StoreError;
 pub use recover::{Salvaged, salvage};

@@ -74,7 +74,8 @@ fn content(bytes: &[u8]) -> Option<Content> {
         }
         frames.at += FRAME + entry.len();
     }
-    Some(if frames.any_behind() {
+    // A log has an entry before it is one.
+    Some(if frames.at == HEADER || frames.any_behind() {
         Content::Damaged(image, frames.at as u64)
     } else {
         Content::Whole(image)
