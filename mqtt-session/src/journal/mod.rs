@@ -127,13 +127,7 @@ struct Writing<'w> {
 
 impl Writing<'_> {
     /// Writes what is new about a record.
-    fn note<O: OutboundStore>(
-        &mut self,
-        store: &mut O,
-        head: Head,
-        slot: u16,
-        record: &Record,
-    ) {
+    fn note<O: OutboundStore>(&mut self, store: &mut O, head: Head, slot: u16, record: &Record) {
         match self.known.get(&head.ticket) {
             Some(known) if *known == head => return,
             Some(_) => {
@@ -156,7 +150,7 @@ impl Writing<'_> {
 
     /// The first of the records at the end of a queue that are not known as they are: whatever is
     /// sent for the first time is sent behind what was sent before.
-    fn unknown(&self, last: Option<u16>, store: &mut (dyn OutboundStore + 'static)) -> Option<u16> {
+    fn unknown<O: OutboundStore>(&self, last: Option<u16>, store: &mut O) -> Option<u16> {
         let records = store.records();
         let mut first = None;
         let mut at = last;

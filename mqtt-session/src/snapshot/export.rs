@@ -17,7 +17,12 @@ pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> bool;
 const WINDOW: u16 = 2048;
 
 /// Writes the session; whether the sink took all of it.
-pub(crate) fn export<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>, len: usize, sink: Sink<'_>) -> bool {
+pub(crate) fn export<O: OutboundStore, I: InboundStore>(
+    machine: &Machine,
+    stores: Stores<'_, O, I>,
+    len: usize,
+    sink: Sink<'_>,
+) -> bool {
     let mut crc = Crc32::new();
     let whole = write(machine, stores, len, &mut |piece| {
         crc.update(piece);
@@ -27,7 +32,10 @@ pub(crate) fn export<O: OutboundStore, I: InboundStore>(machine: &Machine, store
 }
 
 /// How many bytes [`export`] writes.
-pub(crate) fn len<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>) -> usize {
+pub(crate) fn len<O: OutboundStore, I: InboundStore>(
+    machine: &Machine,
+    stores: Stores<'_, O, I>,
+) -> usize {
     let mut len = CHECKSUM;
     write(machine, stores, 0, &mut |piece| {
         len = len.saturating_add(piece.len());
@@ -36,7 +44,12 @@ pub(crate) fn len<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: 
     len
 }
 
-fn write<O: OutboundStore, I: InboundStore>(machine: &Machine, stores: Stores<'_, O, I>, len: usize, sink: Sink<'_>) -> bool {
+fn write<O: OutboundStore, I: InboundStore>(
+    machine: &Machine,
+    stores: Stores<'_, O, I>,
+    len: usize,
+    sink: Sink<'_>,
+) -> bool {
     let mut preamble = [0; PREAMBLE];
     let [m0, m1, m2, m3] = MAGIC;
     let [v0, v1] = VERSION.to_le_bytes();
@@ -123,11 +136,7 @@ pub(crate) fn each_received<I: InboundStore>(
 }
 
 /// The same, rising, whatever the table's order is.
-fn write_received<I: InboundStore>(
-    intake: &Intake,
-    inbound: &mut I,
-    sink: Sink<'_>,
-) -> bool {
+fn write_received<I: InboundStore>(intake: &Intake, inbound: &mut I, sink: Sink<'_>) -> bool {
     for window in 0..u16::MAX / WINDOW + 1 {
         let mut bits = [0u32; WINDOW as usize / 32];
         let mut any = false;

@@ -105,7 +105,7 @@ use crate::client::Client;
 use crate::event::Ticket;
 use crate::instant::Instant;
 use crate::slots::Stage;
-use crate::store::Store;
+use crate::store::{InboundStore, OutboundStore, Store};
 use mqtt_proto::{Publish, QoS, RawPacket, Sender as From};
 
 /// Stands for the state of a session, as far as it must not be forgotten. Two that are the same
