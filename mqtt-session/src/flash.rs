@@ -4,7 +4,7 @@
 //! `embedded-storage` that flash drivers implement. The older area is erased and written while the
 //! newer one is left alone; what makes it the newer one, its header, is written last, and has a
 //! checksum over everything. So whatever step the power fails at, one of the areas holds a whole
-//! session: the last, or the one before, of which nothing had left.
+//! session: the last, or the one before, where nothing that follows it had left.
 //!
 //! ```
 //! use mqtt_session::flash::{Flash, FlashError};

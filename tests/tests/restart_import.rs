@@ -66,6 +66,8 @@ struct Run<S> {
     client: Client<S>,
     journal: Journal,
     log: Log,
+    /// Session Expiry Interval.
+    expiry: [Property<'static>; 1],
     input: RxBuffer<Vec<u8>>,
     server: Server,
     tokens: Vec<mqtt_session::AckToken>,
@@ -109,6 +111,7 @@ where
             client: Client::new(config, store),
             journal: Journal::new(),
             log: Log::default(),
+            expiry: [Property::SessionExpiryInterval(3600)],
             input: RxBuffer::new(vec![0; 256]),
             server: Server::new(Terms::NONE),
             tokens: Vec::new(),
@@ -156,6 +159,9 @@ where
             }
             Step::Cut => {
                 self.server.closed();
+                if self.expiry == [Property::SessionExpiryInterval(0)] {
+                    self.server.loses_session();
+                }
                 self.client.closed(NOW);
             }
             Step::Abandon => {
@@ -176,7 +182,11 @@ where
         match self.client.poll(NOW, &mut self.input) {
             Action::Open => {
                 self.server.opened();
-                self.client.opened(NOW, &connect()).unwrap();
+                let connect = Connect {
+                    properties: &self.expiry,
+                    ..connect()
+                };
+                self.client.opened(NOW, &connect).unwrap();
             }
             Action::Send(_) => {
                 self.journal.sending(&mut self.client, WALL, &mut self.log);
@@ -227,7 +237,15 @@ fn after<S: Store>(steps: &[Step], store: S) -> Run<S>
 where
     Client<S>: Holds,
 {
+    after_with(steps, store, 3600)
+}
+
+fn after_with<S: Store>(steps: &[Step], store: S, expiry: u32) -> Run<S>
+where
+    Client<S>: Holds,
+{
     let mut run = Run::new(store);
+    run.expiry = [Property::SessionExpiryInterval(expiry)];
     run.client.start(NOW);
     steps.iter().for_each(|step| run.does(*step));
     run
@@ -307,12 +325,13 @@ proptest! {
     fn a_log_of_the_changes_makes_up_the_session(
         steps in prop::collection::vec(step(), 1..60),
         heap in any::<bool>(),
+        expiry in prop::sample::select(vec![0, 3600]),
     ) {
         if heap {
             let limits = HeapLimits { receive_maximum: 4, ..HeapLimits::default() };
-            logged(after(&steps, Heap::new(limits)))?;
+            logged(after_with(&steps, Heap::new(limits), expiry))?;
         } else {
-            logged(after(&steps, Small::new()))?;
+            logged(after_with(&steps, Small::new(), expiry))?;
         }
     }
 
@@ -473,4 +492,36 @@ fn what_expires_has_as_long_as_it_had_left() {
     }
     let room = client.export_into(Instant::from_secs(1_007), &mut bytes[..len - 1]);
     assert_eq!(room.map_err(|small| small.needed), Err(len));
+}
+
+/// A session ends with its connection, and a message that it had is queued again: the log says
+/// the first before the second.
+#[test]
+fn a_log_that_ends_between_two_changes_is_a_session_all_the_same() {
+    let steps = [
+        Step::Run(6, 15),
+        Step::Publish(QoS::AtLeastOnce, 0, None),
+        Step::Cut,
+    ];
+    logged(after_with(&steps, Small::new(), 0)).unwrap();
+}
+
+/// A message that waits for room may have its identifier already: it was not sent all the same.
+#[test]
+fn a_message_that_waits_with_an_identifier_was_not_sent() {
+    let steps = [
+        Step::Publish(QoS::AtLeastOnce, 15, None),
+        Step::Publish(QoS::AtLeastOnce, 34, None),
+        Step::Publish(QoS::AtLeastOnce, 33, Some(1)),
+        Step::Held(27),
+        Step::Publish(QoS::AtLeastOnce, 26, Some(1)),
+        Step::Held(37),
+        Step::Run(9, 6),
+        Step::Cut,
+        Step::Publish(QoS::AtLeastOnce, 0, None),
+    ];
+    let mut run = after_with(&steps, Small::new(), 0);
+    let bytes = exported(&mut run.client);
+    imported(Heap::default(), &bytes).unwrap();
+    logged(run).unwrap();
 }

@@ -21,6 +21,7 @@ mod counters;
 mod course;
 mod error;
 mod inbox;
+mod keeping;
 mod layers;
 mod ledger;
 mod line;
@@ -70,6 +71,7 @@ pub use error::{
     SubscribeError, Undelivered,
 };
 pub use inbox::{Inbox, Item, NextItem};
+pub use keeping::Restored;
 pub use layers::{Layered, Layers, ServerLayers};
 pub use ledger::Outcome;
 pub use line::{Carrier, Line};
@@ -79,7 +81,6 @@ pub use options::{
 };
 pub use publication::{Publication, Target, WrongTopic};
 pub use question::Answer;
-pub use shared::Restored;
 pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};
 pub use state::State;

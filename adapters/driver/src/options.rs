@@ -465,6 +465,15 @@ impl Options {
     ///   between the two gets it again.
     /// - `Client::close` leaves the session with the server, for [`Options::session_expiry`].
     ///
+    /// ```
+    /// use mqtt_driver::{Fsync, Options};
+    ///
+    /// let options = Options::new("sensor-7")
+    ///     .store_in("sensor-7.session", Fsync::Always)
+    ///     .manual_acknowledgement(true);
+    /// # let _ = options;
+    /// ```
+    ///
     /// What "kept" means decides [`Fsync`]: with all of its values a program may be killed at any
     /// moment, and with [`Fsync::Always`] the machine may lose its power. The file is written by
     /// whoever publishes, and by the thread or task of the client, which waits for the disk.

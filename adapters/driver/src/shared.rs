@@ -6,7 +6,8 @@
 use crate::counters::Counters;
 use crate::error::{AcknowledgeError, Cause, SubscribeError, Undelivered};
 use crate::inbox::Inbox;
-use crate::ledger::{Ledger, Outcome, Pending};
+use crate::keeping::Restored;
+use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::options::{Options, Queue, WhenFull};
 use crate::question::Answer;
@@ -15,8 +16,7 @@ use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::subscribe::SubscribeOptions;
 use crate::waiters::{Place, Waiters, Wakes};
-use bytes::Bytes;
-use mqtt_session::{AckToken, Client, Heap, QoS, ReasonCode, Ticket, TopicFilter};
+use mqtt_session::{AckToken, Client, Heap, ReasonCode, TopicFilter};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
@@ -49,29 +49,15 @@ pub(crate) struct Core {
     /// The time of the loop's last turn.
     pub(crate) last_turn: mqtt_session::Instant,
     /// The file that the session is kept in, if it is.
-    store: Option<Box<Store>>,
+    pub(crate) store: Option<Box<Store>>,
     /// What an earlier program left.
-    restored: Vec<Restored>,
+    pub(crate) restored: Vec<Restored>,
     /// Until when the client has to be closed, if it has.
     pub(crate) closing: Option<Instant>,
     /// Who waits for room in the queue.
     pub(crate) room: Waiters,
     /// Who waits for another state.
     changed: Waiters,
-}
-
-/// A message that an earlier program published and did not see settled.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Restored {
-    /// Its topic; None once the server has taken it at QoS 2, and only its identifier is kept.
-    pub topic: Option<String>,
-    /// Its payload, as long as there is a topic.
-    pub payload: Bytes,
-    /// At least once or exactly once.
-    pub qos: QoS,
-    /// What becomes of it.
-    pub slot: Arc<Slot<Outcome>>,
 }
 
 /// The lock. Who waits for what was brought about under it is woken when it is free again.
@@ -405,74 +391,6 @@ impl Core {
             State::Ended { cause } => Some(cause.clone()),
             _ => self.closing.map(|_| Cause::Closed),
         }
-    }
-
-    /// What the machine took over from a file is owed to the application as what it publishes.
-    fn restore(&mut self) {
-        let (ledger, restored) = (&mut self.ledger, &mut self.restored);
-        self.machine.each_unsettled(|left| {
-            let slot = Arc::<Slot<Outcome>>::default();
-            let pending = Pending::Publish {
-                slot: Arc::clone(&slot),
-                qos: left.qos,
-                size: left.topic.map_or(0, str::len) + left.payload.len(),
-            };
-            ledger.expect(left.ticket, pending);
-            restored.push(Restored {
-                topic: left.topic.map(str::to_owned),
-                payload: Bytes::copy_from_slice(left.payload),
-                qos: left.qos,
-                slot,
-            });
-        });
-        ledger.router.adopt();
-    }
-
-    /// Why nothing may leave any more, if the session cannot be kept.
-    pub(crate) fn store_failure(&self) -> Option<Cause> {
-        let failure = self.store.as_ref()?.failure()?;
-        Some(Cause::Store(failure.clone()))
-    }
-
-    fn kept(&self) -> Result<(), Cause> {
-        self.store_failure().map_or(Ok(()), Err)
-    }
-
-    /// Keeps a message that was published.
-    pub(crate) fn note_published(&mut self, ticket: Ticket) -> Result<(), Cause> {
-        let Some(store) = &mut self.store else {
-            return Ok(());
-        };
-        store.published(&mut self.machine, ticket);
-        self.kept()
-    }
-
-    /// Keeps what the bytes that leave next depend on.
-    pub(crate) fn note_sending(&mut self) -> Result<(), Cause> {
-        let Some(store) = &mut self.store else {
-            return Ok(());
-        };
-        store.sending(&mut self.machine);
-        self.kept()
-    }
-
-    /// Keeps in mind that a message is settled.
-    pub(crate) fn note_settled(&mut self, ticket: Ticket) {
-        if let Some(store) = &mut self.store {
-            store.settled(&mut self.machine, ticket);
-        }
-    }
-
-    /// Keeps what has changed with a connection.
-    pub(crate) fn note_changed(&mut self) {
-        if let Some(store) = &mut self.store {
-            store.changed(&mut self.machine);
-        }
-    }
-
-    /// The loop waits: until when at most, for what was kept to be on the disk.
-    pub(crate) fn note_waiting(&mut self, clock: Instant) -> Option<Instant> {
-        self.store.as_mut()?.waiting(clock)
     }
 
     /// Asks the server for what it does not know yet, as far as that is possible now.

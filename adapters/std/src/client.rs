@@ -298,6 +298,33 @@ impl Client {
     /// What an earlier program published with the session that
     /// [`Options::store_in`](crate::Options::store_in) keeps, and did not see settled: in the
     /// order in which it is sent. The first call has it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "broker")] {
+    /// use mqtt_std::{Broker, Client, Fsync, Options, QoS};
+    /// # use std::time::Duration;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("mqtt-restored-{}", std::process::id()));
+    /// let options = || Options::new("sensor-7").store_in(&path, Fsync::Always);
+    /// let client = Client::start("mqtt://127.0.0.1:1", options())?; // nobody is there
+    /// client.publish("sensors/7", "21.5").qos(QoS::ExactlyOnce).send()?;
+    /// # let _ = client.close(Duration::ZERO);
+    /// drop(client); // the program ends, or is killed
+    ///
+    /// let broker = Broker::bind("127.0.0.1:0")?;
+    /// let url = format!("mqtt://{}", broker.local_addr());
+    /// let client = Client::connect(&url, options())?;
+    /// for left in client.restored() {
+    ///     assert_eq!(left.payload, "21.5");
+    ///     left.token.acknowledged()?;
+    /// }
+    /// # client.close(Duration::from_secs(5))?;
+    /// # broker.shutdown(Duration::from_secs(5))?;
+    /// # std::fs::remove_file(&path)?;
+    /// # std::fs::remove_file(format!("{}.lock", path.display()))?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn restored(&self) -> Vec<Restored> {
         let restored = self.shared().restored().into_iter();

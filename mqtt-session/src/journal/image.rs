@@ -2,7 +2,8 @@
 
 use super::tag;
 use crate::snapshot::{
-    CHECKSUM, Crc32, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION, has_session, identity_parts,
+    ACCEPTED, CHECKSUM, Crc32, HAS_SESSION, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION,
+    has_session, identity_parts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -251,7 +252,18 @@ impl Image {
             &self.identity
         };
         let (front, behind) = identity.split_at_checked(NUMBERS).unwrap_or_default();
+        let at = out.len();
         out.extend_from_slice(front);
+        // The session has ended, and what became of its messages was not noted any more: the
+        // next connection finds out.
+        let left = self.of(Kind::Sent).chain(self.of(Kind::Released)).next();
+        let knows = left.is_some() || !self.received.is_empty() || !self.reserved.is_empty();
+        if let Some(flags) = out.get_mut(at)
+            && knows
+            && *flags & ACCEPTED != 0
+        {
+            *flags |= HAS_SESSION;
+        }
         out.extend(self.last_id.to_le_bytes());
         out.extend(self.last_ticket.saturating_add(1).to_le_bytes());
         out.extend_from_slice(behind.get(10..).unwrap_or_default());

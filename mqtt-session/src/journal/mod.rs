@@ -155,7 +155,9 @@ impl Writing<'_> {
         let mut first = None;
         let mut at = last;
         while let Some(slot) = at
-            && let Some(head) = records.get(usize::from(slot)).and_then(Head::of_record)
+            && let Some(head) = records
+                .get(usize::from(slot))
+                .and_then(|record| Head::of_record(record, false))
             && self.known.get(&head.ticket) != Some(&head)
         {
             first = Some(slot);
@@ -166,7 +168,7 @@ impl Writing<'_> {
 
     /// Notes all records of a queue from one on.
     fn note_from<O: OutboundStore>(&mut self, first: Option<u16>, store: &mut O) {
-        walk_from(first, store, &mut |store, head, slot, record| {
+        walk_from(first, false, store, &mut |store, head, slot, record| {
             self.note(store, head, slot, &record);
             true
         });
@@ -202,13 +204,21 @@ impl Journal {
             entries,
             ahead: wall.wrapping_sub(machine.out.clock.now.as_micros()),
         };
-        for last in [exchanges.flight.last(), exchanges.queued.last()] {
-            walk_from(last, stores.outbound, &mut |store, head, slot, record| {
-                if head.ticket == ticket.0 {
-                    writing.note(store, head, slot, &record);
-                }
-                true
-            });
+        for (last, waits) in [
+            (exchanges.flight.last(), false),
+            (exchanges.queued.last(), true),
+        ] {
+            walk_from(
+                last,
+                waits,
+                stores.outbound,
+                &mut |store, head, slot, record| {
+                    if head.ticket == ticket.0 {
+                        writing.note(store, head, slot, &record);
+                    }
+                    true
+                },
+            );
         }
     }
 
@@ -254,7 +264,7 @@ impl Journal {
         // Its identifier may have to stay.
         let (machine, stores) = client.split();
         let last = machine.out.exchanges.reserved.last();
-        walk_from(last, stores.outbound, &mut |_, head, _, _| {
+        walk_from(last, false, stores.outbound, &mut |_, head, _, _| {
             if !self.reserved.contains(&head.id) {
                 self.reserved.push(head.id);
                 note_id(tag::RESERVED, head.id, entries);

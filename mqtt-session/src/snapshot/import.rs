@@ -387,7 +387,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         ]
         .into_iter()
         .all(|first| {
-            super::layout::walk_from(first, self.stores.outbound, &mut |_, head, _, _| {
+            super::layout::walk_from(first, false, self.stores.outbound, &mut |_, head, _, _| {
                 head.ticket != ticket
             })
         })

@@ -101,9 +101,10 @@ impl Head {
         })
     }
 
-    /// What is kept of a record; None for what is no message of QoS 1 or 2.
-    pub(crate) fn of_record(record: &Record) -> Option<Self> {
-        let mut id = record.id;
+    /// What is kept of a record; None for what is no message of QoS 1 or 2. `waits`: it is in the
+    /// queue of those that were never sent, though it may have an identifier already.
+    pub(crate) fn of_record(record: &Record, waits: bool) -> Option<Self> {
+        let mut id = if waits { 0 } else { record.id };
         let (kind, reason) = match record.stage {
             Stage::AwaitPubComp => (Kind::Released, record.reason.value()),
             // Identifiers are given when a message is written for a transport, which may take it
@@ -172,23 +173,23 @@ pub(crate) fn walk<O: OutboundStore>(
     store: &mut O,
     each: &mut dyn FnMut(&mut O, Head, u16, Record) -> bool,
 ) -> bool {
-    let queues = [
-        exchanges.released.first(),
-        exchanges.release.first(),
-        exchanges.flight.first(),
-        exchanges.resume.first(),
-        exchanges.queued.first(),
-        exchanges.ended.first(),
-        exchanges.reserved.first(),
-    ];
-    queues
-        .into_iter()
-        .all(|first| walk_from(first, store, each))
+    [
+        (exchanges.released.first(), false),
+        (exchanges.release.first(), false),
+        (exchanges.flight.first(), false),
+        (exchanges.resume.first(), false),
+        (exchanges.queued.first(), true),
+        (exchanges.ended.first(), false),
+        (exchanges.reserved.first(), false),
+    ]
+    .into_iter()
+    .all(|(first, waits)| walk_from(first, waits, store, each))
 }
 
-/// Walks over a queue from one of its records on.
+/// Walks over a queue from one of its records on; `waits` as for [`Head::of_record`].
 pub(crate) fn walk_from<O: OutboundStore>(
     first: Option<u16>,
+    waits: bool,
     store: &mut O,
     each: &mut dyn FnMut(&mut O, Head, u16, Record) -> bool,
 ) -> bool {
@@ -198,7 +199,7 @@ pub(crate) fn walk_from<O: OutboundStore>(
             break;
         };
         at = Queue::after(store.records(), slot);
-        if let Some(head) = Head::of_record(&record)
+        if let Some(head) = Head::of_record(&record, waits)
             && !each(store, head, slot, record)
         {
             return false;

@@ -97,8 +97,8 @@ pub use error::{ImportError, TooSmall};
 pub(crate) use export::{each_received, expires, write_identity, write_record};
 #[cfg(feature = "alloc")]
 pub(crate) use layout::{
-    CHECKSUM, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION, has_session, identity_parts, walk,
-    walk_from,
+    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION,
+    has_session, identity_parts, walk, walk_from,
 };
 
 use crate::client::Client;

@@ -1,8 +1,8 @@
 //! What an accepted message is followed by: its acknowledgement, waited for or not.
 
 use crate::error::DeliveryError;
+use crate::keeping;
 use crate::ledger::Outcome;
-use crate::shared;
 use crate::slot::{Filled, Slot};
 use bytes::Bytes;
 use mqtt_session::{QoS, ReasonCode};
@@ -78,7 +78,7 @@ pub struct Restored {
 }
 
 impl Restored {
-    pub(super) fn new(left: shared::Restored) -> Self {
+    pub(super) fn new(left: keeping::Restored) -> Self {
         Self {
             topic: left.topic,
             payload: left.payload,
