@@ -152,6 +152,7 @@ impl<R: Runtime> Task<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::runtime::NoRuntime;
     use super::*;
     use crate::state::State;
     use crate::tasks::Stream;
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_deadline_that_comes_while_its_timer_is_made_leaves_the_next_one_a_timer() {
-        let mut task = Task::<Fake>::new(nothing_opens(), Options::new("a"), false);
+        let mut task = Task::<Fake>::new(nothing_opens(), Options::new("a"), false).unwrap();
         let mut cx = Context::from_waker(Waker::noop());
         let start = NOW.get();
         let at = |seconds| Some(start + Duration::from_secs(seconds));
@@ -302,7 +303,7 @@ mod tests {
                     Err::<NoStream, _>(Cause::StreamClosed)
                 }
             });
-            let task = Task::<Fake>::new(dial, Options::new("a"), false);
+            let task = Task::<Fake>::new(dial, Options::new("a"), false).unwrap();
             client.get_or_init(|| Arc::clone(&task.ending.0));
             let mut task = Party::new(task);
             while task.poll().is_none() {}
@@ -323,7 +324,7 @@ mod tests {
                 assert_eq!(given, 1);
                 Err("no".into())
             });
-        let task = Task::<Fake>::new(nothing_opens(), options, false);
+        let task = Task::<Fake>::new(nothing_opens(), options, false).unwrap();
         let shared = Arc::clone(&task.ending.0);
         let mut task = Party::new(task);
         let mut attempts = 0;
