@@ -2,9 +2,11 @@
 //! answered while it is still borrowed.
 
 use crate::event::Ticket;
+use crate::record::Flags;
 use crate::request::{Publish, RequestError};
-use crate::sender::{Outbox, Sending};
+use crate::sender::{Kept, Outbox, Sending};
 use crate::store::OutboundStore;
+use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, Subscription, TopicFilter};
 
 /// The sending half of the session.
@@ -34,7 +36,9 @@ impl Sender<'_> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.store.subscribe(self.out, subscriptions, properties)
+        subscribe(subscriptions, properties, &mut |kept, needs| {
+            self.store.keep(self.out, kept, needs)
+        })
     }
 
     /// Unsubscribes, exactly as [`Client::unsubscribe`](crate::Client::unsubscribe) does.
@@ -46,7 +50,9 @@ impl Sender<'_> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.store.unsubscribe(self.out, filters, properties)
+        unsubscribe(filters, properties, &mut |kept, needs| {
+            self.store.keep(self.out, kept, needs)
+        })
     }
 }
 
@@ -70,17 +76,11 @@ impl defmt::Format for Sender<'_> {
 /// of an action.
 pub(crate) trait Answer {
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError>;
-    fn subscribe(
+    fn keep(
         &mut self,
         out: &mut Outbox,
-        subscriptions: &[Subscription<'_>],
-        properties: &[Property<'_>],
-    ) -> Result<Ticket, RequestError>;
-    fn unsubscribe(
-        &mut self,
-        out: &mut Outbox,
-        filters: &[TopicFilter<'_>],
-        properties: &[Property<'_>],
+        kept: &Kept<'_>,
+        needs: Flags,
     ) -> Result<Ticket, RequestError>;
 }
 
@@ -89,21 +89,13 @@ impl<O: OutboundStore> Answer for O {
         Sending { out, store: self }.publish(publish)
     }
 
-    fn subscribe(
+    fn keep(
         &mut self,
         out: &mut Outbox,
-        subscriptions: &[Subscription<'_>],
-        properties: &[Property<'_>],
+        kept: &Kept<'_>,
+        needs: Flags,
     ) -> Result<Ticket, RequestError> {
-        Sending { out, store: self }.subscribe(subscriptions, properties)
-    }
-
-    fn unsubscribe(
-        &mut self,
-        out: &mut Outbox,
-        filters: &[TopicFilter<'_>],
-        properties: &[Property<'_>],
-    ) -> Result<Ticket, RequestError> {
-        Sending { out, store: self }.unsubscribe(filters, properties)
+        let kept = Sending { out, store: self }.keep(kept, needs);
+        kept.map(|(ticket, _)| ticket)
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Part {
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
+#[cfg(feature = "topic-alias")]
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
@@ -280,6 +281,7 @@ impl Machine {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
+        #[cfg(feature = "topic-alias")]
         let alias_limit = self
             .out
             .config
@@ -287,6 +289,8 @@ impl Machine {
             .min(MOST_ALIASES)
             .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
+        #[cfg(not(feature = "topic-alias"))]
+        let alias_limit = 0;
         self.out.line.agree(limits, alias_limit);
         let clean_start = self.connection.clean_start;
         let another_client = self.connection.another_client;

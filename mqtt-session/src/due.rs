@@ -87,9 +87,6 @@ impl Machine {
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        if !self.out.exchanges.awaits_answer() {
-            return Instant::NEVER;
-        }
         let deadline = self.sender(outbound).ack_deadline();
         if deadline == Instant::NEVER || self.connection.unread == 0 {
             return deadline;
@@ -116,14 +113,11 @@ impl Machine {
     /// The earliest deadline of a live connection.
     #[inline]
     pub(crate) fn live_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let mut deadline = self
+        let deadline = self
             .transport_deadline()
             .min(self.out.exchanges.next_expiry)
             .min(self.connection.ping_due)
             .min(self.connection.deadline);
-        if self.out.exchanges.awaits_answer() {
-            deadline = deadline.min(self.ack_deadline(outbound));
-        }
-        deadline
+        deadline.min(self.ack_deadline(outbound))
     }
 }

@@ -71,15 +71,19 @@ mod parts;
 mod poll;
 mod pump;
 mod receipts;
+mod record;
 mod request;
 mod rx_buffer;
 mod sender;
 mod settle;
-mod slots;
 mod store;
 mod stored;
 #[cfg(feature = "fast")]
 mod straight;
+mod subscribing;
+mod tables;
+#[cfg(feature = "topic-alias")]
+mod topic_alias;
 mod transmit;
 mod violation;
 

@@ -10,8 +10,8 @@ use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
+use crate::record::{Flags, Place};
 use crate::rx_buffer::Rx;
-use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
@@ -232,7 +232,7 @@ impl Machine {
         if self.out.line.standing != Standing::Stopping {
             return;
         }
-        let (sender, mut receiver) = self.halves(Stores {
+        let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });
@@ -254,7 +254,7 @@ impl Machine {
         {
             return Some(event);
         }
-        if !self.out.exchanges.ended.is_empty() {
+        if self.sender(&mut *outbound).first(Place::Ended).is_some() {
             return self.next_ended(outbound);
         }
         self.out.exchanges.work.done(Work::TELL);

@@ -158,6 +158,7 @@ impl Transmit {
     }
 
     /// All the room behind what is queued, leaving the reserve free, as it is now.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn spare<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
         let end = buffer.len().saturating_sub(RESERVE);

@@ -3,7 +3,7 @@
 use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
 use crate::id_table::IdEntry;
 use crate::owed::Owed;
-use crate::slots::Record;
+use crate::record::Record;
 
 /// The longest client identifier that a server may assign, in bytes.
 const ASSIGNED_CLIENT_ID: usize = 64;
@@ -50,6 +50,7 @@ pub struct Outbound<
     const TOPIC: usize,
 > {
     records: [Record; OUT],
+    #[cfg(feature = "fast")]
     ids: [IdEntry; OUT],
     arena: [u8; ARENA],
     transmit: [u8; TRANSMIT],
@@ -147,6 +148,7 @@ impl<
         Self {
             outbound: Outbound {
                 records: [Record::EMPTY; OUT],
+                #[cfg(feature = "fast")]
                 ids: [IdEntry::FREE; OUT],
                 arena: [0; ARENA],
                 transmit: [0; TRANSMIT],
@@ -203,6 +205,10 @@ impl<
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
+
+    fn outbound(&self) -> &Self::Outbound {
+        &self.outbound
+    }
 }
 
 impl<
@@ -216,6 +222,7 @@ impl<
     fn parts(&mut self) -> OutboundParts<'_> {
         OutboundParts {
             records: &mut self.records,
+            #[cfg(feature = "fast")]
             ids: &mut self.ids,
             arena: &mut self.arena,
             transmit: &mut self.transmit,
@@ -226,8 +233,8 @@ impl<
         &mut self.records
     }
 
-    fn ids(&mut self) -> &mut [IdEntry] {
-        &mut self.ids
+    fn all_records(&self) -> &[Record] {
+        &self.records
     }
 
     fn arena(&mut self) -> &mut [u8] {
@@ -258,21 +265,26 @@ impl<
         len <= TRANSMIT
     }
 
+    #[cfg(feature = "bytes")]
     fn payload(&self, _slot: u16) -> &[u8] {
         &[]
     }
 
+    #[cfg(feature = "bytes")]
     fn release_payload(&mut self, _slot: u16) {}
 
+    #[cfg(feature = "topic-alias")]
     fn alias_capacity(&self) -> u16 {
         self.aliases.capacity()
     }
 
+    #[cfg(feature = "topic-alias")]
     fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
         let topic = self.arena.get(start..end)?;
         (1..=set).find(|alias| self.aliases.get(*alias) == topic)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
         let topic = self.arena.get(start..end);
         topic.is_some_and(|topic| self.aliases.set(alias, topic))

@@ -3,7 +3,7 @@
 use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
 use crate::id_table::{self, IdEntry};
 use crate::owed::Owed;
-use crate::slots::Record;
+use crate::record::Record;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -164,6 +164,10 @@ impl Store for Heap {
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
+
+    fn outbound(&self) -> &Self::Outbound {
+        &self.outbound
+    }
 }
 
 /// The next length of a table that doubles: at least `least`, at most `most`, and more than now.
@@ -189,6 +193,7 @@ impl OutboundStore for Outbound {
     fn parts(&mut self) -> OutboundParts<'_> {
         OutboundParts {
             records: &mut self.records,
+            #[cfg(feature = "fast")]
             ids: &mut self.ids,
             arena: &mut self.arena,
             transmit: &mut self.transmit,
@@ -199,8 +204,8 @@ impl OutboundStore for Outbound {
         &mut self.records
     }
 
-    fn ids(&mut self) -> &mut [IdEntry] {
-        &mut self.ids
+    fn all_records(&self) -> &[Record] {
+        &self.records
     }
 
     fn arena(&mut self) -> &mut [u8] {
@@ -254,6 +259,7 @@ impl OutboundStore for Outbound {
         }
     }
 
+    #[cfg(feature = "bytes")]
     fn payload(&self, slot: u16) -> &[u8] {
         #[cfg(feature = "bytes")]
         if let Some(payload) = self.payloads.get(usize::from(slot)) {
@@ -263,6 +269,7 @@ impl OutboundStore for Outbound {
         &[]
     }
 
+    #[cfg(feature = "bytes")]
     fn release_payload(&mut self, slot: u16) {
         #[cfg(feature = "bytes")]
         if let Some(payload) = self.payloads.get_mut(usize::from(slot)) {
@@ -271,15 +278,18 @@ impl OutboundStore for Outbound {
         let _ = slot;
     }
 
+    #[cfg(feature = "topic-alias")]
     fn alias_capacity(&self) -> u16 {
         u16::MAX
     }
 
+    #[cfg(feature = "topic-alias")]
     fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
         let topic = self.arena.get(start..end)?;
         (1..=set).find(|alias| alias_topic(&self.aliases, *alias) == topic)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
         let topic = self.arena.get(start..end);
         topic.is_some_and(|topic| set_alias_topic(&mut self.aliases, alias, topic))
@@ -367,6 +377,7 @@ impl InboundStore for Inbound {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "fast")]
     #[test]
     fn identifiers_that_begin_at_1_again_fall_upon_no_others() {
         let count = 10_500;
