@@ -1,7 +1,7 @@
 //! What the tests of the machine share, as in `mqtt-tests`, without what needs a broker: that would
 //! bring the feature `fast`.
 
-#[path = "../../src/cut.rs"]
+#[path = "../../src/cut/mod.rs"]
 pub mod cut;
 #[path = "../../src/server.rs"]
 pub mod server;
