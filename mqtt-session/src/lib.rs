@@ -64,6 +64,8 @@ mod id_table;
 mod instant;
 mod limits;
 mod line;
+#[cfg(feature = "defmt")]
+mod log;
 mod machine;
 mod offer;
 mod owed;
@@ -82,6 +84,7 @@ mod stored;
 mod straight;
 mod transmit;
 mod violation;
+mod words;
 
 pub use action::Action;
 pub use answer::Sender;
