@@ -268,8 +268,8 @@ impl defmt::Format for Connect<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Connect {{ clean_start: {=bool}, keep_alive: {=u16}, client_id: {=str}, \
-             properties: {}, will: {}, user_name: {}, password: {} }}",
+            "Connect {{ clean_start: {=bool}, keep_alive: {=u16}, client_id: {=str:?}, \
+             properties: {}, will: {}, user_name: {:?}, password: {} }}",
             self.clean_start,
             self.keep_alive,
             self.client_id,
@@ -286,7 +286,7 @@ impl defmt::Format for Will<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Will {{ qos: {}, retain: {=bool}, topic: {}, payload: {}, properties: {} }}",
+            "Will {{ qos: {}, retain: {=bool}, topic: {:?}, payload: {}, properties: {} }}",
             self.qos,
             self.retain,
             self.topic,

@@ -417,18 +417,19 @@ impl core::fmt::Display for DecodeError {
 impl defmt::Format for DecodeError {
     fn format(&self, f: defmt::Formatter<'_>) {
         let reason = self.reason();
+        // Inside of a struct the hint of a text keeps it from being quoted.
         let manner = match reason {
             ReasonCode::MALFORMED_PACKET => defmt::intern!("malformed"),
             ReasonCode::PACKET_TOO_LARGE => defmt::intern!("too large"),
             _ => defmt::intern!("invalid"),
         };
         match self.packet_type {
-            Some(packet_type) => defmt::write!(f, "{=istr} {}", manner, packet_type),
-            None => defmt::write!(f, "{=istr} packet", manner),
+            Some(packet_type) => defmt::write!(f, "{=istr:a} {}", manner, packet_type),
+            None => defmt::write!(f, "{=istr:a} packet", manner),
         }
         defmt::write!(
             f,
-            " at byte {=u32}: {} ({=str}, answer {=u8:#04x})",
+            " at byte {=u32}: {} ({=str:a}, answer {=u8:#04x})",
             self.offset,
             self.kind,
             self.statement(),

@@ -356,7 +356,7 @@ impl defmt::Format for Publish<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Publish {{ dup: {=bool}, qos: {}, retain: {=bool}, topic: {}, packet_id: {}, \
+            "Publish {{ dup: {=bool}, qos: {}, retain: {=bool}, topic: {:?}, packet_id: {}, \
              properties: {}, payload: {} }}",
             self.dup,
             self.qos,

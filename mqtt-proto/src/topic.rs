@@ -1,4 +1,5 @@
 use crate::text;
+use crate::words::{Plain, words};
 
 /// A topic name: the address of a message (section 4.7).
 ///
@@ -153,14 +154,14 @@ impl TopicError {
     }
 }
 
-crate::words::words! { TopicError:
-    error => "{} ({})", Broken(error), error.statement();
+words! { TopicError:
+    error => "{} ({})", Broken(error), Plain(error.statement());
 }
 
 /// What is wrong, without the statement.
 struct Broken<'a>(&'a TopicError);
 
-crate::words::words! { Broken<'_>:
+words! { Broken<'_>:
     Self(TopicError::Empty) => "it is empty";
     Self(TopicError::TooLong { len }) => "it has {} bytes, at most 65535 are allowed", len;
     Self(TopicError::Nul { at }) => "U+0000 at byte {}", at;

@@ -84,7 +84,7 @@ impl defmt::Format for Message<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Message {{ topic: {}, payload: {}, offset: {=usize}, total: {=usize}, qos: {}, \
+            "Message {{ topic: {:?}, payload: {}, offset: {=usize}, total: {=usize}, qos: {}, \
              retain: {=bool}, dup: {=bool}, properties: {}, token: {} }}",
             self.topic,
             crate::log::Size::of(self.payload),

@@ -80,7 +80,7 @@ impl defmt::Format for Publish<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Publish {{ topic: {}, payload: {}, qos: {}, retain: {=bool}, expiry: {}, \
+            "Publish {{ topic: {:?}, payload: {}, qos: {}, retain: {=bool}, expiry: {}, \
              properties: {} }}",
             self.topic,
             Size::of(self.payload),
@@ -159,8 +159,8 @@ impl defmt::Format for Connect<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Connect {{ client_id: {=str}, clean_start: {=bool}, keep_alive: {=u16}, \
-             properties: {}, will: {}, user_name: {}, password: {} }}",
+            "Connect {{ client_id: {=str:?}, clean_start: {=bool}, keep_alive: {=u16}, \
+             properties: {}, will: {}, user_name: {:?}, password: {} }}",
             self.client_id,
             self.clean_start,
             self.keep_alive,

@@ -1,5 +1,6 @@
 //! How a peer breaks the protocol, what it is told, and which statement says so.
 
+use crate::words::{Plain, words};
 use mqtt_proto::{DecodeError, PacketType, ReasonCode, Sender};
 
 /// What the peer did wrong.
@@ -140,7 +141,7 @@ impl From<DecodeError> for Violation {
     }
 }
 
-crate::words::words! { Violation:
+words! { Violation:
     violation => "{}", Told(violation, Sender::Server);
 }
 
@@ -148,16 +149,16 @@ crate::words::words! { Violation:
 /// is answered.
 pub(crate) struct Told<'a>(pub(crate) &'a Violation, pub(crate) Sender);
 
-crate::words::words! { Told<'_>:
+words! { Told<'_>:
     Self(Violation::Packet(error), _) => "{}", error;
     Self(violation, sender) => "{} ({}, answer {:#04x})",
-        Done(violation), violation.statement_for(*sender), violation.reason().value();
+        Done(violation), Plain(violation.statement_for(*sender)), violation.reason().value();
 }
 
 /// What was done, alone.
 struct Done<'a>(&'a Violation);
 
-crate::words::words! { Done<'_>:
+words! { Done<'_>:
     Self(Violation::Packet(error)) => "{}", error;
     Self(Violation::Unexpected(packet)) => "{} may not come now", packet;
     Self(Violation::LargerThanBuffer) => "packet does not fit the input buffer";

@@ -26,3 +26,19 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// A text that stands among the words as it is: inside of a struct, `defmt` would quote it.
+pub(crate) struct Plain(pub(crate) &'static str);
+
+impl core::fmt::Display for Plain {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Plain {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str:a}", self.0);
+    }
+}

@@ -170,6 +170,6 @@ impl core::fmt::Display for PropertyId {
 #[cfg(feature = "defmt")]
 impl defmt::Format for PropertyId {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.name());
+        crate::words::Plain(self.name()).format(f);
     }
 }

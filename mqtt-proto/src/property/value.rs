@@ -123,10 +123,10 @@ impl defmt::Format for Property<'_> {
         let id = self.id();
         match *self {
             Self::PayloadFormatIndicator(format) => defmt::write!(f, "{}: {}", id, format),
-            Self::ResponseTopic(topic) => defmt::write!(f, "{}: {}", id, topic),
+            Self::ResponseTopic(topic) => defmt::write!(f, "{}: {:?}", id, topic),
             Self::MaximumQoS(qos) => defmt::write!(f, "{}: {}", id, qos),
             Self::UserProperty(name, value) => {
-                defmt::write!(f, "{}: {=str} = {=str}", id, name, value);
+                defmt::write!(f, "{}: {=str:?} = {=str:?}", id, name, value);
             }
             Self::CorrelationData(data) | Self::AuthenticationData(data) => {
                 defmt::write!(f, "{}: {}", id, Size::of(data));
@@ -136,7 +136,7 @@ impl defmt::Format for Property<'_> {
             | Self::AuthenticationMethod(text)
             | Self::ResponseInformation(text)
             | Self::ServerReference(text)
-            | Self::ReasonString(text) => defmt::write!(f, "{}: {=str}", id, text),
+            | Self::ReasonString(text) => defmt::write!(f, "{}: {=str:?}", id, text),
             Self::MessageExpiryInterval(number)
             | Self::SubscriptionIdentifier(number)
             | Self::SessionExpiryInterval(number)

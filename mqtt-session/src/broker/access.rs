@@ -25,7 +25,7 @@ impl defmt::Format for Login<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Login {{ connection: {}, client_id: {=str}, user_name: {}, password: {} }}",
+            "Login {{ connection: {}, client_id: {=str:?}, user_name: {:?}, password: {} }}",
             self.connection,
             self.client_id,
             self.user_name,
