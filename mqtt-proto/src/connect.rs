@@ -1,3 +1,5 @@
+#[cfg(feature = "defmt")]
+use crate::log::Size;
 use crate::property::{PropertyRules, has, read_properties, read_will_properties};
 use crate::reader::Reader;
 use crate::writer::{EncodeFault, Writer, encode, packet_len};
@@ -7,7 +9,6 @@ use crate::{
 
 /// CONNECT: the first packet on a connection (section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'a> {
     /// Whether a session that exists is discarded (section 3.1.2.4).
     pub clean_start: bool,
@@ -27,7 +28,6 @@ pub struct Connect<'a> {
 
 /// The message that the server publishes when the client is gone without a word (section 3.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Will<'a> {
     /// The quality of service.
     pub qos: QoS,
@@ -260,5 +260,38 @@ fn check_flags(flags: u8) -> Result<Option<QoS>, DecodeErrorKind> {
     match QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT) {
         Some(qos) => Ok(Some(qos)),
         None => Err(DecodeErrorKind::InvalidWillQoS),
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Connect<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Connect {{ clean_start: {=bool}, keep_alive: {=u16}, client_id: {=str:?}, \
+             properties: {}, will: {}, user_name: {:?}, password: {} }}",
+            self.clean_start,
+            self.keep_alive,
+            self.client_id,
+            self.properties,
+            self.will,
+            self.user_name,
+            self.password.map(Size::of)
+        );
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Will<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Will {{ qos: {}, retain: {=bool}, topic: {:?}, payload: {}, properties: {} }}",
+            self.qos,
+            self.retain,
+            self.topic,
+            Size::of(self.payload),
+            self.properties
+        );
     }
 }

@@ -62,7 +62,6 @@ fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'
 
 /// A whole packet whose body has not been decoded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawPacket<'a> {
     header: FixedHeader,
     body: &'a [u8],
@@ -296,5 +295,17 @@ fn wrap_ack(packet_type: PacketType, ack: Ack<'_>) -> Packet<'_> {
         PacketType::PubRel => Packet::PubRel(ack),
         PacketType::PubComp => Packet::PubComp(ack),
         _ => Packet::PubAck(ack),
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for RawPacket<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "RawPacket {{ header: {}, body: {} }}",
+            self.header,
+            crate::log::Size::of(self.body)
+        );
     }
 }

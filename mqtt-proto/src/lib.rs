@@ -27,8 +27,6 @@ mod auth;
 mod connack;
 mod connect;
 mod decode_error;
-#[cfg(feature = "defmt")]
-mod defmt_list;
 mod disconnect;
 mod encode_error;
 mod field;
@@ -39,6 +37,8 @@ mod frame;
 pub mod fuzz;
 #[cfg(test)]
 mod fuzz_test;
+#[cfg(feature = "defmt")]
+mod log;
 mod packet;
 mod packet_id;
 mod packet_type;
@@ -60,6 +60,7 @@ mod topic_filter;
 mod unsuback;
 mod unsubscribe;
 mod varint;
+mod words;
 mod writer;
 
 pub use ack::Ack;

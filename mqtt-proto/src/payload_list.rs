@@ -65,6 +65,13 @@ macro_rules! payload_list {
             }
         }
 
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $iter<'_> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                crate::log::list(f, self.clone());
+            }
+        }
+
         impl<'a> IntoIterator for $list<'a> {
             type Item = $item$(<$life>)?;
             type IntoIter = $iter<'a>;
@@ -110,7 +117,7 @@ macro_rules! payload_list {
         #[cfg(feature = "defmt")]
         impl defmt::Format for $list<'_> {
             fn format(&self, f: defmt::Formatter<'_>) {
-                crate::defmt_list::format(f, self.iter());
+                crate::log::list(f, self.iter());
             }
         }
     };

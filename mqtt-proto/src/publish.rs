@@ -11,7 +11,6 @@ use crate::{
 
 /// PUBLISH: an application message on its way (section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Publish<'a> {
     /// Whether this may be a repetition of an earlier attempt; never with QoS 0 (MQTT-3.3.1-2).
     pub dup: bool,
@@ -349,5 +348,23 @@ fn header_extent(prefix: &[u8], body_len: usize, qos: QoS) -> usize {
             let end = properties.saturating_add(len as usize);
             if end > body_len { properties } else { end }
         }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Publish<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Publish {{ dup: {=bool}, qos: {}, retain: {=bool}, topic: {:?}, packet_id: {}, \
+             properties: {}, payload: {} }}",
+            self.dup,
+            self.qos,
+            self.retain,
+            self.topic,
+            self.packet_id,
+            self.properties,
+            crate::log::Size::of(self.payload)
+        );
     }
 }

@@ -284,6 +284,7 @@ impl core::fmt::Debug for ReasonCode {
 #[cfg(feature = "defmt")]
 impl defmt::Format for ReasonCode {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str} ({=u8:#04x})", self.name(), self.0);
+        let name = crate::words::Plain(self.name());
+        defmt::write!(f, "{} ({=u8:#04x})", name, self.0);
     }
 }

@@ -22,7 +22,6 @@ const SHARE: &str = "$share/";
 /// # Ok::<(), mqtt_proto::TopicError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicFilter<'a>(&'a str);
 
 impl<'a> TopicFilter<'a> {
@@ -162,6 +161,13 @@ impl core::fmt::Display for TopicFilter<'_> {
 impl core::fmt::Debug for TopicFilter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         core::fmt::Debug::fmt(self.0, f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for TopicFilter<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.0);
     }
 }
 

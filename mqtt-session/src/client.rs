@@ -367,6 +367,21 @@ impl<S: Store> Client<S> {
     }
 }
 
+/// Where it is and how much is on its way; not what it holds.
+#[cfg(feature = "defmt")]
+impl<S: Store> defmt::Format for Client<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Client {{ phase: {}, unsettled: {=usize}, waiting: {=usize}, unsolicited: {=u32} }}",
+            self.machine.phase,
+            self.unsettled(),
+            self.waiting(),
+            self.machine.intake.unsolicited
+        );
+    }
+}
+
 #[cfg(feature = "bytes")]
 impl Client<crate::store::Heap> {
     /// Publishes a message whose payload is held and sent as it is, never copied; the payload in

@@ -16,7 +16,6 @@ use core::time::Duration;
 /// assert_eq!(start.after(Duration::MAX), Instant::NEVER);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -96,6 +95,17 @@ impl Instant {
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
     pub(crate) const fn stamp(self) -> Stamp {
         Stamp((self.0 / 1_000) as u32)
+    }
+}
+
+/// In seconds.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Instant {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match *self {
+            Self::NEVER => defmt::write!(f, "never"),
+            Self(micros) => defmt::write!(f, "{=u64:us} s", micros),
+        }
     }
 }
 

@@ -64,6 +64,8 @@ mod id_table;
 mod instant;
 mod limits;
 mod line;
+#[cfg(feature = "defmt")]
+mod log;
 mod machine;
 mod offer;
 mod owed;
@@ -86,6 +88,7 @@ mod tables;
 mod topic_alias;
 mod transmit;
 mod violation;
+mod words;
 
 pub use action::Action;
 pub use answer::Sender;

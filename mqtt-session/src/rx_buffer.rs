@@ -21,6 +21,19 @@ pub struct RxBuffer<B> {
     cursor: RxCursor,
 }
 
+/// How full it is.
+#[cfg(feature = "defmt")]
+impl<B: AsRef<[u8]> + AsMut<[u8]>> defmt::Format for RxBuffer<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "RxBuffer {{ len: {=usize}, capacity: {=usize} }}",
+            self.len(),
+            self.capacity()
+        );
+    }
+}
+
 /// Where in the bytes the unread part lies, and what is known of the packet at its start.
 ///
 /// A PUBLISH larger than the buffer keeps its header at the start while its payload passes

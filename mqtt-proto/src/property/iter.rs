@@ -45,6 +45,13 @@ impl core::fmt::Debug for PropertyIter<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for PropertyIter<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::log::list(f, self.clone());
+    }
+}
+
 /// The first property of this kind in a validated block; the values of others are passed over.
 pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Property<'a>> {
     loop {

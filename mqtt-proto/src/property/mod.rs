@@ -180,6 +180,6 @@ impl<'a> IntoIterator for &Properties<'a> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Properties<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        crate::defmt_list::format(f, self.iter());
+        crate::log::list(f, self.iter());
     }
 }

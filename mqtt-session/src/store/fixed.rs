@@ -40,6 +40,31 @@ pub struct Fixed<
     inbound: Inbound<IN, ALIASES, TOPIC>,
 }
 
+/// Its sizes; what it holds is the client's to tell.
+#[cfg(feature = "defmt")]
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
+            OUT,
+            IN,
+            ARENA,
+            TRANSMIT,
+            ALIASES,
+            TOPIC
+        );
+    }
+}
+
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbound<

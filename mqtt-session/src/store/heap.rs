@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HeapLimits {
     /// Messages and requests that wait or are unacknowledged at a time. At most 65,534;
     /// 65,534 by default.
@@ -47,6 +48,14 @@ impl Default for HeapLimits {
 pub struct Heap {
     outbound: Outbound,
     inbound: Inbound,
+}
+
+/// Its bounds; what it holds is the client's to tell.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Heap {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Heap({})", self.outbound.limits);
+    }
 }
 
 #[doc(hidden)]
