@@ -70,6 +70,13 @@ impl defmt::Format for Sender<'_> {
 /// of an action.
 pub(crate) trait Answer {
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError>;
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
+        &mut self,
+        out: &mut Outbox,
+        publish: &Publish<'_>,
+        total: usize,
+    ) -> Result<Ticket, RequestError>;
     fn subscribe(
         &mut self,
         out: &mut Outbox,
@@ -87,6 +94,16 @@ pub(crate) trait Answer {
 impl<O: OutboundStore> Answer for O {
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         Sending { out, store: self }.publish(publish)
+    }
+
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
+        &mut self,
+        out: &mut Outbox,
+        publish: &Publish<'_>,
+        total: usize,
+    ) -> Result<Ticket, RequestError> {
+        Sending { out, store: self }.publish_drawn(publish, total)
     }
 
     fn subscribe(

@@ -86,7 +86,7 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
+    pub(crate) fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
         let (outbound, inbound) = self.store.split();
         (&mut self.machine, Stores { outbound, inbound })
     }
@@ -257,7 +257,7 @@ impl<S: Store> Client<S> {
         self.requests(now).unsubscribe(filters, properties)
     }
 
-    fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
+    pub(crate) fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
         let (machine, stores) = self.split();
         machine.out.clock.advance(now);
         machine.sender(stores.outbound)
@@ -327,8 +327,17 @@ impl<S: Store> Client<S> {
     /// Gives up a publish, subscribe or unsubscribe that has not been written for the present
     /// transport. Its settling event says [`GiveUp::Abandoned`](crate::GiveUp::Abandoned). False
     /// when there is none such. The cost grows with what waits.
+    ///
+    /// A payload that is being drawn from the application is given up in the middle, too: its
+    /// length was announced, so that the transport has to be closed. Its settling event then says
+    /// [`GiveUp::PayloadUnfinished`](crate::GiveUp::PayloadUnfinished), and all else goes on over
+    /// the next transport.
     pub fn abandon(&mut self, ticket: Ticket) -> bool {
         let (machine, stores) = self.split();
+        #[cfg(feature = "draw")]
+        if machine.abandon_drawing(ticket, &mut *stores.outbound) {
+            return true;
+        }
         machine.sender(stores.outbound).abandon(ticket)
     }
 

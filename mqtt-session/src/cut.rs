@@ -14,6 +14,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
         let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
+        #[cfg(feature = "draw")]
+        self.cut_unfinished(&line);
         self.sort_out_flight(&line);
         let records = self.store.records();
         let exchanges = &mut self.out.exchanges;
@@ -107,7 +109,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some(record) = self.record(slot) else {
             return 0;
         };
-        let whole = (record.len as usize).saturating_add(self.store.payload(slot).len());
+        let payload = self.payload_len(slot, &record);
+        let whole = (record.len as usize).saturating_add(payload);
         let with_topic = record.flags.has(Flags::ALIAS_SET);
         if !with_topic && !record.flags.has(Flags::ALIAS_ALONE) {
             return whole;

@@ -101,6 +101,12 @@ pub enum Event<'a> {
     Challenge(Auth<'a>),
     /// A re-authentication succeeded.
     Reauthenticated(Auth<'a>),
+    /// The next part of a payload is wanted that `Client::publish_drawn` announced: it goes where
+    /// `Client::draw` points. This is told once for each part, and with the feature `draw` only.
+    PayloadWanted {
+        /// What `publish_drawn` returned.
+        ticket: Ticket,
+    },
     /// A message that was being delivered in parts will not be finished on this connection.
     /// A QoS 1 or QoS 2 message comes again, from its start.
     DeliveryCut,
@@ -134,6 +140,10 @@ pub enum GiveUp {
     SubscriptionIdentifiersNotSupported,
     /// The application called [`Client::abandon`](crate::Client::abandon).
     Abandoned,
+    /// A payload drawn from the application was begun and not finished: the application abandoned
+    /// it, or supplied nothing for [`Config::ack_timeout`](crate::Config::ack_timeout). The server
+    /// got no whole message over that transport.
+    PayloadUnfinished,
 }
 
 impl fmt::Display for GiveUp {
@@ -152,6 +162,7 @@ impl fmt::Display for GiveUp {
                 "the server does not support subscription identifiers"
             }
             Self::Abandoned => "abandoned by the application",
+            Self::PayloadUnfinished => "the application did not supply the payload it announced",
         })
     }
 }
@@ -183,6 +194,9 @@ pub enum Cause {
     AckTimeout,
     /// The transport took no byte within the time limit.
     SendTimeout,
+    /// A payload drawn from the application was begun and not finished, so that nothing else
+    /// could follow on that transport.
+    PayloadUnfinished,
     /// The application called [`Client::stop`](crate::Client::stop).
     Stopped,
 }
@@ -239,7 +253,8 @@ impl Cause {
             | Self::AuthTimeout
             | Self::PingTimeout
             | Self::AckTimeout
-            | Self::SendTimeout => false,
+            | Self::SendTimeout
+            | Self::PayloadUnfinished => false,
         }
     }
 }
@@ -259,6 +274,7 @@ impl fmt::Display for Cause {
             Self::PingTimeout => f.write_str("the server did not answer a ping in time"),
             Self::AckTimeout => f.write_str("an acknowledgement did not come in time"),
             Self::SendTimeout => f.write_str("the transport took no bytes for too long"),
+            Self::PayloadUnfinished => f.write_str("a payload was not supplied to its end"),
             Self::Stopped => f.write_str("stopped by the application"),
         }
     }

@@ -226,14 +226,23 @@ impl<O: OutboundStore> Sending<'_, O> {
         Some(crate::Instant::from_micros(u64::from_le_bytes(*at)))
     }
 
-    /// Why the limits of this connection forbid a packet, if they do.
-    fn forbidden(&mut self, slot: u16, record: &Record) -> Option<GiveUp> {
-        let limits = self.out.line.limits;
-        let payload = if record.flags.has(Flags::PAYLOAD_APART) {
+    /// How much of a message is not in the arena: its payload, where only its header is.
+    pub(crate) fn payload_len(&mut self, slot: u16, record: &Record) -> usize {
+        #[cfg(feature = "draw")]
+        if record.flags.has(Flags::DRAWN) {
+            return self.drawn_len(record);
+        }
+        if record.flags.has(Flags::PAYLOAD_APART) {
             self.store.payload(slot).len()
         } else {
             0
-        };
+        }
+    }
+
+    /// Why the limits of this connection forbid a packet, if they do.
+    fn forbidden(&mut self, slot: u16, record: &Record) -> Option<GiveUp> {
+        let limits = self.out.line.limits;
+        let payload = self.payload_len(slot, record);
         let (start, end) = packet_range(record);
         let len = end.saturating_sub(start).saturating_add(payload);
         if len > limits.maximum_packet_size as usize {
@@ -279,7 +288,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             record.stage,
             Stage::AwaitSent | Stage::AwaitPubAck | Stage::AwaitPubRec
         );
-        let apart = record.flags.has(Flags::PAYLOAD_APART);
+        let apart = record.flags.has(Flags::HEADER_ALONE);
         if !publish {
             return self.write_request(start, len, id);
         }
@@ -305,9 +314,9 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
             self.copy(start, len);
             if apart {
-                let payload = self.store.payload(slot).len();
+                let payload = self.payload_len(slot, record);
                 if payload > 0 {
-                    self.out.line.tx.commit_large(slot, payload, true);
+                    self.queue_payload(slot, record, payload);
                 }
             }
             return true;
@@ -319,6 +328,17 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         self.out.line.tx.commit_large(slot, len, false);
         true
+    }
+
+    /// Queues the payload of a message whose header is queued.
+    fn queue_payload(&mut self, slot: u16, record: &Record, len: usize) {
+        #[cfg(feature = "draw")]
+        if record.flags.has(Flags::DRAWN) {
+            self.out.line.tx.begin_drawing(slot, len);
+            return;
+        }
+        debug_assert!(record.flags.has(Flags::PAYLOAD_APART));
+        self.out.line.tx.commit_large(slot, len, true);
     }
 
     /// Copies stored bytes behind what is queued, where there is room for them.
@@ -452,6 +472,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                         | GiveUp::QoSNotSupported
                         | GiveUp::RetainNotSupported
                         | GiveUp::Abandoned
+                        | GiveUp::PayloadUnfinished
                 )
             );
         record.stage = stage;

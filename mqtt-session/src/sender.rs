@@ -331,7 +331,9 @@ impl<O: OutboundStore> Sending<'_, O> {
     #[cold]
     fn make_room(&mut self, len: usize) -> bool {
         let tx = &self.out.line.tx;
-        self.store.grow_transmit(tx.wanted(len)) && tx.fits(self.store.transmit().len(), len)
+        !tx.is_drawing()
+            && self.store.grow_transmit(tx.wanted(len))
+            && tx.fits(self.store.transmit().len(), len)
     }
 
     /// A QoS 0 message of `len` bytes was written for the transport.

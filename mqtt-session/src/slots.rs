@@ -89,6 +89,19 @@ impl Flags {
     /// The present transport got it with its topic and a topic alias for it.
     pub(crate) const ALIAS_SET: Self = Self(1 << 12);
 
+    /// Its payload is drawn from the application while it is sent.
+    #[cfg(feature = "draw")]
+    pub(crate) const DRAWN: Self = Self(1 << 13);
+    /// Its payload was begun to be drawn, and will not be finished.
+    #[cfg(feature = "draw")]
+    pub(crate) const UNFINISHED: Self = Self(1 << 14);
+    /// Only its header is in the arena.
+    #[cfg(feature = "draw")]
+    pub(crate) const HEADER_ALONE: Self = Self(Self::PAYLOAD_APART.0 | Self::DRAWN.0);
+    /// Only its header is in the arena.
+    #[cfg(not(feature = "draw"))]
+    pub(crate) const HEADER_ALONE: Self = Self::PAYLOAD_APART;
+
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }
