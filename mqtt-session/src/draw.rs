@@ -73,7 +73,9 @@ impl<S: Store> Client<S> {
     /// When its turn has come, [`Event::PayloadWanted`](crate::Event::PayloadWanted) asks for each
     /// part, and [`Client::draw`] has the place for it. Nothing else can leave before the last
     /// part: who supplies nothing for [`Config::ack_timeout`](crate::Config::ack_timeout) loses
-    /// the connection and the message, and who cannot go on says so with [`Client::abandon`].
+    /// the connection and the message, and who cannot go on says so with [`Client::abandon`]. No ping
+    /// leaves meanwhile either: a server gives up a client that it hears nothing of for one and a
+    /// half times Keep Alive.
     /// After a cut a message of QoS 1 or 2 is drawn again, from its start.
     ///
     /// ```

@@ -157,3 +157,53 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_asked_again_when_it_is_interrupted_and_never_believed_too_much() {
+        let mut asked = 0;
+        let source = PayloadSource::new(10, move |_, _| {
+            asked += 1;
+            match asked {
+                1 | 2 => Err(ErrorKind::Interrupted.into()),
+                3 => Ok(100),
+                _ => Ok(0),
+            }
+        });
+        assert_eq!(source.next(0, &mut [0; 4]).unwrap(), 4);
+        let ended = source.next(4, &mut [0; 4]).unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_reader_is_sought_only_where_it_is_not_already() {
+        struct Counted(io::Cursor<Vec<u8>>, Arc<Mutex<u32>>);
+        impl Read for Counted {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                self.0.read(into)
+            }
+        }
+        impl Seek for Counted {
+            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+                *self.1.lock().unwrap() += 1;
+                self.0.seek(to)
+            }
+            fn stream_position(&mut self) -> io::Result<u64> {
+                Ok(self.0.position())
+            }
+        }
+        let seeks = Arc::<Mutex<u32>>::default();
+        let mut cursor = io::Cursor::new((0..100).collect());
+        cursor.set_position(5);
+        let source = PayloadSource::reading(90, Counted(cursor, Arc::clone(&seeks)));
+        let mut part = [0; 10];
+        for (offset, sought) in [(0, 0), (10, 0), (20, 0), (0, 1), (10, 1), (0, 2)] {
+            assert_eq!(source.next(offset, &mut part).unwrap(), 10);
+            assert_eq!(usize::from(part[0]), 5 + offset);
+            assert_eq!(*seeks.lock().unwrap(), sought);
+        }
+    }
+}
