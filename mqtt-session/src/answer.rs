@@ -2,7 +2,6 @@
 //! answered while it is still borrowed.
 
 use crate::event::Ticket;
-use crate::record::Flags;
 use crate::request::{Publish, RequestError};
 use crate::sender::{Kept, Outbox, Sending};
 use crate::store::OutboundStore;
@@ -36,8 +35,8 @@ impl Sender<'_> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        subscribe(subscriptions, properties, &mut |kept, needs| {
-            self.store.keep(self.out, kept, needs)
+        subscribe(subscriptions, properties, &mut |kept| {
+            self.store.keep(self.out, kept)
         })
     }
 
@@ -50,8 +49,8 @@ impl Sender<'_> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        unsubscribe(filters, properties, &mut |kept, needs| {
-            self.store.keep(self.out, kept, needs)
+        unsubscribe(filters, properties, &mut |kept| {
+            self.store.keep(self.out, kept)
         })
     }
 }
@@ -76,12 +75,14 @@ impl defmt::Format for Sender<'_> {
 /// of an action.
 pub(crate) trait Answer {
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError>;
-    fn keep(
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
         &mut self,
         out: &mut Outbox,
-        kept: &Kept<'_>,
-        needs: Flags,
+        publish: &Publish<'_>,
+        total: usize,
     ) -> Result<Ticket, RequestError>;
+    fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError>;
 }
 
 impl<O: OutboundStore> Answer for O {
@@ -89,13 +90,18 @@ impl<O: OutboundStore> Answer for O {
         Sending { out, store: self }.publish(publish)
     }
 
-    fn keep(
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
         &mut self,
         out: &mut Outbox,
-        kept: &Kept<'_>,
-        needs: Flags,
+        publish: &Publish<'_>,
+        total: usize,
     ) -> Result<Ticket, RequestError> {
-        let kept = Sending { out, store: self }.keep(kept, needs);
+        Sending { out, store: self }.publish_drawn(publish, total)
+    }
+
+    fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError> {
+        let kept = Sending { out, store: self }.keep(kept);
         kept.map(|(ticket, _)| ticket)
     }
 }

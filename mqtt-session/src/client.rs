@@ -87,7 +87,7 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
+    pub(crate) fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
         let (outbound, inbound) = self.store.split();
         (&mut self.machine, Stores { outbound, inbound })
     }
@@ -232,8 +232,8 @@ impl<S: Store> Client<S> {
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
         let mut sending = self.requests(now);
-        subscribe(subscriptions, properties, &mut |kept, needs| {
-            sending.keep(kept, needs).map(|(ticket, _)| ticket)
+        subscribe(subscriptions, properties, &mut |kept| {
+            sending.keep(kept).map(|(ticket, _)| ticket)
         })
     }
 
@@ -250,12 +250,12 @@ impl<S: Store> Client<S> {
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
         let mut sending = self.requests(now);
-        unsubscribe(filters, properties, &mut |kept, needs| {
-            sending.keep(kept, needs).map(|(ticket, _)| ticket)
+        unsubscribe(filters, properties, &mut |kept| {
+            sending.keep(kept).map(|(ticket, _)| ticket)
         })
     }
 
-    fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
+    pub(crate) fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
         let (machine, stores) = self.split();
         machine.out.clock.advance(now);
         machine.sender(stores.outbound)
@@ -325,8 +325,17 @@ impl<S: Store> Client<S> {
     /// Gives up a publish, subscribe or unsubscribe that has not been written for the present
     /// transport. Its settling event says [`GiveUp::Abandoned`](crate::GiveUp::Abandoned). False
     /// when there is none such. The cost grows with what waits.
+    ///
+    /// A payload that is being drawn from the application is given up in the middle, too: its
+    /// length was announced, so that the transport has to be closed. Its settling event then says
+    /// [`GiveUp::PayloadUnfinished`](crate::GiveUp::PayloadUnfinished), and all else goes on over
+    /// the next transport.
     pub fn abandon(&mut self, ticket: Ticket) -> bool {
         let (machine, stores) = self.split();
+        #[cfg(feature = "draw")]
+        if machine.abandon_drawing(ticket, &mut *stores.outbound) {
+            return true;
+        }
         machine.sender(stores.outbound).abandon(ticket)
     }
 

@@ -14,6 +14,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
         #[cfg(feature = "fast")]
         self.out.exchanges.tables.cut();
+        #[cfg(feature = "draw")]
+        self.cut_unfinished(&line);
         // Those of the flight that the transport may have begun to send stay with what was sent:
         // all of them were written ahead of what waits to be sent again. What it did not touch
         // goes back to where it came from.
@@ -89,11 +91,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         if let Some(len) = self.aliased_len(slot) {
             return len;
         }
-        let record = self.store.records().get(usize::from(slot));
-        let len = record.map_or(0, |record| record.len as usize);
-        #[cfg(feature = "bytes")]
-        let len = len.saturating_add(self.store.payload(slot).len());
-        len
+        let Some(record) = self.record(slot) else {
+            return 0;
+        };
+        let payload = self.payload_len(slot, &record).unwrap_or(0);
+        (record.len as usize).saturating_add(payload)
     }
 
     /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it

@@ -37,6 +37,10 @@ impl Machine {
                 Cause::AuthTimeout
             });
         } else if self.stall_deadline() <= now {
+            #[cfg(feature = "draw")]
+            if self.is_starved() {
+                return self.give_up_drawing(outbound);
+            }
             self.fail(Cause::SendTimeout);
         } else if self.connection.ping_due <= now {
             self.fail(Cause::PingTimeout);

@@ -100,6 +100,12 @@ pub enum Event<'a> {
     Challenge(Auth<'a>),
     /// A re-authentication succeeded.
     Reauthenticated(Auth<'a>),
+    /// The next part of a payload is wanted that `Client::publish_drawn` announced: it goes where
+    /// `Client::draw` points. This is told once for each part, and with the feature `draw` only.
+    PayloadWanted {
+        /// What `publish_drawn` returned.
+        ticket: Ticket,
+    },
     /// A message that was being delivered in parts will not be finished on this connection.
     /// A QoS 1 or QoS 2 message comes again, from its start.
     DeliveryCut,
@@ -132,6 +138,10 @@ pub enum GiveUp {
     SubscriptionIdentifiersNotSupported,
     /// The application called [`Client::abandon`](crate::Client::abandon).
     Abandoned,
+    /// A payload drawn from the application was begun and not finished: the application abandoned
+    /// it, or supplied nothing for [`Config::ack_timeout`](crate::Config::ack_timeout). The server
+    /// got no whole message over that transport.
+    PayloadUnfinished,
 }
 
 crate::words::words! { GiveUp:
@@ -147,6 +157,7 @@ crate::words::words! { GiveUp:
     Self::SubscriptionIdentifiersNotSupported =>
         "the server does not support subscription identifiers";
     Self::Abandoned => "abandoned by the application";
+    Self::PayloadUnfinished => "the application did not supply the payload it announced";
 }
 
 impl core::error::Error for GiveUp {}
@@ -175,6 +186,9 @@ pub enum Cause {
     AckTimeout,
     /// The transport took no byte within the time limit.
     SendTimeout,
+    /// A payload drawn from the application was begun and not finished, so that nothing else
+    /// could follow on that transport.
+    PayloadUnfinished,
     /// The application called [`Client::stop`](crate::Client::stop).
     Stopped,
 }
@@ -231,7 +245,8 @@ impl Cause {
             | Self::AuthTimeout
             | Self::PingTimeout
             | Self::AckTimeout
-            | Self::SendTimeout => false,
+            | Self::SendTimeout
+            | Self::PayloadUnfinished => false,
         }
     }
 }
@@ -247,6 +262,7 @@ crate::words::words! { Cause:
     Self::PingTimeout => "the server did not answer a ping in time";
     Self::AckTimeout => "an acknowledgement did not come in time";
     Self::SendTimeout => "the transport took no bytes for too long";
+    Self::PayloadUnfinished => "a payload was not supplied to its end";
     Self::Stopped => "stopped by the application";
 }
 

@@ -57,6 +57,8 @@ mod connection;
 mod cut;
 mod delivery;
 mod dispatch;
+#[cfg(feature = "draw")]
+mod draw;
 mod due;
 mod event;
 mod exchanges;
@@ -95,6 +97,8 @@ pub use answer::Sender;
 pub use client::Client;
 pub use config::{Acknowledge, Config, Lost, Offline};
 pub use delivery::{AckToken, Delivery, Message};
+#[cfg(feature = "draw")]
+pub use draw::Draw;
 pub use event::{Cause, Event, GiveUp, Ticket};
 pub use instant::Instant;
 pub use limits::Limits;

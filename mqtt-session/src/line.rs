@@ -3,7 +3,7 @@
 use crate::event::GiveUp;
 use crate::instant::Instant;
 use crate::limits::Limits;
-use crate::record::Flags;
+use crate::record::Needs;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
@@ -113,21 +113,21 @@ impl Line {
 
     /// Why the server's limits forbid what needs this of it and has so many bytes, if they do.
     #[inline(never)]
-    pub(crate) fn forbids(&self, needs: Flags, len: usize) -> Option<GiveUp> {
+    pub(crate) fn forbids(&self, needs: Needs, len: usize) -> Option<GiveUp> {
         let limits = &self.limits;
         let cause = if len > limits.maximum_packet_size as usize {
             GiveUp::TooLarge
-        } else if needs.has(Flags::QOS) && limits.maximum_qos == QoS::AtMostOnce
-            || needs.has(Flags::QOS_2) && limits.maximum_qos < QoS::ExactlyOnce
+        } else if needs.has(Needs::QOS_1) && limits.maximum_qos == QoS::AtMostOnce
+            || needs.has(Needs::QOS_2) && limits.maximum_qos < QoS::ExactlyOnce
         {
             GiveUp::QoSNotSupported
-        } else if needs.has(Flags::RETAIN) && !limits.retain_available {
+        } else if needs.has(Needs::RETAIN) && !limits.retain_available {
             GiveUp::RetainNotSupported
-        } else if needs.has(Flags::WILDCARD) && !limits.wildcard_subscription_available {
+        } else if needs.has(Needs::WILDCARD) && !limits.wildcard_subscription_available {
             GiveUp::WildcardsNotSupported
-        } else if needs.has(Flags::SHARED) && !limits.shared_subscription_available {
+        } else if needs.has(Needs::SHARED) && !limits.shared_subscription_available {
             GiveUp::SharedNotSupported
-        } else if needs.has(Flags::IDENTIFIED) && !limits.subscription_identifier_available {
+        } else if needs.has(Needs::IDENTIFIED) && !limits.subscription_identifier_available {
             GiveUp::SubscriptionIdentifiersNotSupported
         } else {
             return None;

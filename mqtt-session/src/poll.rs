@@ -88,6 +88,12 @@ impl Machine {
         {
             return Action::Event(event);
         }
+        #[cfg(feature = "draw")]
+        if self.phase == Phase::Connected
+            && let Some(ticket) = self.sender(outbound).ask_for_payload()
+        {
+            return Action::Event(Event::PayloadWanted { ticket });
+        }
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
         {

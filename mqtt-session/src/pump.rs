@@ -3,7 +3,7 @@
 use crate::event::GiveUp;
 use crate::exchanges::Work;
 use crate::instant::Instant;
-use crate::record::{Flags, Place, Record, Stage};
+use crate::record::{Flags, Needs, Place, Record, Stage};
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::stored::stamp;
@@ -129,13 +129,13 @@ impl<O: OutboundStore> Sending<'_, O> {
         let (start, end) = packet_range(&record);
         let expires = self.expires(&record);
         let seen = record.flags.has(Flags::MAYBE_SEEN);
-        let apart = self.payload_apart(slot, &record);
+        let apart = self.payload_len(slot, &record);
         let forbidden = if expires.is_some_and(|at| at <= self.out.clock.now) && !seen {
             Some(GiveUp::Expired)
         } else {
             let first = self.store.arena().get(start).copied().unwrap_or(0);
-            let mut needs = record.stage.needs(first & 1 != 0);
-            needs.set(record.flags);
+            // Of other packets the first byte has that bit clear.
+            let needs = Needs::of(record.stage, record.flags, first & 1 != 0);
             let len = end.wrapping_sub(start).saturating_add(apart.unwrap_or(0));
             self.out.line.forbids(needs, len)
         };
@@ -173,9 +173,12 @@ impl<O: OutboundStore> Sending<'_, O> {
         true
     }
 
-    /// Bytes of the payload that the store holds for a record beside the arena.
-    #[cfg_attr(not(feature = "bytes"), expect(clippy::unused_self))]
-    fn payload_apart(&self, slot: u16, record: &Record) -> Option<usize> {
+    /// How much of a message is not in the arena: its payload, where only its header is.
+    pub(crate) fn payload_len(&mut self, slot: u16, record: &Record) -> Option<usize> {
+        #[cfg(feature = "draw")]
+        if record.flags.has(Flags::DRAWN) {
+            return Some(self.drawn_len(record));
+        }
         #[cfg(feature = "bytes")]
         if record.flags.has(Flags::PAYLOAD_APART) {
             return Some(self.store.payload(slot).len());
@@ -216,7 +219,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                 self.commit(len);
             }
             if let Some(payload) = apart.filter(|len| *len > 0) {
-                self.out.line.tx.commit_large(slot, payload, true);
+                self.queue_payload(slot, payload);
             }
             return true;
         }
@@ -227,6 +230,19 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         self.out.line.tx.commit_large(slot, len, false);
         true
+    }
+
+    /// Queues the payload of a message whose header is queued.
+    fn queue_payload(&mut self, slot: u16, len: usize) {
+        #[cfg(feature = "draw")]
+        if self
+            .record(slot)
+            .is_some_and(|record| record.flags.has(Flags::DRAWN))
+        {
+            self.out.line.tx.begin_drawing(slot, len);
+            return;
+        }
+        self.out.line.tx.commit_large(slot, len, true);
     }
 
     /// Ends what is in a place with this cause: it will be told.
@@ -252,6 +268,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                         | GiveUp::QoSNotSupported
                         | GiveUp::RetainNotSupported
                         | GiveUp::Abandoned
+                        | GiveUp::PayloadUnfinished
                 )
             );
         record.stage = stage;

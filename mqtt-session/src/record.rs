@@ -99,10 +99,6 @@ impl Flags {
     pub(crate) const PAYLOAD_APART: Self = Self(1 << 2);
     /// It has a block in the arena.
     pub(crate) const STORED: Self = Self(1 << 3);
-    /// It asks the server to support QoS 1 at least, QoS 2, or retained messages.
-    pub(crate) const QOS: Self = Self(1 << 13);
-    pub(crate) const QOS_2: Self = Self(1 << 14);
-    pub(crate) const RETAIN: Self = Self(1 << 15);
     /// It is a SUBSCRIBE.
     pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
     /// A message written from the store.
@@ -125,6 +121,13 @@ impl Flags {
     pub(crate) const ALIAS_ALONE: Self = Self(1 << 11);
     /// The present transport got it with its topic and a topic alias for it.
     pub(crate) const ALIAS_SET: Self = Self(1 << 12);
+
+    /// Its payload is drawn from the application while it is sent.
+    #[cfg(feature = "draw")]
+    pub(crate) const DRAWN: Self = Self(1 << 13);
+    /// Its payload was begun to be drawn, and will not be finished.
+    #[cfg(feature = "draw")]
+    pub(crate) const UNFINISHED: Self = Self(1 << 14);
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -193,20 +196,36 @@ impl Stage {
             Self::AwaitSent | Self::AwaitPubAck | Self::AwaitPubRec
         )
     }
+}
 
-    /// What a message asks of the server, to be retained or not.
-    pub(crate) fn needs(self, retain: bool) -> Flags {
-        let mut needs = match self {
-            Self::AwaitSent => Flags::default(),
-            Self::AwaitPubAck => Flags::QOS,
-            Self::AwaitPubRec => Flags::QOS_2,
-            // The first bytes of other packets say nothing of that.
-            _ => return Flags::default(),
+/// What a packet asks of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs(u16);
+
+impl Needs {
+    /// A server that supports QoS 1 at least, QoS 2, or retained messages.
+    pub(crate) const QOS_1: Self = Self(1);
+    pub(crate) const QOS_2: Self = Self(2);
+    pub(crate) const RETAIN: Self = Self(4);
+    /// Subscriptions with wildcards, that are shared, or with an identifier.
+    pub(crate) const WILDCARD: Self = Self(Flags::WILDCARD.0);
+    pub(crate) const SHARED: Self = Self(Flags::SHARED.0);
+    pub(crate) const IDENTIFIED: Self = Self(Flags::IDENTIFIED.0);
+
+    /// Of a packet of this kind, of which this is known.
+    pub(crate) const fn of(stage: Stage, flags: Flags, retain: bool) -> Self {
+        let qos = match stage {
+            Stage::AwaitPubAck => Self::QOS_1.0,
+            Stage::AwaitPubRec => Self::QOS_2.0,
+            _ => 0,
         };
-        if retain {
-            needs.set(Flags::RETAIN);
-        }
-        needs
+        let retain = if retain { Self::RETAIN.0 } else { 0 };
+        let asked = Self::WILDCARD.0 | Self::SHARED.0 | Self::IDENTIFIED.0;
+        Self(qos | retain | flags.0 & asked)
+    }
+
+    pub(crate) const fn has(self, need: Self) -> bool {
+        self.0 & need.0 != 0
     }
 }
 

@@ -6,11 +6,11 @@ use crate::event::{GiveUp, Ticket};
 use crate::exchanges::{Exchanges, Work};
 use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
-use crate::record::{Flags, Place, Stage};
+use crate::record::{Flags, Needs, Place, Stage};
 use crate::request::{Publish, RequestError};
 use crate::store::OutboundStore;
 use crate::stored;
-#[cfg(feature = "bytes")]
+#[cfg(any(feature = "bytes", feature = "draw"))]
 use crate::transmit::RESERVE;
 use mqtt_proto::{
     EncodeError, Properties, Property, PropertyId, Publish as Packet, QoS, Sender as From,
@@ -53,10 +53,11 @@ impl Outbox {
 /// What is to be kept until it is settled.
 pub(crate) struct Kept<'e> {
     pub(crate) stage: Stage,
-    /// What is known of it, and what it needs of the server.
+    /// What is known of it.
     pub(crate) flags: Flags,
     /// Topic filters, or bytes of the topic name.
     pub(crate) count: usize,
+    pub(crate) retain: bool,
     pub(crate) expires: Option<Instant>,
     /// Bytes of a payload that the store holds beside the arena.
     pub(crate) apart: usize,
@@ -133,40 +134,35 @@ impl<O: OutboundStore> Sending<'_, O> {
         if publish.qos == QoS::AtMostOnce
             && apart.is_none()
             && publish.expiry != Some(0)
-            && let Some(written) = self.write_through(&packet, stage.needs(publish.retain))?
+            && let Some(written) = self.write_through(&packet)?
         {
             return Ok(written);
         }
         let side = self.out.side;
-        self.keep(
-            &Kept {
-                stage,
-                flags,
-                count: publish.topic.as_str().len(),
-                expires: publish
-                    .expiry
-                    .map(|seconds| self.out.clock.now.plus_secs(seconds)),
-                apart: apart.unwrap_or(0),
-                encode: &|out| match apart {
-                    #[cfg(feature = "bytes")]
-                    Some(payload_len) => packet.encode_header(side, payload_len, out),
-                    _ => packet.encode(side, out),
-                },
+        self.keep(&Kept {
+            stage,
+            flags,
+            retain: publish.retain,
+            count: publish.topic.as_str().len(),
+            expires: publish
+                .expiry
+                .map(|seconds| self.out.clock.now.plus_secs(seconds)),
+            apart: apart.unwrap_or(0),
+            encode: &|out| match apart {
+                #[cfg(any(feature = "bytes", feature = "draw"))]
+                Some(payload_len) => packet.encode_header(side, payload_len, out),
+                _ => packet.encode(side, out),
             },
-            stage.needs(publish.retain),
-        )
+        })
     }
 
-    /// Takes in what is to be kept until it is settled. `needs` is what it asks of the server.
+    /// Takes in what is to be kept until it is settled.
     #[inline(never)]
-    pub(crate) fn keep(
-        &mut self,
-        kept: &Kept<'_>,
-        needs: Flags,
-    ) -> Result<(Ticket, u16), RequestError> {
+    pub(crate) fn keep(&mut self, kept: &Kept<'_>) -> Result<(Ticket, u16), RequestError> {
         if matches!(self.out.line.standing, Standing::Stopping | Standing::Over) {
             return Err(RequestError::Stopping);
         }
+        let needs = Needs::of(kept.stage, kept.flags, kept.retain);
         self.allow(needs, 0)?;
         let slot = self.free_slot()?;
         let prefix = kept.expires.map_or(0, |_| EXPIRY_PREFIX);
@@ -182,7 +178,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         };
         self.allow(needs, len.saturating_add(kept.apart))?;
-        #[cfg(feature = "bytes")]
+        #[cfg(any(feature = "bytes", feature = "draw"))]
         if kept.flags.has(Flags::PAYLOAD_APART)
             && !self.store.grow_transmit(len.saturating_add(RESERVE))
         {
@@ -235,7 +231,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Refuses what the server does not allow. Without a connection everything is allowed.
-    pub(crate) fn allow(&self, needs: Flags, len: usize) -> Result<(), RequestError> {
+    pub(crate) fn allow(&self, needs: Needs, len: usize) -> Result<(), RequestError> {
         let limits = &self.out.line.limits;
         Err(match self.out.line.forbids(needs, len) {
             None => return Ok(()),
@@ -290,7 +286,9 @@ impl<O: OutboundStore> Sending<'_, O> {
     #[cold]
     fn make_room(&mut self, len: usize) -> bool {
         let tx = &self.out.line.tx;
-        self.store.grow_transmit(tx.wanted(len)) && tx.fits(self.store.transmit().len(), len)
+        !tx.is_drawing()
+            && self.store.grow_transmit(tx.wanted(len))
+            && tx.fits(self.store.transmit().len(), len)
     }
 
     /// Queues what was written for the transport.

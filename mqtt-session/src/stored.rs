@@ -67,8 +67,8 @@ pub(crate) struct Layout {
 }
 
 /// A number of one to four bytes at the front, and its own length.
-#[cfg(feature = "topic-alias")]
-fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
+#[cfg(any(feature = "draw", feature = "topic-alias"))]
+pub(crate) fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0usize;
     for (at, byte) in bytes.iter().take(4).enumerate() {
         let shift = 7usize.checked_mul(at)?;

@@ -10,8 +10,8 @@ use mqtt_proto::{
     Subscriptions, TopicFilter, Unsubscribe,
 };
 
-/// Takes in what is to be kept, and what that needs of the server.
-type Keep<'k> = &'k mut dyn FnMut(&Kept<'_>, Flags) -> Result<Ticket, RequestError>;
+/// Takes in what is to be kept.
+type Keep<'k> = &'k mut dyn FnMut(&Kept<'_>) -> Result<Ticket, RequestError>;
 
 /// Subscribes.
 pub(crate) fn subscribe(
@@ -19,18 +19,18 @@ pub(crate) fn subscribe(
     properties: &[Property<'_>],
     keep: Keep<'_>,
 ) -> Result<Ticket, RequestError> {
-    let mut needs = Flags::SUBSCRIBE;
+    let mut flags = Flags::SUBSCRIBE;
     for subscription in subscriptions {
         if subscription.filter.is_shared() {
-            needs.set(Flags::SHARED);
+            flags.set(Flags::SHARED);
         }
         if subscription.filter.has_wildcard() {
-            needs.set(Flags::WILDCARD);
+            flags.set(Flags::WILDCARD);
         }
     }
     for property in properties {
         if property.id() == PropertyId::SubscriptionIdentifier {
-            needs.set(Flags::IDENTIFIED);
+            flags.set(Flags::IDENTIFIED);
         }
     }
     let packet = Subscribe {
@@ -39,7 +39,7 @@ pub(crate) fn subscribe(
         subscriptions: Subscriptions::new(subscriptions),
     };
     request(
-        needs,
+        flags,
         Stage::AwaitSubAck,
         subscriptions.len(),
         keep,
@@ -58,14 +58,14 @@ pub(crate) fn unsubscribe(
         properties: Properties::new(properties),
         filters: Filters::new(filters),
     };
-    let needs = Flags::UNSUBSCRIBE;
-    request(needs, Stage::AwaitUnsubAck, filters.len(), keep, &|out| {
+    let flags = Flags::UNSUBSCRIBE;
+    request(flags, Stage::AwaitUnsubAck, filters.len(), keep, &|out| {
         packet.encode(From::Client, out)
     })
 }
 
 fn request(
-    needs: Flags,
+    flags: Flags,
     stage: Stage,
     count: usize,
     keep: Keep<'_>,
@@ -73,11 +73,12 @@ fn request(
 ) -> Result<Ticket, RequestError> {
     let kept = Kept {
         stage,
-        flags: needs,
+        flags,
+        retain: false,
         count,
         expires: None,
         apart: 0,
         encode,
     };
-    keep(&kept, needs)
+    keep(&kept)
 }

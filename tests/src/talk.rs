@@ -73,6 +73,7 @@ pub enum Told {
     Challenge(Vec<String>),
     Reauthenticated,
     DeliveryCut,
+    PayloadWanted(Ticket),
 }
 
 fn printed(properties: &Properties<'_>) -> Vec<String> {
@@ -113,6 +114,7 @@ impl From<Event<'_>> for Told {
             Event::Challenge(auth) => Self::Challenge(printed(&auth.properties)),
             Event::Reauthenticated(_) => Self::Reauthenticated,
             Event::DeliveryCut => Self::DeliveryCut,
+            Event::PayloadWanted { ticket } => Self::PayloadWanted(ticket),
             other => panic!("an event without a word for it: {other:?}"),
         }
     }
@@ -136,6 +138,10 @@ pub struct Talk<S> {
     offered: bool,
     /// Bytes that left but are no whole packet yet.
     wire: Vec<u8>,
+    /// Payloads to be drawn, by ticket. One that is not here is asked for in vain, and that is told.
+    pub sources: Vec<(Ticket, Vec<u8>)>,
+    /// How many bytes of them the application supplies at a time.
+    pub supplies: usize,
     /// How many bytes the server's packets come in at a time.
     pub chunk: usize,
     /// What happened, for the message of a failure.
@@ -299,6 +305,8 @@ impl<S: Store + Clone> Talk<S> {
             takes: usize::MAX,
             offered: false,
             wire: Vec::new(),
+            sources: Vec::new(),
+            supplies: usize::MAX,
             chunk: usize::MAX,
             history: Vec::new(),
         }
@@ -335,6 +343,12 @@ impl<S: Store + Clone> Talk<S> {
                         token: m.token,
                     })
                 }
+                Action::Event(Event::PayloadWanted { ticket }) => {
+                    if self.supply(ticket) {
+                        continue;
+                    }
+                    Did::Told(Told::PayloadWanted(ticket))
+                }
                 Action::Event(event) => Did::Told(event.into()),
                 Action::Close => Did::Close,
                 Action::Done => Did::Done,
@@ -349,6 +363,22 @@ impl<S: Store + Clone> Talk<S> {
             "the client never comes to rest:\n{}",
             self.history.join("\n")
         );
+    }
+
+    /// Supplies the next part of a payload, if the application has it.
+    pub fn supply(&mut self, ticket: Ticket) -> bool {
+        let source = self.sources.iter().find(|(of, _)| *of == ticket);
+        let Some((_, payload)) = source else {
+            return false;
+        };
+        let mut draw = self.client.draw(self.now).expect("a part is wanted");
+        assert_eq!((draw.ticket, draw.total), (ticket, payload.len()));
+        let offset = draw.offset;
+        let room = draw.room();
+        let count = room.len().min(self.supplies);
+        room[..count].copy_from_slice(&payload[offset..offset + count]);
+        draw.supply(count);
+        true
     }
 
     fn note(&mut self, did: Did) {
@@ -614,6 +644,26 @@ impl<S: Store + Clone> Talk<S> {
         ));
         self.client
             .publish(self.now, &message(qos, topic, payload))
+            .expect("published")
+    }
+
+    /// The application publishes a payload that it supplies when it is asked for it.
+    #[track_caller]
+    pub fn publishes_drawn(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Ticket {
+        let ticket = self.announces(qos, topic, payload.len());
+        self.sources.push((ticket, payload.to_vec()));
+        ticket
+    }
+
+    /// The application announces a payload.
+    #[track_caller]
+    pub fn announces(&mut self, qos: QoS, topic: &str, total: usize) -> Ticket {
+        self.history.push(format!(
+            "{:>10} publish {topic}, {total} bytes to be drawn",
+            self.now.as_micros() / 1000
+        ));
+        self.client
+            .publish_drawn(self.now, &message(qos, topic, &[]), total)
             .expect("published")
     }
 

@@ -11,7 +11,7 @@ use mqtt_tests::cut::{ASK, Acks, Cut, How, Kind, Outcome, Pace, Scenario, Step};
 use mqtt_tests::server::Terms;
 
 use QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
-use Step::{Publish, PublishHeld, Serve, Settle, Subscribe};
+use Step::{Publish, PublishDrawn, PublishHeld, Serve, Settle, Subscribe};
 
 const HOUR: Property<'static> = Property::SessionExpiryInterval(3600);
 
@@ -407,4 +407,42 @@ fn a_payload_held_as_bytes() {
         publish(ExactlyOnce, "after"),
     ];
     cut_everywhere_with(&[Kind::Heap], plain("held as bytes", steps));
+}
+
+#[test]
+fn a_payload_drawn_from_the_application() {
+    let steps = vec![
+        Settle,
+        publish(AtLeastOnce, "before"),
+        PublishDrawn(ExactlyOnce, "out", long(130)),
+        publish(ExactlyOnce, "after"),
+        PublishDrawn(AtLeastOnce, "out", long(60)),
+        serve(ExactlyOnce, "meanwhile"),
+        PublishDrawn(AtMostOnce, "out", long(90)),
+        publish(AtMostOnce, "last"),
+    ];
+    cut_everywhere(plain("drawn", steps));
+}
+
+#[test]
+fn payloads_drawn_one_at_a_time_and_between_topic_aliases() {
+    let steps = vec![
+        PublishDrawn(AtLeastOnce, "a/long/topic", long(70)),
+        Publish(AtLeastOnce, "a/long/topic", bytes("1")),
+        PublishDrawn(ExactlyOnce, "a/long/topic", long(0)),
+        Settle,
+        Publish(ExactlyOnce, "a/long/topic", bytes("2")),
+        PublishDrawn(ExactlyOnce, "a/long/topic", long(55)),
+    ];
+    cut_everywhere(Scenario {
+        aliases: 2,
+        publishes_offline: true,
+        terms: Terms {
+            receive_maximum: Some(1),
+            receive_maximum_later: Some(2),
+            topic_alias_maximum: 2,
+            ..Terms::NONE
+        },
+        ..plain("drawn one by one", steps)
+    });
 }

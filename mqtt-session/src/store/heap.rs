@@ -382,11 +382,10 @@ impl InboundStore for Inbound {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fast"))]
 mod tests {
     use super::*;
 
-    #[cfg(feature = "fast")]
     #[test]
     fn identifiers_that_begin_at_1_again_fall_upon_no_others() {
         let count = 10_500;

@@ -4,7 +4,7 @@
 
 use crate::event::Ticket;
 use crate::line::{Line, Standing};
-use crate::record::{Flags, Place, Record, Stage};
+use crate::record::{Flags, Needs, Place, Record, Stage};
 use crate::request::{Publish, RequestError};
 use crate::sender::{Outbox, Sending};
 use crate::store::{OutboundParts, OutboundStore};
@@ -113,7 +113,6 @@ impl<O: OutboundStore> Sending<'_, O> {
     pub(crate) fn write_through(
         &mut self,
         packet: &Packet<'_>,
-        needs: Flags,
     ) -> Result<Option<(Ticket, u16)>, RequestError> {
         let line = &self.out.line;
         let tables = &self.out.exchanges.tables;
@@ -125,6 +124,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if !straight {
             return Ok(None);
         }
+        let needs = Needs::of(Stage::AwaitSent, Flags::default(), packet.retain);
         self.allow(needs, 0)?;
         let slot = self.free_slot()?;
         let len = match packet.encode(self.out.side, self.out.line.tx.spare(self.store.transmit()))
