@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
@@ -39,7 +39,10 @@ impl<'a> Auth<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(self.properties.prefixed_len().saturating_add(1))
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -58,12 +61,19 @@ impl<'a> Auth<'a> {
             out,
             PacketType::Auth.first_byte(),
             2,
-            || self.encoded_len(),
-            |writer| {
-                writer.byte(self.reason.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Auth, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.byte(self.reason.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Auth, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties.prefixed_len().saturating_add(1)
     }
 }

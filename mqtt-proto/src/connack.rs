@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
@@ -42,7 +42,10 @@ impl<'a> ConnAck<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(self.properties.prefixed_len().saturating_add(2))
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Server, writer),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -67,12 +70,19 @@ impl<'a> ConnAck<'a> {
             out,
             PacketType::ConnAck.first_byte(),
             3,
-            || self.encoded_len(),
-            |writer| {
-                writer.array([u8::from(self.session_present), self.reason.value()])?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::ConnAck, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.array([u8::from(self.session_present), self.reason.value()])?;
+        self.properties
+            .write(PropertyRules::of(PacketType::ConnAck, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties.prefixed_len().saturating_add(2)
     }
 }

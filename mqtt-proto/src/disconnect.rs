@@ -1,6 +1,6 @@
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
@@ -33,11 +33,10 @@ impl<'a> Disconnect<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(match (self.properties.is_empty(), self.reason) {
-            (true, ReasonCode::NORMAL_DISCONNECTION) => 0,
-            (true, _) => 1,
-            (false, _) => self.properties.prefixed_len().saturating_add(1),
-        })
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
+        )
     }
 
     /// Encodes the packet in its shortest form; the number of bytes written.
@@ -56,18 +55,29 @@ impl<'a> Disconnect<'a> {
             out,
             PacketType::Disconnect.first_byte(),
             0,
-            || self.encoded_len(),
-            |writer| {
-                if self.properties.is_empty() {
-                    return match self.reason {
-                        ReasonCode::NORMAL_DISCONNECTION => Some(()),
-                        reason => writer.byte(reason.value()),
-                    };
-                }
-                writer.byte(self.reason.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Disconnect, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        if self.properties.is_empty() {
+            return match self.reason {
+                ReasonCode::NORMAL_DISCONNECTION => Some(()),
+                reason => writer.byte(reason.value()),
+            };
+        }
+        writer.byte(self.reason.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Disconnect, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        match (self.properties.is_empty(), self.reason) {
+            (true, ReasonCode::NORMAL_DISCONNECTION) => 0,
+            (true, _) => 1,
+            (false, _) => self.properties.prefixed_len().saturating_add(1),
+        }
     }
 }

@@ -43,6 +43,7 @@ mod packet;
 mod packet_id;
 mod packet_type;
 mod payload_list;
+#[cfg(feature = "fast")]
 mod prefixed;
 mod property;
 mod publish;
@@ -61,6 +62,11 @@ mod unsuback;
 mod unsubscribe;
 mod varint;
 mod words;
+#[cfg(not(feature = "fast"))]
+#[path = "writer_compact.rs"]
+mod writer;
+#[cfg(feature = "fast")]
+#[path = "writer_fast.rs"]
 mod writer;
 
 pub use ack::Ack;

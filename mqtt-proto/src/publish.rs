@@ -1,13 +1,18 @@
-use core::num::NonZeroUsize;
-
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::{Context, Fault, Reader, decode};
-use crate::writer::{EncodeFault, Outline, Writer, attempt, packet_len, write_packet};
+use crate::writer::Writer;
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
     Properties, PropertyId, QoS, Sender, TopicName, text, varint,
 };
+
+#[cfg(not(feature = "fast"))]
+#[path = "publish_compact.rs"]
+mod encode;
+#[cfg(feature = "fast")]
+#[path = "publish_fast.rs"]
+mod encode;
 
 /// PUBLISH: an application message on its way (section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,11 +179,9 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.least_len()
-                .saturating_add(self.properties.prefixed_len())
-                .saturating_add(self.payload.len()),
-        )
+        let payload_len = self.payload.len();
+        self.header_len(payload_len)
+            .map(|len| len.saturating_add(payload_len))
     }
 
     /// Bytes of the packet but for its payload, when the payload has `payload_len` bytes.
@@ -186,10 +189,7 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn header_len(&self, payload_len: usize) -> Result<usize, EncodeError> {
-        let header = self
-            .least_len()
-            .saturating_add(self.properties.prefixed_len());
-        packet_len(header.saturating_add(payload_len)).map(|len| len.saturating_sub(payload_len))
+        self.measure(payload_len)
     }
 
     /// Encodes the whole packet; the number of bytes written.
@@ -198,17 +198,7 @@ impl<'a> Publish<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(
-            |fault| {
-                let header_len = self.write_header(sender, self.payload.len(), out, fault)?;
-                let place = out.get_mut(header_len.get()..)?;
-                place
-                    .get_mut(..self.payload.len())?
-                    .copy_from_slice(self.payload);
-                header_len.checked_add(self.payload.len())
-            },
-            || self.encoded_len(),
-        )
+        self.write_whole(sender, out)
     }
 
     /// Encodes everything but the payload, which has `payload_len` bytes and is sent right after;
@@ -240,46 +230,23 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        attempt(
-            |fault| self.write_header(sender, payload_len, out, fault),
-            || self.header_len(payload_len),
-        )
-    }
-
-    /// Writes everything but the payload; how many bytes that takes.
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn write_header(
-        &self,
-        sender: Sender,
-        payload_len: usize,
-        out: &mut [u8],
-        fault: &mut EncodeFault,
-    ) -> Option<NonZeroUsize> {
-        let outline = Outline {
-            // No harm if this wraps: the packet is refused when its length is known.
-            at_least: self.least_len().wrapping_add(1).wrapping_add(payload_len),
-            absent: payload_len,
-        };
-        write_packet(
-            out,
-            outline,
-            fault,
-            || self.first_byte(),
-            |writer| self.write_body(sender, writer),
-        )
+        self.write_start(sender, payload_len, out)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
-    fn write_body(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
-        writer.binary_inline(self.topic_str().as_bytes())?;
-        match (self.qos, self.packet_id) {
-            (QoS::AtMostOnce, None) if self.dup => return writer.fail(EncodeError::DupWithQoS0),
-            (QoS::AtMostOnce, None) => {}
-            (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(id)) => writer.two(id.value())?,
-            _ => return writer.fail(EncodeError::PacketId),
+    fn write_body(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.known(self.topic_str().as_bytes())?;
+        if let Some(id) = self.packet_id {
+            writer.two(id.value())?;
+        }
+        if (self.qos == QoS::AtMostOnce) == self.packet_id.is_some() {
+            writer.fail(EncodeError::PacketId)?;
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            writer.fail(EncodeError::DupWithQoS0)?;
         }
         if self.topic.is_none() && self.properties.topic_alias().is_none() {
-            return writer.fail(EncodeError::MissingTopic);
+            writer.fail(EncodeError::MissingTopic)?;
         }
         self.properties
             .write(PropertyRules::of(PacketType::Publish, sender), writer)
@@ -291,16 +258,6 @@ impl<'a> Publish<'a> {
             | u8::from(self.dup) << 3
             | (self.qos as u8) << 1
             | u8::from(self.retain)
-    }
-
-    /// The Remaining Length without properties and payload.
-    #[cfg_attr(feature = "fast", inline(always))]
-    fn least_len(&self) -> usize {
-        let packet_id_len = if self.packet_id.is_some() { 2 } else { 0 };
-        self.topic_str()
-            .len()
-            .wrapping_add(2)
-            .wrapping_add(packet_id_len)
     }
 
     #[inline]

@@ -1,6 +1,7 @@
+use crate::payload_list::Source;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
@@ -30,11 +31,9 @@ impl<'a> ReasonList<'a> {
     }
 
     pub(crate) fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.properties
-                .prefixed_len()
-                .saturating_add(self.reasons.len())
-                .saturating_add(2),
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(PacketType::SubAck, Sender::Server, writer),
         )
     }
 
@@ -62,16 +61,31 @@ impl<'a> ReasonList<'a> {
             out,
             kind.first_byte(),
             at_least,
-            || self.encoded_len(),
-            |writer| {
-                writer.two(self.packet_id.value())?;
-                self.properties
-                    .write(PropertyRules::of(kind, sender), writer)?;
-                for code in self.reasons {
+            || self.remaining_length(),
+            |writer| self.write(kind, sender, writer),
+        )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, kind: PacketType, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.two(self.packet_id.value())?;
+        self.properties
+            .write(PropertyRules::of(kind, sender), writer)?;
+        match self.reasons.source() {
+            Source::Wire { bytes, .. } => writer.block(bytes)?,
+            Source::List(list) => {
+                for code in list {
                     writer.byte(code.value())?;
                 }
-                Some(())
-            },
-        )
+            }
+        }
+        Some(())
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties
+            .prefixed_len()
+            .saturating_add(self.reasons.len())
+            .saturating_add(2)
     }
 }

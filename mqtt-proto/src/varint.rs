@@ -41,18 +41,7 @@ fn read_long(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
     }
 }
 
-/// How many bytes the number takes; the number is at most [`MAX`].
-#[inline]
-pub(crate) const fn len(value: u32) -> usize {
-    match value {
-        0..=0x7f => 1,
-        0x80..=0x3fff => 2,
-        0x4000..=0x1f_ffff => 3,
-        _ => 4,
-    }
-}
-
-/// As [`len`], for a number that may be too large and then takes 4, too.
+/// How many bytes the number takes; one that is too large takes 4, too.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) const fn len_of(value: usize) -> usize {
     match value {

@@ -4,16 +4,28 @@
 //! is a list of [`Property`] that is checked then. Reading it is the same in both cases.
 
 mod accessors;
+#[cfg(not(feature = "fast"))]
+#[path = "encode_compact.rs"]
+mod encode;
+#[cfg(feature = "fast")]
+#[path = "encode_fast.rs"]
 mod encode;
 mod id;
 mod iter;
 mod legality;
+#[cfg(not(feature = "fast"))]
+#[path = "rules_compact.rs"]
+mod rules;
+#[cfg(feature = "fast")]
+#[path = "rules_fast.rs"]
+mod rules;
 mod value;
 mod wire;
 
 pub use id::PropertyId;
 pub use iter::PropertyIter;
-pub(crate) use legality::{PropertyRules, has};
+pub(crate) use legality::has;
+pub(crate) use rules::PropertyRules;
 pub use value::{PayloadFormat, Property};
 pub(crate) use wire::{read_properties, read_will_properties};
 

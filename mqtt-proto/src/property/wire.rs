@@ -1,4 +1,5 @@
-use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
+use super::legality::{Shape, bit};
+use super::rules::Rules;
 use super::{Properties, PropertyId, PropertyRules};
 use crate::reader::{Context, Fault, Reader};
 use crate::{DecodeErrorKind, Field};
@@ -23,7 +24,7 @@ pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Pr
 #[cfg_attr(feature = "fast", inline(always))]
 fn read<'a>(
     reader: &mut Reader<'a, '_>,
-    rules: impl FnOnce() -> &'static PropertyRules,
+    rules: impl FnOnce() -> Rules,
 ) -> Option<(Properties<'a>, u64)> {
     if let [0, ..] = reader.rest() {
         reader.byte()?;
@@ -51,22 +52,23 @@ fn validate(
     block: &[u8],
     after: usize,
     context: Context,
-    rules: &PropertyRules,
+    rules: Rules,
     fault: &mut Fault,
 ) -> Option<u64> {
     let mut block = Reader::new(block, after, context, fault);
     let mut present = 0;
     while let Some(&number) = block.rest().first() {
         let id = match PropertyId::from_u32(u32::from(number)) {
-            Some(id) if rules.allowed & bit(id) != 0 => id,
+            Some(id) if rules.allows(id) => id,
             _ => return not_allowed(&mut block, rules),
         };
         if present & bit(id) != 0 {
-            if rules.repeatable & bit(id) == 0 {
+            if !rules.repeats(id) {
                 return block.fail(DecodeErrorKind::DuplicateProperty(id));
             }
+            #[cfg(feature = "fast")]
             if id == PropertyId::SubscriptionIdentifier {
-                present |= REPEATED_SUBSCRIPTION_ID;
+                present |= super::legality::REPEATED_SUBSCRIPTION_ID;
             }
         }
         present |= bit(id);
@@ -78,53 +80,25 @@ fn validate(
 
 #[cfg_attr(feature = "fast", inline(always))]
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
-    use PropertyId as Id;
     let field = Field::Property(id);
     let place = block.place();
-    let value = match id {
-        Id::UserProperty => {
+    let shape = id.shape();
+    let value = match shape {
+        Shape::Pair => {
             block.check_text(field)?;
             return block.check_text(field);
         }
-        Id::ContentType
-        | Id::AssignedClientIdentifier
-        | Id::AuthenticationMethod
-        | Id::ResponseInformation
-        | Id::ServerReference
-        | Id::ReasonString => return block.check_text(field),
-        Id::ResponseTopic => return block.nonempty_topic_name(field).map(|_| ()),
-        Id::CorrelationData | Id::AuthenticationData => return block.binary().map(|_| ()),
-        Id::MessageExpiryInterval | Id::SessionExpiryInterval | Id::WillDelayInterval => {
-            return block.four().map(|_| ());
-        }
-        Id::ServerKeepAlive | Id::TopicAliasMaximum => return block.two().map(|_| ()),
-        Id::PayloadFormatIndicator
-        | Id::RequestProblemInformation
-        | Id::RequestResponseInformation
-        | Id::MaximumQoS
-        | Id::RetainAvailable
-        | Id::WildcardSubscriptionAvailable
-        | Id::SubscriptionIdentifierAvailable
-        | Id::SharedSubscriptionAvailable => {
-            let value = block.byte()?;
-            if value <= 1 {
-                return Some(());
-            }
-            u32::from(value)
-        }
-        Id::ReceiveMaximum | Id::TopicAlias => match block.two()? {
-            0 => 0,
-            _ => return Some(()),
-        },
-        Id::MaximumPacketSize => match block.four()? {
-            0 => 0,
-            _ => return Some(()),
-        },
-        Id::SubscriptionIdentifier => match block.varint()? {
-            0 => 0,
-            _ => return Some(()),
-        },
+        Shape::Text => return block.check_text(field),
+        Shape::Topic => return block.nonempty_topic_name(field).map(|_| ()),
+        Shape::Binary => return block.binary().map(|_| ()),
+        Shape::Flag => u32::from(block.byte()?),
+        Shape::Two | Shape::Count => u32::from(block.two()?),
+        Shape::Four | Shape::Size => block.four()?,
+        Shape::Varint => block.varint()?,
     };
+    if shape.admits(value) {
+        return Some(());
+    }
     block.fail_at(
         place,
         DecodeErrorKind::PropertyValue {
@@ -136,12 +110,12 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 
 /// Why the next property is not one of those that may come here.
 #[cfg_attr(feature = "fast", inline(always))]
-fn not_allowed(block: &mut Reader<'_, '_>, rules: &PropertyRules) -> Option<u64> {
+fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<u64> {
     let place = block.place();
     let number = block.varint()?;
     let kind = match PropertyId::from_u32(number) {
         None => DecodeErrorKind::UnknownProperty(number),
-        Some(id) if rules.peer_only & bit(id) != 0 => DecodeErrorKind::PropertyFromWrongSender(id),
+        Some(id) if rules.peer_only(id) => DecodeErrorKind::PropertyFromWrongSender(id),
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
     block.fail_at(place, kind)

@@ -9,9 +9,9 @@ use crate::{EncodeError, Field, varint};
 /// A field that cannot be written is `None`, and why is left in `fault`; if nothing is left there,
 /// the buffer is too small. As with [`Reader`](crate::reader::Reader), packets without errors do
 /// not pay for them.
-pub(crate) struct Writer<'o, 'f> {
+pub(crate) struct Writer<'o> {
     rest: &'o mut [u8],
-    fault: &'f mut EncodeFault,
+    fault: &'o mut EncodeFault,
 }
 
 /// Where a writer leaves the first error.
@@ -20,7 +20,7 @@ pub(crate) struct EncodeFault(Option<EncodeError>);
 impl EncodeFault {
     /// There is an error.
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
         self.0 = Some(error);
         None
@@ -47,7 +47,7 @@ impl EncodeFault {
 
 /// Runs `work`, which writes a packet; how many bytes it has written. If the buffer was too small,
 /// `measure` is asked how large it would have to be.
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 pub(crate) fn attempt(
     work: impl FnOnce(&mut EncodeFault) -> Option<NonZeroUsize>,
     measure: impl FnOnce() -> Result<usize, EncodeError>,
@@ -62,6 +62,14 @@ pub(crate) fn attempt(
     }
 }
 
+/// The length of a packet, whose Remaining Length is added up.
+pub(crate) fn measured(
+    remaining_length: impl FnOnce() -> usize,
+    _: impl Fn(&mut Writer<'_>) -> Option<()>,
+) -> Result<usize, EncodeError> {
+    packet_len(remaining_length())
+}
+
 #[cold]
 fn too_small(measure: impl FnOnce() -> Result<usize, EncodeError>) -> EncodeError {
     match measure() {
@@ -71,13 +79,13 @@ fn too_small(measure: impl FnOnce() -> Result<usize, EncodeError>) -> EncodeErro
 }
 
 /// [`write_packet`] as an [`attempt`], for packets that are written whole.
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 pub(crate) fn encode(
     out: &mut [u8],
     first_byte: u8,
     at_least: usize,
-    measure: impl FnOnce() -> Result<usize, EncodeError>,
-    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
+    remaining_length: impl FnOnce() -> usize,
+    body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
     let outline = Outline {
         at_least,
@@ -85,7 +93,7 @@ pub(crate) fn encode(
     };
     attempt(
         |fault| write_packet(out, outline, fault, || first_byte, body),
-        measure,
+        || packet_len(remaining_length()),
     )
 }
 
@@ -101,13 +109,13 @@ pub(crate) struct Outline {
 ///
 /// It is written in one pass, without measuring it first: the body is put where it belongs if its
 /// length takes as many bytes as the outline suggests, and moved if it takes more.
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 pub(crate) fn write_packet(
     out: &mut [u8],
     outline: Outline,
     fault: &mut EncodeFault,
     first_byte: impl FnOnce() -> u8,
-    body: impl FnOnce(&mut Writer<'_, '_>) -> Option<()>,
+    body: impl FnOnce(&mut Writer<'_>) -> Option<()>,
 ) -> Option<NonZeroUsize> {
     let Outline { at_least, absent } = outline;
     let mut header_len = varint::len_of(at_least).wrapping_add(1);
@@ -130,7 +138,7 @@ pub(crate) fn write_packet(
     NonZeroUsize::new(header_len.wrapping_add(body_len))
 }
 
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 fn write_header(out: &mut [u8], first_byte: u8, remaining_length: usize) -> Option<()> {
     let [a, b] = [low_byte(remaining_length), low_byte(remaining_length >> 7)];
     match remaining_length {
@@ -147,7 +155,7 @@ fn write_header(out: &mut [u8], first_byte: u8, remaining_length: usize) -> Opti
 
 /// Moves `len` bytes further back, if there is room.
 #[cold]
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Option<()> {
     if to.checked_add(len)? > out.len() {
         return None;
@@ -156,33 +164,33 @@ pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Optio
     Some(())
 }
 
-impl<'o, 'f> Writer<'o, 'f> {
+impl<'o> Writer<'o> {
     /// A writer into a buffer.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) const fn new(rest: &'o mut [u8], fault: &'f mut EncodeFault) -> Self {
+    #[inline(always)]
+    pub(crate) const fn new(rest: &'o mut [u8], fault: &'o mut EncodeFault) -> Self {
         Self { rest, fault }
     }
 
     /// Where errors are left.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) const fn fault(&mut self) -> &mut EncodeFault {
         self.fault
     }
 
     /// There is an error.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn fail<T>(&mut self, error: EncodeError) -> Option<T> {
         self.fault.fail(error)
     }
 
     /// Bytes that are left of the buffer.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) const fn room(&self) -> usize {
         self.rest.len()
     }
 
     /// Hands what is left to a function that is not inlined and answers how much it has written.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn lend(
         &mut self,
         work: impl FnOnce(&mut [u8], &mut EncodeFault) -> Option<NonZeroUsize>,
@@ -193,7 +201,7 @@ impl<'o, 'f> Writer<'o, 'f> {
     }
 
     /// A byte and `N` others, with one look at the room that is left.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn byte_and_array<const N: usize>(
         &mut self,
         byte: u8,
@@ -208,7 +216,7 @@ impl<'o, 'f> Writer<'o, 'f> {
         Some(())
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_first_chunk_mut::<N>()?;
         *place = bytes;
@@ -216,18 +224,18 @@ impl<'o, 'f> Writer<'o, 'f> {
         Some(())
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, value: u8) -> Option<()> {
         self.array([value])
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
         self.array(value.to_be_bytes())
     }
 
     /// A variable byte integer of at most 268,435,455.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn varint(&mut self, value: usize) -> Option<()> {
         let [a, b] = [low_byte(value), low_byte(value >> 7)];
         match value {
@@ -237,14 +245,14 @@ impl<'o, 'f> Writer<'o, 'f> {
         }
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     fn long_varint(&mut self, value: usize) -> Option<()> {
         self.rest = put_long_varint(core::mem::take(&mut self.rest), value)?;
         Some(())
     }
 
     /// The payload of a PUBLISH, or a block of properties.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(block.len())?;
         place.copy_from_slice(block);
@@ -253,37 +261,44 @@ impl<'o, 'f> Writer<'o, 'f> {
     }
 
     /// Binary data, or text that is known to be valid. `None` also if there are too many bytes.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
+    #[inline(always)]
+    pub(crate) fn binary_by_call(&mut self, bytes: &[u8]) -> Option<()> {
         self.rest = put(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
     /// Text. `None` also if U+0000 is in it, or if it is too long.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn text(&mut self, text: &str) -> Option<()> {
+    #[inline(always)]
+    pub(crate) fn text_by_call(&mut self, text: &str) -> Option<()> {
         self.rest = put_text(core::mem::take(&mut self.rest), text.as_bytes())?;
         Some(())
     }
 
-    /// As [`binary`](Self::binary); faster, but larger.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn binary_inline(&mut self, bytes: &[u8]) -> Option<()> {
+    /// As [`binary_by_call`](Self::binary_by_call); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn binary(&mut self, bytes: &[u8], _: Field) -> Option<()> {
         self.rest = put_inline(core::mem::take(&mut self.rest), bytes)?;
         Some(())
     }
 
-    /// A byte, then as [`text_inline`](Self::text_inline).
-    #[cfg_attr(feature = "fast", inline(always))]
+    /// As [`binary`](Self::binary), where the number of bytes is known to be right.
+    #[inline(always)]
+    pub(crate) fn known(&mut self, bytes: &[u8]) -> Option<()> {
+        self.rest = put_inline(core::mem::take(&mut self.rest), bytes)?;
+        Some(())
+    }
+
+    /// A byte, then as [`text`](Self::text).
+    #[inline(always)]
     pub(crate) fn byte_and_text_inline(&mut self, byte: u8, text: &str) -> Option<()> {
         let rest = core::mem::take(&mut self.rest);
         self.rest = put_byte_and_text_inline(rest, byte, text.as_bytes())?;
         Some(())
     }
 
-    /// As [`text`](Self::text); faster, but larger.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn text_inline(&mut self, text: &str) -> Option<()> {
+    /// As [`text_by_call`](Self::text_by_call); faster, but larger.
+    #[inline(always)]
+    pub(crate) fn text(&mut self, text: &str, _: Field) -> Option<()> {
         self.rest = put_text_inline(core::mem::take(&mut self.rest), text.as_bytes())?;
         Some(())
     }
@@ -300,7 +315,7 @@ fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
     Some(rest)
 }
 
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation)]
 pub(crate) const fn low_byte(value: usize) -> u8 {
     value as u8

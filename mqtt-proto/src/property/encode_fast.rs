@@ -1,6 +1,7 @@
 use core::num::NonZeroUsize;
 
-use super::legality::{ALWAYS, REPEATED_SUBSCRIPTION_ID, bit, has};
+use super::legality::{REPEATED_SUBSCRIPTION_ID, bit, has};
+use super::rules::ALWAYS;
 use super::{Properties, Property, PropertyId, PropertyRules, Source};
 use crate::writer::{EncodeFault, Writer, low_byte, shift};
 use crate::{EncodeError, Field, QoS, varint};
@@ -20,11 +21,11 @@ impl Properties<'_> {
     }
 
     /// Writes the length and the properties, if the packet may carry them and they are valid.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn write(
         &self,
         rules: &'static PropertyRules,
-        writer: &mut Writer<'_, '_>,
+        writer: &mut Writer<'_>,
     ) -> Option<()> {
         if self.is_empty() && rules.demand_method & ALWAYS == 0 {
             return writer.byte(0);
@@ -34,7 +35,7 @@ impl Properties<'_> {
 }
 
 /// Writes the length and the properties; how many bytes that takes.
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn write_prefixed(
     properties: &Properties<'_>,
     rules: &'static PropertyRules,
@@ -83,7 +84,7 @@ fn write_prefixed(
 
 /// Makes room for a length of more than one byte and writes it.
 #[cold]
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<NonZeroUsize> {
     if len > varint::MAX as usize {
         return fault.fail(EncodeError::TooLarge {
@@ -97,7 +98,7 @@ fn widen(out: &mut [u8], len: usize, fault: &mut EncodeFault) -> Option<NonZeroU
 }
 
 /// Properties that were decoded, perhaps from another packet.
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn write_wire(
     block: &[u8],
     present: u64,
@@ -127,14 +128,14 @@ fn write_wire(
 
 /// Whether Authentication Method is missing, given what is refused after the last property: none
 /// of those that matter here may repeat, so that they are refused if they are there.
-#[cfg_attr(feature = "fast", inline(always))]
+#[inline(always)]
 fn lacks_method(refused: u64, rules: &PropertyRules) -> bool {
     refused & rules.demand_method != 0 && refused & bit(PropertyId::AuthenticationMethod) == 0
 }
 
 /// Why a property may not occur, or not again.
 #[cold]
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn refusal(id: PropertyId, rules: &PropertyRules) -> EncodeError {
     if rules.allowed & bit(id) == 0 {
         EncodeError::PropertyNotAllowed(id, rules.packet)
@@ -176,19 +177,19 @@ impl Property<'_> {
             | Self::WildcardSubscriptionAvailable(_)
             | Self::SubscriptionIdentifierAvailable(_)
             | Self::SharedSubscriptionAvailable(_) => 1,
-            Self::SubscriptionIdentifier(value) => varint::len(value),
+            Self::SubscriptionIdentifier(value) => varint::len_of(value as usize),
         };
         value_len.saturating_add(1)
     }
 
     /// Writes the property. If that fails, [`explain`](Self::explain) knows why.
-    #[cfg_attr(feature = "fast", inline(always))]
-    fn write(&self, writer: &mut Writer<'_, '_>) -> Option<()> {
+    #[inline(always)]
+    fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
         let id = self.id() as u8;
         match *self {
             Self::UserProperty(name, value) => {
                 writer.byte_and_text_inline(id, name)?;
-                writer.text_inline(value)
+                writer.text(value, Field::Property(PropertyId::UserProperty))
             }
             Self::ContentType(text)
             | Self::AssignedClientIdentifier(text)
@@ -197,15 +198,15 @@ impl Property<'_> {
             | Self::ServerReference(text)
             | Self::ReasonString(text) => {
                 writer.byte(id)?;
-                writer.text(text)
+                writer.text_by_call(text)
             }
             Self::ResponseTopic(topic) => {
                 writer.byte(id)?;
-                writer.binary(topic.as_str().as_bytes())
+                writer.binary_by_call(topic.as_str().as_bytes())
             }
             Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
                 writer.byte(id)?;
-                writer.binary(bytes)
+                writer.binary_by_call(bytes)
             }
             Self::MaximumPacketSize(0)
             | Self::ReceiveMaximum(0)
@@ -237,7 +238,7 @@ impl Property<'_> {
 
     /// Why the property was not written, if the buffer is not the reason.
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     fn explain<T>(&self, fault: &mut EncodeFault) -> Option<T> {
         let field = Field::Property(self.id());
         match *self {
