@@ -105,7 +105,7 @@ impl<'a> Ack<'a> {
         if self.is_shortest() {
             return Some(());
         }
-        if !self.reason.is_allowed(kind, sender) {
+        if !self.reason.fits(kind, sender) {
             writer.fail(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: kind,

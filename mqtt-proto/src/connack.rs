@@ -57,7 +57,7 @@ impl<'a> ConnAck<'a> {
         if !PacketType::ConnAck.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::ConnAck, sender));
         }
-        if !self.reason.is_allowed(PacketType::ConnAck, sender) {
+        if !self.reason.fits(PacketType::ConnAck, sender) {
             return Err(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: PacketType::ConnAck,

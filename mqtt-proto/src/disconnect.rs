@@ -45,7 +45,7 @@ impl<'a> Disconnect<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(PacketType::Disconnect, sender) {
+        if !self.reason.fits(PacketType::Disconnect, sender) {
             return Err(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: PacketType::Disconnect,

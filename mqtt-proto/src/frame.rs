@@ -1,7 +1,9 @@
-use crate::reader::{Reader, decode};
+#[cfg(feature = "fast")]
+use crate::reader::decode;
+use crate::reader::{Context, Fault, Reader};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
-    PacketId, PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 
 /// What lies at the start of the input.
@@ -39,20 +41,24 @@ pub enum Frame<'a> {
 /// Those of [`FixedHeader::parse`], as soon as they can be seen.
 #[inline]
 pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
+    #[cfg(feature = "fast")]
     if let Some(header) = FixedHeader::whole(input, maximum_packet_size)
         && let Some(body) = input.get(header.len()..header.packet_len())
     {
         return Ok(Frame::Whole(RawPacket { header, body }));
     }
-    incomplete_or_wrong(input, maximum_packet_size)
+    look_at(input, maximum_packet_size)
 }
 
-/// What is the matter with input that begins with no whole packet.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
+/// The packet at the start of the input, or what is the matter with it.
+#[cfg_attr(feature = "fast", cold)]
+#[inline(never)]
+fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     let need = match FixedHeader::parse(input, maximum_packet_size)? {
-        Some(header) => header.packet_len().saturating_sub(input.len()),
+        Some(header) => match input.get(header.len()..header.packet_len()) {
+            Some(body) => return Ok(Frame::Whole(RawPacket { header, body })),
+            None => header.packet_len().wrapping_sub(input.len()),
+        },
         // The smallest packet has two bytes.
         None if input.is_empty() => 2,
         None => 1,
@@ -68,6 +74,12 @@ pub struct RawPacket<'a> {
 }
 
 impl<'a> RawPacket<'a> {
+    /// A packet whose body is there, at least as far as it is to be read.
+    #[inline]
+    pub(crate) const fn new(header: FixedHeader, body: &'a [u8]) -> Self {
+        Self { header, body }
+    }
+
     /// The packet type.
     #[must_use]
     #[inline]
@@ -105,35 +117,74 @@ impl<'a> RawPacket<'a> {
     #[inline]
     pub fn decode(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         // Each arm hands the place of the result on, so that no packet is built twice.
+        #[cfg(feature = "fast")]
         match self.packet_type() {
-            PacketType::Publish => publish(self, sender),
+            PacketType::Publish => return publish(self, sender),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self, sender)
+                return ack(self, sender);
             }
-            _ => self.decode_rare(sender),
+            _ => {}
         }
+        self.decode_rare(sender)
     }
 
-    /// All but those that come with every message.
+    /// All but those that come with every message, which are fast elsewhere.
     fn decode_rare(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         match self.packet_type() {
+            // What a server never sends is not read, so that a client has no code for it.
+            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe
+                if sender == Sender::Server =>
+            {
+                self.read(self.packet_type(), sender, |_| None)
+            }
             PacketType::Connect => self.connect(sender).map(Packet::Connect),
             PacketType::ConnAck => self.connack(sender).map(Packet::ConnAck),
+            PacketType::Publish => self.publish(sender).map(Packet::Publish),
             PacketType::Subscribe => self.subscribe(sender).map(Packet::Subscribe),
             PacketType::SubAck => self.suback(sender).map(Packet::SubAck),
             PacketType::Unsubscribe => self.unsubscribe(sender).map(Packet::Unsubscribe),
             PacketType::UnsubAck => self.unsuback(sender).map(Packet::UnsubAck),
             PacketType::Disconnect => self.disconnect(sender).map(Packet::Disconnect),
             PacketType::Auth => self.auth(sender).map(Packet::Auth),
-            PacketType::PingReq => self
-                .read(PacketType::PingReq, sender, |reader| reader.finish())
-                .map(|()| Packet::PingReq),
-            PacketType::PingResp => self
-                .read(PacketType::PingResp, sender, |reader| reader.finish())
-                .map(|()| Packet::PingResp),
-            PacketType::Publish => publish(self, sender),
+            kind @ (PacketType::PingReq | PacketType::PingResp) => self
+                .read(kind, sender, |reader| reader.finish())
+                .map(|()| match kind {
+                    PacketType::PingReq => Packet::PingReq,
+                    _ => Packet::PingResp,
+                }),
+            kind @ (PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp) => self.ack(sender).map(|ack| wrap_ack(kind, ack)),
+        }
+    }
+
+    /// Validates the packet as [`decode`](Self::decode) does, for somebody who does not need what
+    /// is in it.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn validate(&self, sender: Sender) -> Result<(), DecodeError> {
+        match self.packet_type() {
+            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe
+                if sender == Sender::Server =>
+            {
+                self.read(self.packet_type(), sender, |_| None)
+            }
+            PacketType::Connect => self.connect(sender).map(|_| ()),
+            PacketType::ConnAck => self.connack(sender).map(|_| ()),
+            PacketType::Publish => self.publish(sender).map(|_| ()),
+            PacketType::Subscribe => self.subscribe(sender).map(|_| ()),
+            PacketType::SubAck => self.suback(sender).map(|_| ()),
+            PacketType::Unsubscribe => self.unsubscribe(sender).map(|_| ()),
+            PacketType::UnsubAck => self.unsuback(sender).map(|_| ()),
+            PacketType::Disconnect => self.disconnect(sender).map(|_| ()),
+            PacketType::Auth => self.auth(sender).map(|_| ()),
+            PacketType::PingReq | PacketType::PingResp => {
+                self.read(self.packet_type(), sender, |reader| reader.finish())
+            }
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self, sender)
+                self.ack(sender).map(|_| ())
             }
         }
     }
@@ -142,6 +193,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn publish(&self, sender: Sender) -> Result<Publish<'a>, DecodeError> {
         let flags = self.header.publish_flags();
         self.read(PacketType::Publish, sender, |reader| {
@@ -153,13 +205,14 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn ack(&self, sender: Sender) -> Result<Ack<'a>, DecodeError> {
         match self.packet_type() {
             kind @ (PacketType::PubAck
             | PacketType::PubRec
             | PacketType::PubRel
             | PacketType::PubComp) => self.read(kind, sender, Ack::read),
-            _ => Err(self.wrong_type(PacketType::PubAck, sender)),
+            _ => self.read(PacketType::PubAck, sender, Ack::read),
         }
     }
 
@@ -167,6 +220,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn connect(&self, sender: Sender) -> Result<Connect<'a>, DecodeError> {
         self.read(PacketType::Connect, sender, Connect::read)
     }
@@ -175,6 +229,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
         self.read(PacketType::ConnAck, sender, ConnAck::read)
     }
@@ -183,6 +238,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn subscribe(&self, sender: Sender) -> Result<Subscribe<'a>, DecodeError> {
         self.read(PacketType::Subscribe, sender, Subscribe::read)
     }
@@ -191,6 +247,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
         self.read(PacketType::SubAck, sender, SubAck::read)
     }
@@ -199,6 +256,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn unsubscribe(&self, sender: Sender) -> Result<Unsubscribe<'a>, DecodeError> {
         self.read(PacketType::Unsubscribe, sender, Unsubscribe::read)
     }
@@ -207,6 +265,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
         self.read(PacketType::UnsubAck, sender, UnsubAck::read)
     }
@@ -215,6 +274,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
         self.read(PacketType::Disconnect, sender, Disconnect::read)
     }
@@ -223,6 +283,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
         self.read(PacketType::Auth, sender, Auth::read)
     }
@@ -235,33 +296,46 @@ impl<'a> RawPacket<'a> {
         sender: Sender,
         read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
     ) -> Result<T, DecodeError> {
-        if self.packet_type() != expected {
-            return Err(self.wrong_type(expected, sender));
+        let mut fault = Fault::NONE;
+        let packet = match self.open(expected, sender, &mut fault) {
+            Some(mut reader) => read(&mut reader),
+            None => None,
+        };
+        match packet {
+            Some(packet) => Ok(packet),
+            None => Err(fault.into_error(&self.header, self.body.len(), sender)),
         }
-        if !expected.may_come_from(sender) {
-            return Err(DecodeError::new(
-                DecodeErrorKind::WrongDirection,
-                0,
-                Some(expected),
-                Some(sender),
-            ));
-        }
-        decode(self.body, &self.header, sender, read)
     }
 
-    #[cold]
-    fn wrong_type(&self, expected: PacketType, sender: Sender) -> DecodeError {
-        DecodeError::new(
-            DecodeErrorKind::WrongType { expected },
-            0,
-            Some(self.packet_type()),
-            Some(sender),
-        )
+    /// The body, to be read.
+    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn open<'f>(
+        &self,
+        expected: PacketType,
+        sender: Sender,
+        fault: &'f mut Fault,
+    ) -> Option<Reader<'a, 'f>> {
+        let packet_type = self.packet_type();
+        let context = Context {
+            packet_type,
+            sender,
+        };
+        let mut reader = Reader::new(self.body, 0, context, fault);
+        let start = reader.place().minus(self.header.len());
+        if packet_type != expected {
+            return reader.fail_at(start, DecodeErrorKind::WrongType { expected });
+        }
+        if !expected.may_come_from(sender) {
+            return reader.fail_at(start, DecodeErrorKind::WrongDirection);
+        }
+        Some(reader)
     }
 }
 
 /// A PUBLISH, from either end.
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     let flags = raw.header.publish_flags();
     decode(raw.body, &raw.header, sender, |reader| {
@@ -270,18 +344,20 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 }
 
 /// An acknowledgement of a PUBLISH, from either end.
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     // Nearly all are of the shortest form.
     if let &[high, low] = raw.body
-        && let Some(packet_id) = PacketId::new(u16::from_be_bytes([high, low]))
+        && let Some(packet_id) = crate::PacketId::new(u16::from_be_bytes([high, low]))
     {
         return Ok(wrap_ack(raw.packet_type(), Ack::success(packet_id)));
     }
     long_ack(raw, sender)
 }
 
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn long_ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     decode(raw.body, &raw.header, sender, |reader| {
         Ack::read(reader).map(|ack| wrap_ack(raw.packet_type(), ack))

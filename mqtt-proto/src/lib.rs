@@ -24,6 +24,7 @@ extern crate self as mqtt_proto;
 
 mod ack;
 mod auth;
+mod carrier;
 mod connack;
 mod connect;
 mod decode_error;
@@ -79,7 +80,7 @@ pub use encode_error::EncodeError;
 pub use field::Field;
 pub use fixed_header::FixedHeader;
 pub use frame::{Frame, RawPacket, frame};
-pub use packet::Packet;
+pub use packet::{Packet, encode_ping};
 pub use packet_id::PacketId;
 pub use packet_type::PacketType;
 pub use payload_list::{

@@ -1,10 +1,10 @@
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
-use crate::reader::{Context, Fault, Reader, decode};
+use crate::reader::{Context, Fault, Reader};
 use crate::writer::Writer;
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
-    Properties, PropertyId, QoS, Sender, TopicName, text, varint,
+    Properties, PropertyId, QoS, RawPacket, Sender, TopicName, text, varint,
 };
 
 #[cfg(not(feature = "fast"))]
@@ -121,7 +121,7 @@ impl<'a> Publish<'a> {
             [0, payload @ ..] => payload,
             _ => read_plain_properties(body, sender, &mut properties)?,
         };
-        let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
+        let topic = text::scan(topic, text::Kind::TopicName).filter(|topic| !topic.is_empty())?;
         let publish = Self {
             dup: flags.dup(),
             qos: flags.qos(),
@@ -145,27 +145,21 @@ impl<'a> Publish<'a> {
         body_prefix: &'a [u8],
         sender: Sender,
     ) -> Result<HeaderFrame<'a>, DecodeError> {
-        if header.packet_type() != PacketType::Publish {
-            let kind = DecodeErrorKind::WrongType {
-                expected: PacketType::Publish,
-            };
-            return Err(DecodeError::new(
-                kind,
-                0,
-                Some(header.packet_type()),
-                Some(sender),
-            ));
-        }
         let flags = header.publish_flags();
         let body_len = header.remaining_length() as usize;
         let body_prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
-        let target = header_extent(body_prefix, body_len, flags.qos());
+        // Another packet is refused, whatever is there of it.
+        let target = if header.packet_type() == PacketType::Publish {
+            header_extent(body_prefix, body_len, flags.qos())
+        } else {
+            0
+        };
         match body_prefix.get(..target) {
             None => Ok(HeaderFrame::Partial {
                 need: target.saturating_sub(body_prefix.len()),
             }),
             Some(head) => {
-                let publish = decode(head, &header, sender, |reader| Self::read(flags, reader))?;
+                let publish = RawPacket::new(header, head).publish(sender)?;
                 Ok(HeaderFrame::Whole {
                     publish,
                     header_len: target,

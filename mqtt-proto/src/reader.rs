@@ -1,7 +1,8 @@
+use crate::text::{self, Flaw, Kind};
 use crate::varint::{self, VarintError};
 use crate::{
     DecodeError, DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, ReasonCode, Sender,
-    TopicError, TopicFilter, TopicName, text,
+    TopicError, TopicFilter, TopicName,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -34,6 +35,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place so many bytes before.
+    pub(crate) const fn minus(self, bytes: usize) -> Self {
+        Self {
+            to_end: self.to_end.wrapping_add(bytes),
+        }
+    }
+
     /// The place so many bytes further on.
     const fn plus(self, bytes: usize) -> Self {
         Self {
@@ -46,15 +54,20 @@ impl Fault {
     pub(crate) const NONE: Self = Self(None);
 
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     fn record(&mut self, place: Place, kind: DecodeErrorKind) {
         self.0 = Some((place, kind));
     }
 
     /// The error in a packet of which `body_len` bytes were looked at after the header.
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn into_error(self, header: &FixedHeader, body_len: usize, sender: Sender) -> DecodeError {
+    #[inline(never)]
+    pub(crate) fn into_error(
+        self,
+        header: &FixedHeader,
+        body_len: usize,
+        sender: Sender,
+    ) -> DecodeError {
         // Whoever answers `None` records why.
         let (place, kind) = self
             .0
@@ -68,7 +81,8 @@ impl Fault {
 }
 
 /// Runs `read` over the body of a packet.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 pub(crate) fn decode<'a, T>(
     body: &'a [u8],
     header: &FixedHeader,
@@ -137,13 +151,14 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// An earlier field is wrong.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn fail_at<T>(&mut self, place: Place, kind: DecodeErrorKind) -> Option<T> {
         self.fault.record(place, kind);
         None
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
@@ -166,11 +181,13 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn two(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
@@ -181,6 +198,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn varint(&mut self) -> Option<u32> {
         match varint::read(self.rest) {
             Ok(Some((value, len))) => {
@@ -195,6 +213,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
         let len = self.two()?;
         self.take(usize::from(len))
@@ -202,39 +221,26 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        match text::text(bytes) {
-            Some(text) => Some(text),
-            None => self.bad_text(place, bytes, field),
-        }
+        self.scanned(field, Kind::Any)
     }
 
     /// Passes over text that is to be valid.
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        if text::is_text(bytes) {
-            Some(())
-        } else {
-            self.bad_text(place, bytes, field)
-        }
+        #[cfg(feature = "fast")]
+        return self.check_scanned(field);
+        #[cfg(not(feature = "fast"))]
+        self.text(field).map(|_| ())
     }
 
     /// A topic name. An empty one is `Some(None)`.
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        match text::topic_name(bytes) {
-            Some("") => Some(None),
-            Some(name) => Some(Some(TopicName::checked(name))),
-            None => {
-                let (at, kind) = wrong_with_topic_name(bytes, field);
-                self.fail_at(place.plus(2).plus(at), kind)
-            }
+        match self.scanned(field, Kind::TopicName)? {
+            "" => Some(None),
+            name => Some(Some(TopicName::checked(name))),
         }
     }
 
@@ -250,6 +256,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A topic filter.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
         let place = self.place();
         let filter = self.text(Field::TopicFilter)?;
@@ -264,6 +271,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A packet identifier; 0 is none (section 2.2.1).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
         let place = self.place();
         match PacketId::new(self.two()?) {
@@ -274,6 +282,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A reason code that this packet may carry.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
         let place = self.place();
         let number = self.byte()?;
@@ -285,6 +294,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// Nothing may follow the last field.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn finish(&mut self) -> Option<()> {
         if self.rest.is_empty() {
             return Some(());
@@ -293,40 +303,51 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.fail(DecodeErrorKind::TrailingBytes { count })
     }
 
-    /// The text whose length is at this place is wrong.
+    /// Text of this kind.
     #[cfg_attr(feature = "fast", inline(always))]
-    fn bad_text<T>(&mut self, place: Place, bytes: &[u8], field: Field) -> Option<T> {
-        let (at, kind) = wrong_with_text(bytes, field);
-        self.fail_at(place.plus(2).plus(at), kind)
-    }
-}
-
-/// What is wrong with a text, and at which of its bytes.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn wrong_with_text(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
-    let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    match text::find_nul(bytes) {
-        Some(at) if at < valid => (at, DecodeErrorKind::NulInText(field)),
-        _ => (valid, DecodeErrorKind::InvalidUtf8(field)),
-    }
-}
-
-/// What is wrong with a topic name, and at which of its bytes.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn wrong_with_topic_name(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
-    match text::find_in_topic_name(bytes) {
-        Some((at, b'+' | b'#')) if core::str::from_utf8(bytes).is_ok() => {
-            (at, DecodeErrorKind::WildcardInTopicName(field))
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn scanned(&mut self, field: Field, kind: Kind) -> Option<&'a str> {
+        let place = self.place();
+        let bytes = self.binary()?;
+        #[cfg(feature = "fast")]
+        if let Some(text) = text::scan(bytes, kind) {
+            return Some(text);
         }
-        _ => wrong_with_text(bytes, field),
+        match text::look_at(bytes, kind) {
+            Ok(text) => Some(text),
+            Err((at, flaw)) => self.fail_at(place.plus(2).plus(at), flaw.of(field)),
+        }
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    fn check_scanned(&mut self, field: Field) -> Option<()> {
+        let place = self.place();
+        let bytes = self.binary()?;
+        if text::is_text(bytes) {
+            return Some(());
+        }
+        match text::look_at(bytes, Kind::Any) {
+            Ok(_) => Some(()),
+            Err((at, flaw)) => self.fail_at(place.plus(2).plus(at), flaw.of(field)),
+        }
+    }
+}
+
+impl Flaw {
+    /// The error when this is wrong with a field.
+    const fn of(self, field: Field) -> DecodeErrorKind {
+        match self {
+            Self::NotUtf8 => DecodeErrorKind::InvalidUtf8(field),
+            Self::Nul => DecodeErrorKind::NulInText(field),
+            Self::Wildcard => DecodeErrorKind::WildcardInTopicName(field),
+        }
     }
 }
 
 /// What is wrong with a topic filter that is text, and at which byte after its length began.
 #[cold]
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn wrong_with_filter(error: TopicError) -> (usize, DecodeErrorKind) {
     let kind = match error {
         TopicError::MisplacedMultiLevel { .. } => DecodeErrorKind::MultiLevelWildcard,

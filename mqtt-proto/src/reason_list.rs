@@ -49,11 +49,7 @@ impl<'a> ReasonList<'a> {
         if self.reasons.is_empty() {
             return Err(EncodeError::Empty(kind));
         }
-        if let Some(code) = self
-            .reasons
-            .iter()
-            .find(|code| !code.is_allowed(kind, sender))
-        {
+        if let Some(code) = self.reasons.iter().find(|code| !code.fits(kind, sender)) {
             return Err(EncodeError::ReasonCode { code, packet: kind });
         }
         let at_least = self.reasons.len().saturating_add(3);

@@ -341,6 +341,12 @@ fn look_at(digest: &mut Digest, bytes: &[u8]) {
         }
     }
     digest.note(frame(bytes, 100).map(|_| ()));
+    if let Ok(Frame::Whole(raw)) = frame(bytes, u32::MAX) {
+        for sender in BOTH {
+            let result = raw.decode(sender).map(|_| ());
+            assert_eq!(raw.validate(sender), result);
+        }
+    }
     digest.note(frame(&bytes[..bytes.len() / 2], u32::MAX).map(|_| ()));
     if let Ok(Some(header)) = FixedHeader::parse(bytes, u32::MAX) {
         digest.note(header);
@@ -460,6 +466,88 @@ fn fields_of_connect() {
         }
     }
     assert_eq!(digest.0, 0x20ac_0b0c_04a2_8527, "{:#018x}", digest.0);
+}
+
+/// What the accessors find.
+fn accessors(digest: &mut Digest, p: Properties<'_>) {
+    digest.note((
+        p.payload_format_indicator(),
+        p.message_expiry_interval(),
+        p.content_type(),
+        p.response_topic(),
+        p.correlation_data(),
+        p.session_expiry_interval(),
+        p.assigned_client_identifier(),
+    ));
+    digest.note((
+        p.server_keep_alive(),
+        p.authentication_method(),
+        p.authentication_data(),
+        p.request_problem_information(),
+        p.will_delay_interval(),
+        p.request_response_information(),
+        p.response_information(),
+        p.server_reference(),
+    ));
+    digest.note((
+        p.reason_string(),
+        p.receive_maximum(),
+        p.topic_alias_maximum(),
+        p.topic_alias(),
+        p.maximum_qos(),
+        p.retain_available(),
+        p.maximum_packet_size(),
+        p.wildcard_subscription_available(),
+    ));
+    digest.note((
+        p.subscription_identifier_available(),
+        p.shared_subscription_available(),
+        p.user_properties().collect::<Vec<_>>(),
+        p.subscription_identifiers().collect::<Vec<_>>(),
+    ));
+}
+
+#[test]
+fn what_accessors_find() {
+    let mut digest = Digest::new();
+    let every = every_property();
+    accessors(&mut digest, Properties::EMPTY);
+    accessors(&mut digest, Properties::new(&every));
+    for at in 0..every.len() {
+        let (front, back) = every.split_at(at);
+        accessors(&mut digest, Properties::chain(&back[..1], front));
+    }
+    for bytes in valid() {
+        for sender in BOTH {
+            let properties = match Packet::decode(&bytes, sender) {
+                Ok(Packet::Connect(packet)) => packet.properties,
+                Ok(Packet::ConnAck(packet)) => packet.properties,
+                Ok(Packet::Publish(packet)) => packet.properties,
+                Ok(Packet::Subscribe(packet)) => packet.properties,
+                Ok(Packet::Disconnect(packet)) => packet.properties,
+                Ok(Packet::Auth(packet)) => packet.properties,
+                _ => continue,
+            };
+            accessors(&mut digest, properties);
+        }
+    }
+    assert_eq!(digest.0, 0xc7c75186ed96ae94, "{:#018x}", digest.0);
+}
+
+#[test]
+fn reason_codes() {
+    let mut digest = Digest::new();
+    for number in 0..=u8::MAX {
+        let Some(code) = ReasonCode::new(number) else {
+            continue;
+        };
+        for packet in PacketType::ALL {
+            for sender in BOTH {
+                digest.note((code, packet, sender, code.is_allowed(packet, sender)));
+            }
+        }
+    }
+    assert_eq!(digest.0, 0xb8bc85252813e83a, "{:#018x}", digest.0);
 }
 
 #[test]

@@ -31,9 +31,11 @@ impl Properties<'_> {
                 }
             }
             Source::List(first, rest) => {
-                for property in first.iter().chain(rest) {
-                    admit(property.id(), &mut present, rules, writer);
-                    property.write(writer);
+                for list in [first, rest] {
+                    for property in list {
+                        admit(property.id(), &mut present, rules, writer);
+                        property.write(writer);
+                    }
                 }
             }
         }
@@ -90,6 +92,21 @@ impl<'a> Property<'a> {
                     writer.block(bytes.get(front..).unwrap_or_default());
                 }
             }
+        }
+    }
+
+    /// The value of a property that is one text or binary data; empty if it is not.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        match *self {
+            Self::ContentType(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => text.as_bytes(),
+            Self::ResponseTopic(topic) => topic.as_str().as_bytes(),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => bytes,
+            _ => &[],
         }
     }
 

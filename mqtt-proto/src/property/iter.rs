@@ -54,6 +54,7 @@ impl defmt::Format for PropertyIter<'_> {
 }
 
 /// The first property of this kind in a validated block; the values of others are passed over.
+#[cfg(feature = "fast")]
 pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Property<'a>> {
     loop {
         let (id, value) = split_first(&mut block)?;

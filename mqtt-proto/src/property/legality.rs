@@ -2,74 +2,68 @@
 //! line for each property, and all else is read from that.
 
 use super::PropertyId as Id;
+use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
-/// What carries properties: a bit of [`Line::carriers`]. The packet types have their numbers; a
-/// will has the number 0, which is no packet's, and what depends on the sender those of the packets
-/// that carry none.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Carrier(u8);
-
-const WILL: u16 = 1;
-const CONNECT: u16 = 1 << 1;
-const CONNACK: u16 = 1 << 2;
-const PUBLISH_SERVER: u16 = 1 << 3;
-/// PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK.
-const ACKS: u16 = 0b1010_1111_0000;
-const SUBSCRIBE: u16 = 1 << 8;
-const UNSUBSCRIBE: u16 = 1 << 10;
-const PUBLISH_CLIENT: u16 = 1 << 12;
-const DISCONNECT_CLIENT: u16 = 1 << 13;
-const DISCONNECT_SERVER: u16 = 1 << 14;
-const AUTH: u16 = 1 << 15;
-const PUBLISH: u16 = PUBLISH_CLIENT | PUBLISH_SERVER;
+const WILL: u16 = Carrier::WILL.bit();
+const CONNECT: u16 = Carrier::CONNECT.bit();
+const CONNACK: u16 = bits(&[PacketType::ConnAck]);
+const PUBLISH_SERVER: u16 = Carrier::PUBLISH_OF_SERVER.bit();
+const PUBLISH: u16 = Carrier::PUBLISH_OF_CLIENT.bit() | PUBLISH_SERVER;
+/// They carry a reason and what explains it.
+const ACKS: u16 = bits(&[
+    PacketType::PubAck,
+    PacketType::PubRec,
+    PacketType::PubRel,
+    PacketType::PubComp,
+    PacketType::SubAck,
+    PacketType::UnsubAck,
+]);
+const SUBSCRIBE: u16 = bits(&[PacketType::Subscribe]);
+const UNSUBSCRIBE: u16 = bits(&[PacketType::Unsubscribe]);
+const DISCONNECT_CLIENT: u16 = Carrier::DISCONNECT_OF_CLIENT.bit();
+const DISCONNECT_SERVER: u16 = Carrier::DISCONNECT_OF_SERVER.bit();
 const DISCONNECT: u16 = DISCONNECT_CLIENT | DISCONNECT_SERVER;
+const AUTH: u16 = Carrier::AUTH.bit();
 
-impl Carrier {
-    pub(super) const WILL: Self = Self(0);
-
-    pub(super) const fn of(packet: PacketType, sender: Sender) -> Self {
-        Self(match (packet, sender) {
-            (PacketType::Publish, Sender::Client) => 12,
-            (PacketType::Disconnect, Sender::Client) => 13,
-            _ => packet as u8,
-        })
+const fn bits(packets: &[PacketType]) -> u16 {
+    let mut set = 0;
+    let mut rest = packets;
+    while let [packet, tail @ ..] = rest {
+        set |= Carrier::of(*packet, Sender::Server).bit();
+        rest = tail;
     }
+    set
+}
 
-    /// The same packet, sent by the other end.
-    #[cfg(not(feature = "fast"))]
-    pub(super) const fn of_peer(self) -> Self {
-        Self(match self.0 {
-            3 => 12,
-            12 => 3,
-            13 => 14,
-            14 => 13,
-            same => same,
-        })
-    }
+/// Whether the property may occur.
+#[inline]
+pub(super) const fn allows(carrier: Carrier, id: Id) -> bool {
+    carrier.is_in(line(id).carriers)
+}
 
-    /// Whether Authentication Method must be there (section 3.15.2.2.2).
-    pub(super) const fn needs_method(self) -> bool {
-        1_u16 << self.0 == AUTH
+/// Whether the property may occur more than once: a server repeats Subscription Identifier
+/// (MQTT-3.3.4-4).
+#[inline]
+pub(super) const fn repeats(carrier: Carrier, id: Id) -> bool {
+    match id {
+        Id::UserProperty => true,
+        Id::SubscriptionIdentifier => carrier.is(Carrier::PUBLISH_OF_SERVER),
+        _ => false,
     }
+}
 
-    /// Whether Authentication Method must be there if Authentication Data is, which say nothing
-    /// without it (section 3.1.2.11.10).
-    pub(super) const fn needs_method_for_data(self) -> bool {
-        1_u16 << self.0 == CONNECT
-    }
+/// Whether Authentication Method must be there (section 3.15.2.2.2).
+#[inline]
+pub(super) const fn needs_method(carrier: Carrier) -> bool {
+    carrier.is(Carrier::AUTH)
+}
 
-    /// Whether the property may occur.
-    pub(super) const fn allows(self, id: Id) -> bool {
-        line(id).carriers >> self.0 & 1 != 0
-    }
-
-    /// Whether the property may occur more than once: a server repeats Subscription Identifier
-    /// (MQTT-3.3.4-4).
-    pub(super) const fn repeats(self, id: Id) -> bool {
-        matches!(id, Id::UserProperty)
-            || matches!(id, Id::SubscriptionIdentifier) && 1_u16 << self.0 == PUBLISH_SERVER
-    }
+/// Whether Authentication Method must be there if Authentication Data is, which say nothing
+/// without it (section 3.1.2.11.10).
+#[inline]
+pub(super) const fn needs_method_for_data(carrier: Carrier) -> bool {
+    carrier.is(Carrier::CONNECT)
 }
 
 /// How a value is encoded, and which values there are.
@@ -94,8 +88,8 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    #[cfg(not(feature = "fast"))]
     /// How many bytes a number takes; 0 if it is a variable byte integer, or none.
+    #[cfg(not(feature = "fast"))]
     pub(super) const fn width(self) -> usize {
         match self {
             Self::Flag => 1,

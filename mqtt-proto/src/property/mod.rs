@@ -10,6 +10,8 @@ mod encode;
 #[cfg(feature = "fast")]
 #[path = "encode_fast.rs"]
 mod encode;
+#[cfg(not(feature = "fast"))]
+mod found;
 mod id;
 mod iter;
 mod legality;
@@ -61,7 +63,11 @@ pub struct Properties<'a>(Source<'a>);
 #[derive(Clone, Copy)]
 enum Source<'a> {
     /// A validated block without its length, and the set of what is in it.
-    Wire { block: &'a [u8], present: u64 },
+    Wire {
+        block: &'a [u8],
+        #[cfg(feature = "fast")]
+        present: u64,
+    },
     /// The second list follows the first.
     List(&'a [Property<'a>], &'a [Property<'a>]),
 }
@@ -115,10 +121,17 @@ impl<'a> Properties<'a> {
     /// A block that has been validated, and the set of what is in it.
     #[inline]
     pub(crate) const fn wire(block: &'a [u8], present: u64) -> Self {
-        Self(Source::Wire { block, present })
+        #[cfg(not(feature = "fast"))]
+        let _ = present;
+        Self(Source::Wire {
+            block,
+            #[cfg(feature = "fast")]
+            present,
+        })
     }
 
     /// The first property of this kind.
+    #[cfg(feature = "fast")]
     fn find(&self, id: PropertyId) -> Option<Property<'a>> {
         match self.0 {
             Source::Wire { block, present } => {

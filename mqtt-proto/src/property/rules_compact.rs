@@ -1,5 +1,6 @@
 use super::PropertyId as Id;
-use super::legality::{Carrier, bit, has};
+use super::legality::{allows, bit, has, needs_method, needs_method_for_data, repeats};
+use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
 /// The rules of one carrier, looked up property by property.
@@ -34,23 +35,23 @@ impl PropertyRules {
     }
 
     pub(super) const fn allows(self, id: Id) -> bool {
-        self.carrier.allows(id)
+        allows(self.carrier, id)
     }
 
     pub(super) const fn repeats(self, id: Id) -> bool {
-        self.carrier.repeats(id)
+        repeats(self.carrier, id)
     }
 
     /// Whether the property, which is not allowed, would be if the other end sent the packet.
     pub(super) const fn peer_only(self, id: Id) -> bool {
-        self.carrier.of_peer().allows(id)
+        allows(self.carrier.of_peer(), id)
     }
 
     /// Whether Authentication Method is missing among the properties that are present.
     pub(super) const fn lacks_method(self, present: u64) -> bool {
         !has(present, Id::AuthenticationMethod)
-            && (self.carrier.needs_method()
-                || self.carrier.needs_method_for_data()
+            && (needs_method(self.carrier)
+                || needs_method_for_data(self.carrier)
                     && present & bit(Id::AuthenticationData) != 0)
     }
 }

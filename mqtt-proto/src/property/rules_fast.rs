@@ -1,5 +1,6 @@
 use super::PropertyId as Id;
-use super::legality::{Carrier, bit};
+use super::legality::{allows, bit, needs_method, needs_method_for_data, repeats};
+use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
 /// The rules of one carrier as sets of identifiers, made when the crate is compiled.
@@ -78,19 +79,19 @@ impl PropertyRules {
         };
         let mut ids: &[Id] = &Id::ALL;
         while let [id, rest @ ..] = ids {
-            if carrier.allows(*id) {
+            if allows(carrier, *id) {
                 rules.allowed |= bit(*id);
-            } else if of_peer.allows(*id) {
+            } else if allows(of_peer, *id) {
                 rules.peer_only |= bit(*id);
             }
-            if carrier.repeats(*id) {
+            if repeats(carrier, *id) {
                 rules.repeatable |= bit(*id);
             }
             ids = rest;
         }
-        if carrier.needs_method() {
+        if needs_method(carrier) {
             rules.demand_method = ALWAYS;
-        } else if carrier.needs_method_for_data() {
+        } else if needs_method_for_data(carrier) {
             rules.demand_method = bit(Id::AuthenticationData);
         }
         rules
