@@ -74,7 +74,7 @@ impl Machine {
                 })))
             }
             PacketType::PingResp => {
-                raw.decode(From::Server)?;
+                raw.validate(From::Server)?;
                 self.connection.ping_due = Instant::NEVER;
                 Ok(Told::Nothing)
             }
