@@ -1,4 +1,7 @@
-use crate::property::{PropertyRules, read_properties};
+use crate::property::PropertyRules;
+#[cfg(feature = "fast")]
+use crate::property::read_properties;
+#[cfg(feature = "fast")]
 use crate::reader::Reader;
 use crate::writer::{Writer, encode, measured};
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
@@ -17,7 +20,8 @@ pub struct Ack<'a> {
 }
 
 impl<'a> Ack<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         // Success without properties leaves both out, a reason without properties their length.
@@ -26,14 +30,15 @@ impl<'a> Ack<'a> {
             ack.reason = reader.reason_code()?;
         }
         if !reader.is_empty() {
-            (ack.properties, _) = read_properties(reader)?;
+            ack.properties = read_properties(reader)?.properties();
             reader.finish()?;
         }
         Some(ack)
     }
 
     /// What the shortest form says.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) const fn success(packet_id: PacketId) -> Self {
         Self {
             packet_id,

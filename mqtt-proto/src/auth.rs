@@ -1,7 +1,6 @@
-use crate::property::{PropertyRules, has, read_properties};
-use crate::reader::Reader;
+use crate::property::PropertyRules;
 use crate::writer::{Writer, encode, measured};
-use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
+use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,26 +13,6 @@ pub struct Auth<'a> {
 }
 
 impl<'a> Auth<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
-        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
-        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-        if reader.is_empty() {
-            return reader.fail(missing);
-        }
-        let reason = reader.reason_code()?;
-        if reader.is_empty() {
-            return reader.fail(missing);
-        }
-        let place = reader.place();
-        let (properties, present) = read_properties(reader)?;
-        reader.finish()?;
-        if !has(present, PropertyId::AuthenticationMethod) {
-            return reader.fail_at(place, missing);
-        }
-        Some(Self { reason, properties })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
+use crate::property::PropertyRules;
 use crate::writer::{Writer, encode, measured};
-use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
+use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,26 +16,6 @@ pub struct ConnAck<'a> {
 }
 
 impl<'a> ConnAck<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let place = reader.place();
-        let flags = reader.byte()?;
-        if flags > 1 {
-            return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
-        }
-        let session_present = flags == 1;
-        let reason = reader.reason_code()?;
-        if session_present && reason != ReasonCode::SUCCESS {
-            return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
-        }
-        let (properties, _) = read_properties(reader)?;
-        reader.finish()?;
-        Some(Self {
-            session_present,
-            reason,
-            properties,
-        })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 #[cfg(feature = "defmt")]
 use crate::log::Size;
-use crate::property::{PropertyRules, has, read_properties, read_will_properties};
+use crate::property::{PropertyRules, Validated, read_properties, read_will_properties};
 use crate::reader::Reader;
 #[cfg(feature = "fast")]
 use crate::writer::EncodeFault;
@@ -78,8 +78,8 @@ impl<'a> Connect<'a> {
         };
         let keep_alive = reader.two()?;
         let place = reader.place();
-        let (properties, present) = read_properties(reader)?;
-        if lacks_method(present) {
+        let properties = read_properties(reader)?;
+        if lacks_method(&properties) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(place, kind);
         }
@@ -103,7 +103,7 @@ impl<'a> Connect<'a> {
             clean_start: flags & CLEAN_START != 0,
             keep_alive,
             client_id,
-            properties,
+            properties: properties.properties(),
             will,
             user_name,
             password,
@@ -230,7 +230,7 @@ impl<'a> Connect<'a> {
 impl<'a> Will<'a> {
     #[cfg_attr(feature = "fast", inline(always))]
     fn read(reader: &mut Reader<'a, '_>, qos: QoS, retain: bool) -> Option<Self> {
-        let properties = read_will_properties(reader)?;
+        let properties = read_will_properties(reader)?.properties();
         let topic = reader.nonempty_topic_name(Field::WillTopic)?;
         let payload = reader.binary()?;
         Some(Self {
@@ -244,8 +244,9 @@ impl<'a> Will<'a> {
 }
 
 /// Authentication Data says nothing without a method (section 3.1.2.11.10).
-fn lacks_method(present: u64) -> bool {
-    has(present, PropertyId::AuthenticationData) && !has(present, PropertyId::AuthenticationMethod)
+fn lacks_method(properties: &Validated<'_>) -> bool {
+    properties.has(PropertyId::AuthenticationData)
+        && !properties.has(PropertyId::AuthenticationMethod)
 }
 
 /// The QoS of the will, if there is one.

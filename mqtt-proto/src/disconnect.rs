@@ -1,5 +1,4 @@
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
+use crate::property::PropertyRules;
 use crate::writer::{Writer, encode, measured};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
@@ -14,20 +13,6 @@ pub struct Disconnect<'a> {
 }
 
 impl<'a> Disconnect<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        // A normal disconnection leaves everything out, a reason without properties their length.
-        let mut reason = ReasonCode::NORMAL_DISCONNECTION;
-        let mut properties = Properties::NONE_ON_WIRE;
-        if !reader.is_empty() {
-            reason = reader.reason_code()?;
-        }
-        if !reader.is_empty() {
-            (properties, _) = read_properties(reader)?;
-            reader.finish()?;
-        }
-        Some(Self { reason, properties })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors

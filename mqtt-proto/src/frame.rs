@@ -1,9 +1,11 @@
+use crate::fields::Fields;
 #[cfg(feature = "fast")]
 use crate::reader::decode;
 use crate::reader::{Context, Fault, Reader};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
-    PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PacketId, PacketType, Publish, QoS, ReasonCodes, Sender, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
 };
 
 /// What lies at the start of the input.
@@ -131,12 +133,6 @@ impl<'a> RawPacket<'a> {
     /// All but those that come with every message, which are fast elsewhere.
     fn decode_rare(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         match self.packet_type() {
-            // What a server never sends is not read, so that a client has no code for it.
-            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe
-                if sender == Sender::Server =>
-            {
-                self.read(self.packet_type(), sender, |_| None)
-            }
             PacketType::Connect => self.connect(sender).map(Packet::Connect),
             PacketType::ConnAck => self.connack(sender).map(Packet::ConnAck),
             PacketType::Publish => self.publish(sender).map(Packet::Publish),
@@ -146,12 +142,12 @@ impl<'a> RawPacket<'a> {
             PacketType::UnsubAck => self.unsuback(sender).map(Packet::UnsubAck),
             PacketType::Disconnect => self.disconnect(sender).map(Packet::Disconnect),
             PacketType::Auth => self.auth(sender).map(Packet::Auth),
-            kind @ (PacketType::PingReq | PacketType::PingResp) => self
-                .read(kind, sender, |reader| reader.finish())
-                .map(|()| match kind {
-                    PacketType::PingReq => Packet::PingReq,
-                    _ => Packet::PingResp,
-                }),
+            PacketType::PingReq => self
+                .fields(PacketType::PingReq, sender)
+                .map(|_| Packet::PingReq),
+            PacketType::PingResp => self
+                .fields(PacketType::PingResp, sender)
+                .map(|_| Packet::PingResp),
             kind @ (PacketType::PubAck
             | PacketType::PubRec
             | PacketType::PubRel
@@ -165,27 +161,12 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn validate(&self, sender: Sender) -> Result<(), DecodeError> {
-        match self.packet_type() {
-            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe
-                if sender == Sender::Server =>
-            {
-                self.read(self.packet_type(), sender, |_| None)
-            }
-            PacketType::Connect => self.connect(sender).map(|_| ()),
-            PacketType::ConnAck => self.connack(sender).map(|_| ()),
-            PacketType::Publish => self.publish(sender).map(|_| ()),
-            PacketType::Subscribe => self.subscribe(sender).map(|_| ()),
-            PacketType::SubAck => self.suback(sender).map(|_| ()),
-            PacketType::Unsubscribe => self.unsubscribe(sender).map(|_| ()),
-            PacketType::UnsubAck => self.unsuback(sender).map(|_| ()),
-            PacketType::Disconnect => self.disconnect(sender).map(|_| ()),
-            PacketType::Auth => self.auth(sender).map(|_| ()),
-            PacketType::PingReq | PacketType::PingResp => {
-                self.read(self.packet_type(), sender, |reader| reader.finish())
-            }
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.ack(sender).map(|_| ())
-            }
+        match (self.packet_type(), sender) {
+            (PacketType::Connect, Sender::Client) => self.connect(sender).map(|_| ()),
+            (PacketType::Subscribe, Sender::Client) => self.subscribe(sender).map(|_| ()),
+            (PacketType::Unsubscribe, Sender::Client) => self.unsubscribe(sender).map(|_| ()),
+            // What a server never sends is refused before it is looked at.
+            (packet_type, _) => self.fields(packet_type, sender).map(|_| ()),
         }
     }
 
@@ -193,26 +174,49 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn publish(&self, sender: Sender) -> Result<Publish<'a>, DecodeError> {
         let flags = self.header.publish_flags();
-        self.read(PacketType::Publish, sender, |reader| {
+        #[cfg(feature = "fast")]
+        return self.read(PacketType::Publish, sender, |reader| {
             Publish::read(flags, reader)
-        })
+        });
+        #[cfg(not(feature = "fast"))]
+        {
+            let fields = self.fields(PacketType::Publish, sender)?;
+            Ok(Publish {
+                dup: flags.dup(),
+                qos: flags.qos(),
+                retain: flags.retain(),
+                topic: fields.topic,
+                packet_id: fields.packet_id,
+                properties: fields.properties.properties(),
+                payload: fields.rest,
+            })
+        }
     }
 
     /// A PUBACK, PUBREC, PUBREL or PUBCOMP.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn ack(&self, sender: Sender) -> Result<Ack<'a>, DecodeError> {
-        match self.packet_type() {
+        let kind = match self.packet_type() {
             kind @ (PacketType::PubAck
             | PacketType::PubRec
             | PacketType::PubRel
-            | PacketType::PubComp) => self.read(kind, sender, Ack::read),
-            _ => self.read(PacketType::PubAck, sender, Ack::read),
+            | PacketType::PubComp) => kind,
+            _ => PacketType::PubAck,
+        };
+        #[cfg(feature = "fast")]
+        return self.read(kind, sender, Ack::read);
+        #[cfg(not(feature = "fast"))]
+        {
+            let fields = self.fields(kind, sender)?;
+            Ok(Ack {
+                packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+                reason: fields.reason,
+                properties: fields.properties.properties(),
+            })
         }
     }
 
@@ -220,7 +224,6 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn connect(&self, sender: Sender) -> Result<Connect<'a>, DecodeError> {
         self.read(PacketType::Connect, sender, Connect::read)
     }
@@ -229,16 +232,19 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
-        self.read(PacketType::ConnAck, sender, ConnAck::read)
+        let fields = self.fields(PacketType::ConnAck, sender)?;
+        Ok(ConnAck {
+            session_present: fields.session_present,
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
     }
 
     /// A SUBSCRIBE.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn subscribe(&self, sender: Sender) -> Result<Subscribe<'a>, DecodeError> {
         self.read(PacketType::Subscribe, sender, Subscribe::read)
     }
@@ -247,16 +253,19 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
-        self.read(PacketType::SubAck, sender, SubAck::read)
+        let fields = self.fields(PacketType::SubAck, sender)?;
+        Ok(SubAck {
+            packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+            properties: fields.properties.properties(),
+            reasons: ReasonCodes::wire(fields.rest, fields.rest.len()),
+        })
     }
 
     /// An UNSUBSCRIBE.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn unsubscribe(&self, sender: Sender) -> Result<Unsubscribe<'a>, DecodeError> {
         self.read(PacketType::Unsubscribe, sender, Unsubscribe::read)
     }
@@ -265,27 +274,53 @@ impl<'a> RawPacket<'a> {
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        self.read(PacketType::UnsubAck, sender, UnsubAck::read)
+        let fields = self.fields(PacketType::UnsubAck, sender)?;
+        Ok(UnsubAck {
+            packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+            properties: fields.properties.properties(),
+            reasons: ReasonCodes::wire(fields.rest, fields.rest.len()),
+        })
     }
 
     /// A DISCONNECT.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
-        self.read(PacketType::Disconnect, sender, Disconnect::read)
+        let fields = self.fields(PacketType::Disconnect, sender)?;
+        Ok(Disconnect {
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
     }
 
     /// An AUTH.
     ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
-        self.read(PacketType::Auth, sender, Auth::read)
+        let fields = self.fields(PacketType::Auth, sender)?;
+        Ok(Auth {
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
+    }
+
+    /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
+    #[inline(never)]
+    fn fields(&self, expected: PacketType, sender: Sender) -> Result<Fields<'a>, DecodeError> {
+        let with_id = match expected {
+            PacketType::Publish => self.header.publish_flags().qos() != QoS::AtMostOnce,
+            PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp
+            | PacketType::SubAck
+            | PacketType::UnsubAck => true,
+            _ => false,
+        };
+        self.read(expected, sender, |reader| Fields::read(reader, with_id))
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.
@@ -301,6 +336,8 @@ impl<'a> RawPacket<'a> {
             Some(mut reader) => read(&mut reader),
             None => None,
         };
+        #[cfg(not(feature = "fast"))]
+        let packet = if fault.is_some() { None } else { packet };
         match packet {
             Some(packet) => Ok(packet),
             None => Err(fault.into_error(&self.header, self.body.len(), sender)),
@@ -349,7 +386,7 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     // Nearly all are of the shortest form.
     if let &[high, low] = raw.body
-        && let Some(packet_id) = crate::PacketId::new(u16::from_be_bytes([high, low]))
+        && let Some(packet_id) = PacketId::new(u16::from_be_bytes([high, low]))
     {
         return Ok(wrap_ack(raw.packet_type(), Ack::success(packet_id)));
     }

@@ -31,6 +31,7 @@ mod decode_error;
 mod disconnect;
 mod encode_error;
 mod field;
+mod fields;
 mod fixed_header;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]

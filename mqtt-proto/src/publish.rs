@@ -1,11 +1,13 @@
 use crate::fixed_header::PublishFlags;
-use crate::property::{PropertyRules, has, read_properties};
+use crate::property::{PropertyRules, read_properties};
 use crate::reader::{Context, Fault, Reader};
 use crate::writer::Writer;
 use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
-    Properties, PropertyId, QoS, RawPacket, Sender, TopicName, text, varint,
+    DecodeError, EncodeError, FixedHeader, PacketId, PacketType, Properties, PropertyId, QoS,
+    RawPacket, Sender, TopicName, text, varint,
 };
+#[cfg(feature = "fast")]
+use crate::{DecodeErrorKind, Field};
 
 #[cfg(not(feature = "fast"))]
 #[path = "publish_compact.rs"]
@@ -52,7 +54,8 @@ pub enum HeaderFrame<'a> {
 }
 
 impl<'a> Publish<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn read(flags: PublishFlags, reader: &mut Reader<'a, '_>) -> Option<Self> {
         let topic_place = reader.place();
         let topic = reader.topic_name(Field::TopicName)?;
@@ -61,8 +64,8 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => None,
             _ => Some(reader.packet_id()?),
         };
-        let (properties, present) = read_properties(reader)?;
-        if topic.is_none() && !has(present, PropertyId::TopicAlias) {
+        let properties = read_properties(reader)?;
+        if topic.is_none() && !properties.has(PropertyId::TopicAlias) {
             return reader.fail_at(topic_place, DecodeErrorKind::EmptyTopic(Field::TopicName));
         }
         Some(Self {
@@ -71,7 +74,7 @@ impl<'a> Publish<'a> {
             retain: flags.retain(),
             topic,
             packet_id,
-            properties,
+            properties: properties.properties(),
             payload: reader.rest(),
         })
     }
@@ -274,9 +277,13 @@ fn read_plain_properties<'a>(
         sender,
     };
     let mut reader = Reader::new(body, 0, context, &mut fault);
-    let present;
-    (*properties, present) = read_properties(&mut reader)?;
-    (!has(present, PropertyId::TopicAlias)).then_some(reader.rest())
+    *properties = read_properties(&mut reader)?.properties();
+    let payload = reader.rest();
+    #[cfg(not(feature = "fast"))]
+    if fault.is_some() {
+        return None;
+    }
+    (!properties.has(PropertyId::TopicAlias)).then_some(payload)
 }
 
 /// How many bytes of the body have to be there before it can be decoded as far as the payload, or

@@ -53,9 +53,19 @@ impl Place {
 impl Fault {
     pub(crate) const NONE: Self = Self(None);
 
+    /// Whether there is an error.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[cold]
     #[inline(never)]
     fn record(&mut self, place: Place, kind: DecodeErrorKind) {
+        #[cfg(not(feature = "fast"))]
+        if self.is_some() {
+            return;
+        }
         self.0 = Some((place, kind));
     }
 
@@ -131,7 +141,8 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.context
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) const fn fault(&mut self) -> &mut Fault {
         self.fault
     }
@@ -157,6 +168,21 @@ impl<'a, 'f> Reader<'a, 'f> {
         None
     }
 
+    /// The next field, which is looked at by itself, is wrong. Built for size, reading goes on with a
+    /// field that is empty, and whether there was an error is asked once, when all has been read:
+    /// the compiler sees that there is always a field, and drops the questions in between.
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn fail_field<T: Default>(&mut self, kind: DecodeErrorKind) -> Option<T> {
+        self.fault.record(self.place(), kind);
+        #[cfg(feature = "fast")]
+        return None;
+        #[cfg(not(feature = "fast"))]
+        {
+            self.rest = &[];
+            Some(T::default())
+        }
+    }
+
     #[cfg_attr(feature = "fast", inline(always))]
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
@@ -165,11 +191,52 @@ impl<'a, 'f> Reader<'a, 'f> {
                 self.rest = rest;
                 Some(taken)
             }
-            None => self.fail(DecodeErrorKind::Truncated),
+            None => self.fail_field(DecodeErrorKind::Truncated),
         }
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    /// Reads a block within the packet next, after which the body goes on for `after` bytes; what
+    /// was to be read.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize) -> &'a [u8] {
+        self.after = after;
+        core::mem::replace(&mut self.rest, block)
+    }
+
+    /// A number of so many bytes.
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)]
+    fn number(&mut self, len: usize) -> Option<u32> {
+        let bytes = self.take(len).unwrap_or_default();
+        Some(
+            bytes
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
+        )
+    }
+
+    /// A byte.
+    #[cfg(not(feature = "fast"))]
+    #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        self.number(1).map(|number| number as u8)
+    }
+
+    /// Two bytes.
+    #[cfg(not(feature = "fast"))]
+    #[expect(clippy::cast_possible_truncation, reason = "it is two bytes")]
+    pub(crate) fn two(&mut self) -> Option<u16> {
+        self.number(2).map(|number| number as u16)
+    }
+
+    /// Four bytes.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn four(&mut self) -> Option<u32> {
+        self.number(4)
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         match self.rest.split_first_chunk::<N>() {
             Some((taken, rest)) => {
@@ -180,19 +247,20 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn two(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn four(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
@@ -200,15 +268,16 @@ impl<'a, 'f> Reader<'a, 'f> {
     #[cfg_attr(feature = "fast", inline(always))]
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn varint(&mut self) -> Option<u32> {
-        match varint::read(self.rest) {
+        let kind = match varint::read(self.rest) {
             Ok(Some((value, len))) => {
                 self.take(len)?;
-                Some(value)
+                return Some(value);
             }
-            Ok(None) => self.fail(DecodeErrorKind::Truncated),
-            Err(VarintError::TooLong) => self.fail(DecodeErrorKind::VarintTooLong),
-            Err(VarintError::NotMinimal) => self.fail(DecodeErrorKind::VarintNotMinimal),
-        }
+            Ok(None) => DecodeErrorKind::Truncated,
+            Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
+            Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
+        };
+        self.fail_field(kind)
     }
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
@@ -286,10 +355,15 @@ impl<'a, 'f> Reader<'a, 'f> {
     pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
         let place = self.place();
         let number = self.byte()?;
-        match ReasonCode::received(number, self.context.packet_type, self.context.sender) {
-            Some(code) => Some(code),
-            None => self.fail_at(place, DecodeErrorKind::ReasonCode(number)),
+        let code = ReasonCode::received(number, self.context.packet_type, self.context.sender);
+        if code.is_none() {
+            self.fault
+                .record(place, DecodeErrorKind::ReasonCode(number));
+            if !cfg!(feature = "fast") {
+                return Some(ReasonCode::default());
+            }
         }
+        code
     }
 
     /// Nothing may follow the last field.
@@ -300,7 +374,7 @@ impl<'a, 'f> Reader<'a, 'f> {
             return Some(());
         }
         let count = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
-        self.fail(DecodeErrorKind::TrailingBytes { count })
+        self.fail_field(DecodeErrorKind::TrailingBytes { count })
     }
 
     /// Text of this kind.
@@ -315,7 +389,14 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
         match text::look_at(bytes, kind) {
             Ok(text) => Some(text),
-            Err((at, flaw)) => self.fail_at(place.plus(2).plus(at), flaw.of(field)),
+            Err((at, flaw)) => {
+                self.fault.record(place.plus(2).plus(at), flaw.of(field));
+                if cfg!(feature = "fast") {
+                    None
+                } else {
+                    Some("")
+                }
+            }
         }
     }
 

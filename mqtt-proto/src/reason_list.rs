@@ -1,8 +1,7 @@
 use crate::payload_list::Source;
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
+use crate::property::PropertyRules;
 use crate::writer::{Writer, encode, measured};
-use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
+use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
 pub(crate) struct ReasonList<'a> {
@@ -12,24 +11,6 @@ pub(crate) struct ReasonList<'a> {
 }
 
 impl<'a> ReasonList<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
-        if reader.is_empty() {
-            return reader.fail(DecodeErrorKind::EmptyPayload);
-        }
-        let payload = reader.rest();
-        while !reader.is_empty() {
-            reader.reason_code()?;
-        }
-        Some(Self {
-            packet_id,
-            properties,
-            reasons: ReasonCodes::wire(payload, payload.len()),
-        })
-    }
-
     pub(crate) fn encoded_len(&self) -> Result<usize, EncodeError> {
         measured(
             || self.remaining_length(),

@@ -22,7 +22,7 @@ pub struct Subscribe<'a> {
 impl<'a> Subscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
+        let properties = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -34,7 +34,7 @@ impl<'a> Subscribe<'a> {
         }
         Some(Self {
             packet_id,
-            properties,
+            properties: properties.properties(),
             subscriptions: Subscriptions::wire(payload, len),
         })
     }

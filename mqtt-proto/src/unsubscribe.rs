@@ -19,7 +19,7 @@ pub struct Unsubscribe<'a> {
 impl<'a> Unsubscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
+        let properties = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -31,7 +31,7 @@ impl<'a> Unsubscribe<'a> {
         }
         Some(Self {
             packet_id,
-            properties,
+            properties: properties.properties(),
             filters: Filters::wire(payload, len),
         })
     }

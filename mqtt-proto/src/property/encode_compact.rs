@@ -23,7 +23,8 @@ impl Properties<'_> {
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
         let mut present = 0;
         match self.0 {
-            Source::Wire { block, .. } => {
+            Source::Wire(validated) => {
+                let block = validated.block();
                 writer.block(block);
                 let mut rest = block;
                 while let Some((id, _)) = iter::split_first(&mut rest) {

@@ -10,7 +10,7 @@ impl Properties<'_> {
     /// Bytes that the properties take with the length before them.
     pub(crate) fn prefixed_len(&self) -> usize {
         let len = match self.0 {
-            Source::Wire { block, .. } => block.len(),
+            Source::Wire(validated) => validated.block().len(),
             Source::List(first, rest) => first
                 .iter()
                 .chain(rest)
@@ -43,7 +43,9 @@ fn write_prefixed(
     fault: &mut EncodeFault,
 ) -> Option<NonZeroUsize> {
     let mut list = match properties.0 {
-        Source::Wire { block, present } => return write_wire(block, present, rules, out, fault),
+        Source::Wire(validated) => {
+            return write_wire(validated.block(), validated.present(), rules, out, fault);
+        }
         Source::List(first, _) => first,
     };
     // The length takes one byte more often than not; if it takes more, the properties are moved.

@@ -14,15 +14,7 @@ impl<'a> Properties<'a> {
     #[inline(never)]
     pub(super) fn value(&self, id: PropertyId) -> Option<Value<'a>> {
         match self.0 {
-            Source::Wire { block } => {
-                let mut rest = block;
-                loop {
-                    let (found, value) = iter::split_first(&mut rest)?;
-                    if found == id {
-                        return Some(Value::Wire(value));
-                    }
-                }
-            }
+            Source::Wire(validated) => iter::find(validated.block(), id).map(Value::Wire),
             Source::List(first, rest) => [first, rest]
                 .into_iter()
                 .flatten()

@@ -18,7 +18,7 @@ impl<'a> PropertyIter<'a> {
     #[inline]
     pub(super) fn new(source: Source<'a>) -> Self {
         Self(match source {
-            Source::Wire { block, .. } => Rest::Wire(block),
+            Source::Wire(validated) => Rest::Wire(validated.block()),
             Source::List(first, rest) => Rest::List(first.iter().chain(rest)),
         })
     }
@@ -60,6 +60,18 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
         let (id, value) = split_first(&mut block)?;
         if id == wanted {
             return property(id, value);
+        }
+    }
+}
+
+/// The encoded value of the first property of this kind in a validated block.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+pub(super) fn find(mut block: &[u8], wanted: PropertyId) -> Option<&[u8]> {
+    loop {
+        let (id, value) = split_first(&mut block)?;
+        if id == wanted {
+            return Some(value);
         }
     }
 }

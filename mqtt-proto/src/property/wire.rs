@@ -1,13 +1,58 @@
 use super::legality::{Shape, bit};
 use super::rules::Rules;
-use super::{Properties, PropertyId, PropertyRules};
-use crate::reader::{Context, Fault, Reader};
+use super::{Properties, PropertyId, PropertyRules, Source};
+#[cfg(feature = "fast")]
+use crate::reader::Fault;
+use crate::reader::{Context, Reader};
 use crate::{DecodeErrorKind, Field};
 
+/// A block of properties that has been validated.
+#[derive(Clone, Copy)]
+pub(crate) struct Validated<'a> {
+    block: &'a [u8],
+    /// What is in it.
+    #[cfg(feature = "fast")]
+    present: u64,
+}
+
+impl<'a> Validated<'a> {
+    /// No properties.
+    pub(crate) const NONE: Self = Self {
+        block: &[],
+        #[cfg(feature = "fast")]
+        present: 0,
+    };
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) const fn properties(self) -> Properties<'a> {
+        Properties(Source::Wire(self))
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) const fn block(self) -> &'a [u8] {
+        self.block
+    }
+
+    /// What is in it.
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    pub(super) const fn present(self) -> u64 {
+        self.present
+    }
+
+    /// Whether there is a property of this kind.
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn has(self, id: PropertyId) -> bool {
+        #[cfg(feature = "fast")]
+        return self.present & bit(id) != 0;
+        #[cfg(not(feature = "fast"))]
+        super::iter::find(self.block, id).is_some()
+    }
+}
+
 /// Reads the property length and the properties of a packet, and validates them once and for all.
-/// Also tells which are present.
 #[cfg_attr(feature = "fast", inline(always))]
-pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Properties<'a>, u64)> {
+pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
     let Context {
         packet_type,
         sender,
@@ -17,18 +62,15 @@ pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Proper
 
 /// As [`read_properties`], for the properties of a will.
 #[cfg_attr(feature = "fast", inline(always))]
-pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Properties<'a>> {
-    read(reader, || PropertyRules::WILL).map(|(properties, _)| properties)
+pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
+    read(reader, || PropertyRules::WILL)
 }
 
 #[cfg_attr(feature = "fast", inline(always))]
-fn read<'a>(
-    reader: &mut Reader<'a, '_>,
-    rules: impl FnOnce() -> Rules,
-) -> Option<(Properties<'a>, u64)> {
+fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
     if let [0, ..] = reader.rest() {
         reader.byte()?;
-        return Some((Properties::NONE_ON_WIRE, 0));
+        return Some(Validated::NONE);
     }
     if reader.is_empty() {
         return reader.fail(DecodeErrorKind::MissingPropertyLength);
@@ -40,27 +82,42 @@ fn read<'a>(
     }
     let block = reader.take(len as usize)?;
     let after = reader.rest().len();
-    let context = reader.context();
-    let present = validate(block, after, context, rules(), reader.fault())?;
-    Some((Properties::wire(block, present), present))
+    #[cfg(feature = "fast")]
+    let present = validate_apart(block, after, reader.context(), rules(), reader.fault())?;
+    #[cfg(not(feature = "fast"))]
+    {
+        let rest = reader.turn_to(block, after);
+        validate(reader, rules())?;
+        reader.turn_to(rest, 0);
+    }
+    Some(Validated {
+        block,
+        #[cfg(feature = "fast")]
+        present,
+    })
 }
 
-/// Checks every property of the block, after which the body goes on for `after` bytes; the set of
-/// those that are present.
-#[cfg_attr(feature = "fast", inline(never))]
-fn validate(
+/// As [`validate`], for a block of a packet, after which the body goes on for `after` bytes.
+#[cfg(feature = "fast")]
+#[inline(never)]
+fn validate_apart(
     block: &[u8],
     after: usize,
     context: Context,
     rules: Rules,
     fault: &mut Fault,
 ) -> Option<u64> {
-    let mut block = Reader::new(block, after, context, fault);
+    validate(&mut Reader::new(block, after, context, fault), rules)
+}
+
+/// Checks every property; the set of those that are present.
+#[cfg_attr(feature = "fast", inline(always))]
+fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<u64> {
     let mut present = 0;
     while let Some(&number) = block.rest().first() {
         let id = match PropertyId::from_u32(u32::from(number)) {
             Some(id) if rules.allows(id) => id,
-            _ => return not_allowed(&mut block, rules),
+            _ => return not_allowed(block, rules),
         };
         if present & bit(id) != 0 {
             if !rules.repeats(id) {
@@ -73,7 +130,7 @@ fn validate(
         }
         present |= bit(id);
         block.byte()?;
-        check_value(&mut block, id)?;
+        check_value(block, id)?;
     }
     Some(present)
 }
