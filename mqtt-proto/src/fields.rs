@@ -1,6 +1,8 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
-use crate::{DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName};
+use crate::{
+    DecodeError, DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
+};
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
 /// order; so one function reads them all, and where packets differ is a question to their type.
@@ -17,23 +19,28 @@ pub(crate) struct Fields<'a> {
     pub(crate) properties: Validated<'a>,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
     pub(crate) rest: &'a [u8],
+    /// Whether all of this is right.
+    pub(crate) checked: Result<(), DecodeError>,
 }
 
 impl<'a> Fields<'a> {
+    pub(crate) const NONE: Self = Self {
+        session_present: false,
+        topic: None,
+        packet_id: None,
+        reason: ReasonCode::SUCCESS,
+        properties: Validated::NONE,
+        rest: &[],
+        checked: Ok(()),
+    };
+
     /// `with_id` tells whether there is a packet identifier.
     #[inline(never)]
-    pub(crate) fn read(reader: &mut Reader<'a, '_>, with_id: bool) -> Option<Self> {
+    pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
         use PacketType as Type;
+        let fields = self;
         let kind = reader.context().packet_type;
         let place = reader.place();
-        let mut fields = Self {
-            session_present: false,
-            topic: None,
-            packet_id: None,
-            reason: ReasonCode::SUCCESS,
-            properties: Validated::NONE,
-            rest: &[],
-        };
         if kind == Type::ConnAck {
             let flags = reader.byte()?;
             if flags > 1 {
@@ -59,7 +66,7 @@ impl<'a> Fields<'a> {
         if !is_list && kind != Type::Publish && !matches!(kind, Type::PingReq | Type::PingResp) {
             if reader.is_empty() {
                 if is_step {
-                    return Some(fields);
+                    return Some(());
                 }
                 if kind == Type::Auth {
                     return reader.fail(missing);
@@ -71,7 +78,7 @@ impl<'a> Fields<'a> {
             }
             if reader.is_empty() {
                 if is_step {
-                    return Some(fields);
+                    return Some(());
                 }
                 if kind == Type::Auth {
                     return reader.fail(missing);
@@ -87,7 +94,7 @@ impl<'a> Fields<'a> {
             if fields.topic.is_none() && !fields.properties.has(PropertyId::TopicAlias) {
                 return reader.fail_at(place, DecodeErrorKind::EmptyTopic(Field::TopicName));
             }
-            return Some(fields);
+            return Some(());
         }
         if is_list {
             if reader.is_empty() {
@@ -96,12 +103,12 @@ impl<'a> Fields<'a> {
             while !reader.is_empty() {
                 reader.reason_code()?;
             }
-            return Some(fields);
+            return Some(());
         }
         reader.finish()?;
         if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
             return reader.fail_at(properties_place, missing);
         }
-        Some(fields)
+        Some(())
     }
 }

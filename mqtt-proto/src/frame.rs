@@ -144,9 +144,11 @@ impl<'a> RawPacket<'a> {
             PacketType::Auth => self.auth(sender).map(Packet::Auth),
             PacketType::PingReq => self
                 .fields(PacketType::PingReq, sender)
+                .checked
                 .map(|_| Packet::PingReq),
             PacketType::PingResp => self
                 .fields(PacketType::PingResp, sender)
+                .checked
                 .map(|_| Packet::PingResp),
             kind @ (PacketType::PubAck
             | PacketType::PubRec
@@ -166,7 +168,7 @@ impl<'a> RawPacket<'a> {
             (PacketType::Subscribe, Sender::Client) => self.subscribe(sender).map(|_| ()),
             (PacketType::Unsubscribe, Sender::Client) => self.unsubscribe(sender).map(|_| ()),
             // What a server never sends is refused before it is looked at.
-            (packet_type, _) => self.fields(packet_type, sender).map(|_| ()),
+            (packet_type, _) => self.fields(packet_type, sender).checked,
         }
     }
 
@@ -182,7 +184,8 @@ impl<'a> RawPacket<'a> {
         });
         #[cfg(not(feature = "fast"))]
         {
-            let fields = self.fields(PacketType::Publish, sender)?;
+            let fields = self.fields(PacketType::Publish, sender);
+            fields.checked?;
             Ok(Publish {
                 dup: flags.dup(),
                 qos: flags.qos(),
@@ -211,7 +214,8 @@ impl<'a> RawPacket<'a> {
         return self.read(kind, sender, Ack::read);
         #[cfg(not(feature = "fast"))]
         {
-            let fields = self.fields(kind, sender)?;
+            let fields = self.fields(kind, sender);
+            fields.checked?;
             Ok(Ack {
                 packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
                 reason: fields.reason,
@@ -233,7 +237,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::ConnAck, sender)?;
+        let fields = self.fields(PacketType::ConnAck, sender);
+        fields.checked?;
         Ok(ConnAck {
             session_present: fields.session_present,
             reason: fields.reason,
@@ -254,7 +259,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::SubAck, sender)?;
+        let fields = self.fields(PacketType::SubAck, sender);
+        fields.checked?;
         Ok(SubAck {
             packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
             properties: fields.properties.properties(),
@@ -275,7 +281,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::UnsubAck, sender)?;
+        let fields = self.fields(PacketType::UnsubAck, sender);
+        fields.checked?;
         Ok(UnsubAck {
             packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
             properties: fields.properties.properties(),
@@ -288,7 +295,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
-        let fields = self.fields(PacketType::Disconnect, sender)?;
+        let fields = self.fields(PacketType::Disconnect, sender);
+        fields.checked?;
         Ok(Disconnect {
             reason: fields.reason,
             properties: fields.properties.properties(),
@@ -300,7 +308,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
-        let fields = self.fields(PacketType::Auth, sender)?;
+        let fields = self.fields(PacketType::Auth, sender);
+        fields.checked?;
         Ok(Auth {
             reason: fields.reason,
             properties: fields.properties.properties(),
@@ -309,7 +318,7 @@ impl<'a> RawPacket<'a> {
 
     /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
     #[inline(never)]
-    fn fields(&self, expected: PacketType, sender: Sender) -> Result<Fields<'a>, DecodeError> {
+    fn fields(&self, expected: PacketType, sender: Sender) -> Fields<'a> {
         let with_id = match expected {
             PacketType::Publish => self.header.publish_flags().qos() != QoS::AtMostOnce,
             PacketType::PubAck
@@ -320,7 +329,15 @@ impl<'a> RawPacket<'a> {
             | PacketType::UnsubAck => true,
             _ => false,
         };
-        self.read(expected, sender, |reader| Fields::read(reader, with_id))
+        let mut fields = Fields::NONE;
+        let mut fault = Fault::NONE;
+        if let Some(mut reader) = self.open(expected, sender, &mut fault) {
+            fields.fill(&mut reader, with_id);
+        }
+        if fault.is_some() {
+            fields.checked = Err(fault.into_error(&self.header, self.body.len(), sender));
+        }
+        fields
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.

@@ -242,7 +242,7 @@ impl<'a> Publish<'a> {
         if self.dup && self.qos == QoS::AtMostOnce {
             writer.fail(EncodeError::DupWithQoS0)?;
         }
-        if self.topic.is_none() && self.properties.topic_alias().is_none() {
+        if self.topic.is_none() && !self.properties.contains(PropertyId::TopicAlias) {
             writer.fail(EncodeError::MissingTopic)?;
         }
         self.properties
@@ -283,7 +283,7 @@ fn read_plain_properties<'a>(
     if fault.is_some() {
         return None;
     }
-    (!properties.has(PropertyId::TopicAlias)).then_some(payload)
+    (!properties.contains(PropertyId::TopicAlias)).then_some(payload)
 }
 
 /// How many bytes of the body have to be there before it can be decoded as far as the payload, or

@@ -54,7 +54,6 @@ impl Fault {
     pub(crate) const NONE: Self = Self(None);
 
     /// Whether there is an error.
-    #[cfg(not(feature = "fast"))]
     pub(crate) const fn is_some(&self) -> bool {
         self.0.is_some()
     }
@@ -270,7 +269,8 @@ impl<'a, 'f> Reader<'a, 'f> {
     pub(crate) fn varint(&mut self) -> Option<u32> {
         let kind = match varint::read(self.rest) {
             Ok(Some((value, len))) => {
-                self.take(len)?;
+                // So many bytes have just been looked at.
+                _ = self.take(len);
                 return Some(value);
             }
             Ok(None) => DecodeErrorKind::Truncated,

@@ -1,5 +1,5 @@
-use super::legality::{Shape, bit, has};
-use super::rules::Rules;
+use super::legality::{Admission, Shape};
+use super::rules::{Present, Rules};
 use super::{Properties, Property, PropertyId, Source, iter};
 use crate::writer::Writer;
 use crate::{EncodeError, Field, varint};
@@ -21,7 +21,7 @@ impl Properties<'_> {
 
     #[inline(never)]
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
-        let mut present = 0;
+        let mut present = Present::NONE;
         match self.0 {
             Source::Wire(validated) => {
                 let block = validated.block();
@@ -40,7 +40,7 @@ impl Properties<'_> {
                 }
             }
         }
-        if rules.lacks_method(present) {
+        if rules.lacks_method(&present) {
             writer.fail(EncodeError::MissingProperty(
                 PropertyId::AuthenticationMethod,
             ));
@@ -50,13 +50,13 @@ impl Properties<'_> {
 
 /// Whether the property may be there, or be there again.
 #[inline(never)]
-fn admit(id: PropertyId, present: &mut u64, rules: Rules, writer: &mut Writer<'_>) {
-    if !rules.allows(id) {
-        writer.fail(EncodeError::PropertyNotAllowed(id, rules.packet()));
-    } else if has(*present, id) && !rules.repeats(id) {
-        writer.fail(EncodeError::DuplicateProperty(id));
-    }
-    *present |= bit(id);
+fn admit(id: PropertyId, present: &mut Present, rules: Rules, writer: &mut Writer<'_>) {
+    let error = match rules.admit(id, present) {
+        Admission::Granted => return,
+        Admission::NotAllowed => EncodeError::PropertyNotAllowed(id, rules.packet()),
+        Admission::Again => EncodeError::DuplicateProperty(id),
+    };
+    writer.fail(error);
 }
 
 impl<'a> Property<'a> {

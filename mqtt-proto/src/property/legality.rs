@@ -53,6 +53,16 @@ pub(super) const fn repeats(carrier: Carrier, id: Id) -> bool {
     }
 }
 
+/// Whether a property may stand where it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    /// It may not occur.
+    NotAllowed,
+    /// It may occur, but not again.
+    Again,
+}
+
 /// Whether Authentication Method must be there (section 3.15.2.2.2).
 #[inline]
 pub(super) const fn needs_method(carrier: Carrier) -> bool {
@@ -214,12 +224,14 @@ impl Id {
 pub(super) const REPEATED_SUBSCRIPTION_ID: u64 = 1 << 63;
 
 /// All identifiers are below 43, so that a set of them is one word.
+#[cfg(feature = "fast")]
 #[inline]
-pub(crate) const fn bit(id: Id) -> u64 {
+pub(super) const fn bit(id: Id) -> u64 {
     1 << (id as u8)
 }
 
+#[cfg(feature = "fast")]
 #[inline]
-pub(crate) const fn has(set: u64, id: Id) -> bool {
+pub(super) const fn has(set: u64, id: Id) -> bool {
     set & bit(id) != 0
 }

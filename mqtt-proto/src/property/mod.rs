@@ -114,8 +114,9 @@ impl<'a> Properties<'a> {
     pub(crate) const NONE_ON_WIRE: Self = Validated::NONE.properties();
 
     /// Whether there is a property of this kind.
+    #[must_use]
     #[inline]
-    pub(crate) fn has(&self, id: PropertyId) -> bool {
+    pub fn contains(&self, id: PropertyId) -> bool {
         #[cfg(feature = "fast")]
         return match self.0 {
             Source::Wire(validated) => validated.has(id),

@@ -1,5 +1,5 @@
 use super::PropertyId as Id;
-use super::legality::{allows, bit, has, needs_method, needs_method_for_data, repeats};
+use super::legality::{Admission, allows, needs_method, needs_method_for_data, repeats};
 use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
@@ -34,12 +34,18 @@ impl PropertyRules {
         self.packet
     }
 
-    pub(super) const fn allows(self, id: Id) -> bool {
-        allows(self.carrier, id)
-    }
-
-    pub(super) const fn repeats(self, id: Id) -> bool {
-        repeats(self.carrier, id)
+    /// Whether the property may stand after those that are present, among which it is then.
+    #[inline(never)]
+    pub(super) fn admit(self, id: Id, present: &mut Present) -> Admission {
+        if !allows(self.carrier, id) {
+            return Admission::NotAllowed;
+        }
+        let again = present.has(id);
+        present.add(id);
+        if again && !repeats(self.carrier, id) {
+            return Admission::Again;
+        }
+        Admission::Granted
     }
 
     /// Whether the property, which is not allowed, would be if the other end sent the packet.
@@ -48,10 +54,29 @@ impl PropertyRules {
     }
 
     /// Whether Authentication Method is missing among the properties that are present.
-    pub(super) const fn lacks_method(self, present: u64) -> bool {
-        !has(present, Id::AuthenticationMethod)
+    #[inline(never)]
+    pub(super) fn lacks_method(self, present: &Present) -> bool {
+        !present.has(Id::AuthenticationMethod)
             && (needs_method(self.carrier)
-                || needs_method_for_data(self.carrier)
-                    && present & bit(Id::AuthenticationData) != 0)
+                || needs_method_for_data(self.carrier) && present.has(Id::AuthenticationData))
+    }
+}
+
+/// A set of properties.
+#[derive(Clone, Copy)]
+pub(super) struct Present([u8; 6]);
+
+impl Present {
+    pub(super) const NONE: Self = Self([0; 6]);
+
+    fn has(&self, id: Id) -> bool {
+        let byte = self.0.get(id as usize >> 3).copied().unwrap_or(0);
+        byte >> (id as u8 & 7) & 1 != 0
+    }
+
+    fn add(&mut self, id: Id) {
+        if let Some(byte) = self.0.get_mut(id as usize >> 3) {
+            *byte |= 1 << (id as u8 & 7);
+        }
     }
 }

@@ -1,5 +1,7 @@
 use super::PropertyId as Id;
-use super::legality::{allows, bit, needs_method, needs_method_for_data, repeats};
+use super::legality::{
+    Admission, REPEATED_SUBSCRIPTION_ID, allows, bit, needs_method, needs_method_for_data, repeats,
+};
 use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
@@ -44,7 +46,6 @@ static RULES: [[PropertyRules; 16]; 2] = {
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
     pub(crate) const WILL: &Self = &RULES[0][0];
 
     /// Of a packet from this sender.
@@ -54,14 +55,22 @@ impl PropertyRules {
         &RULES[sender as usize][packet as usize]
     }
 
-    #[inline]
-    pub(super) const fn allows(&self, id: Id) -> bool {
-        self.allowed & bit(id) != 0
-    }
-
-    #[inline]
-    pub(super) const fn repeats(&self, id: Id) -> bool {
-        self.repeatable & bit(id) != 0
+    /// Whether the property may stand after those that are present, among which it is then.
+    #[inline(always)]
+    pub(super) fn admit(&self, id: Id, present: &mut Present) -> Admission {
+        if self.allowed & bit(id) == 0 {
+            return Admission::NotAllowed;
+        }
+        if present.0 & bit(id) != 0 {
+            if self.repeatable & bit(id) == 0 {
+                return Admission::Again;
+            }
+            if id == Id::SubscriptionIdentifier {
+                present.0 |= REPEATED_SUBSCRIPTION_ID;
+            }
+        }
+        present.0 |= bit(id);
+        Admission::Granted
     }
 
     #[inline]
@@ -96,4 +105,12 @@ impl PropertyRules {
         }
         rules
     }
+}
+
+/// A set of properties.
+#[derive(Clone, Copy)]
+pub(super) struct Present(pub(super) u64);
+
+impl Present {
+    pub(super) const NONE: Self = Self(0);
 }

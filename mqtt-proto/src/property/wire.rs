@@ -1,5 +1,7 @@
-use super::legality::{Shape, bit};
-use super::rules::Rules;
+#[cfg(feature = "fast")]
+use super::legality::bit;
+use super::legality::{Admission, Shape};
+use super::rules::{Present, Rules};
 use super::{Properties, PropertyId, PropertyRules, Source};
 #[cfg(feature = "fast")]
 use crate::reader::Fault;
@@ -12,7 +14,7 @@ pub(crate) struct Validated<'a> {
     block: &'a [u8],
     /// What is in it.
     #[cfg(feature = "fast")]
-    present: u64,
+    present: Present,
 }
 
 impl<'a> Validated<'a> {
@@ -20,7 +22,7 @@ impl<'a> Validated<'a> {
     pub(crate) const NONE: Self = Self {
         block: &[],
         #[cfg(feature = "fast")]
-        present: 0,
+        present: Present::NONE,
     };
 
     #[cfg_attr(feature = "fast", inline(always))]
@@ -37,14 +39,14 @@ impl<'a> Validated<'a> {
     #[cfg(feature = "fast")]
     #[inline(always)]
     pub(super) const fn present(self) -> u64 {
-        self.present
+        self.present.0
     }
 
     /// Whether there is a property of this kind.
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn has(self, id: PropertyId) -> bool {
         #[cfg(feature = "fast")]
-        return self.present & bit(id) != 0;
+        return self.present.0 & bit(id) != 0;
         #[cfg(not(feature = "fast"))]
         super::iter::find(self.block, id).is_some()
     }
@@ -67,6 +69,7 @@ pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Va
 }
 
 #[cfg_attr(feature = "fast", inline(always))]
+#[cfg_attr(not(feature = "fast"), inline(never))]
 fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
     if let [0, ..] = reader.rest() {
         reader.byte()?;
@@ -106,29 +109,24 @@ fn validate_apart(
     context: Context,
     rules: Rules,
     fault: &mut Fault,
-) -> Option<u64> {
+) -> Option<Present> {
     validate(&mut Reader::new(block, after, context, fault), rules)
 }
 
 /// Checks every property; the set of those that are present.
 #[cfg_attr(feature = "fast", inline(always))]
-fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<u64> {
-    let mut present = 0;
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
+    let mut present = Present::NONE;
     while let Some(&number) = block.rest().first() {
-        let id = match PropertyId::from_u32(u32::from(number)) {
-            Some(id) if rules.allows(id) => id,
-            _ => return not_allowed(block, rules),
+        let Some(id) = PropertyId::from_u32(u32::from(number)) else {
+            return not_allowed(block, rules);
         };
-        if present & bit(id) != 0 {
-            if !rules.repeats(id) {
-                return block.fail(DecodeErrorKind::DuplicateProperty(id));
-            }
-            #[cfg(feature = "fast")]
-            if id == PropertyId::SubscriptionIdentifier {
-                present |= super::legality::REPEATED_SUBSCRIPTION_ID;
-            }
+        match rules.admit(id, &mut present) {
+            Admission::Granted => {}
+            Admission::NotAllowed => return not_allowed(block, rules),
+            Admission::Again => return block.fail(DecodeErrorKind::DuplicateProperty(id)),
         }
-        present |= bit(id);
         block.byte()?;
         check_value(block, id)?;
     }
@@ -136,6 +134,7 @@ fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<u64> {
 }
 
 #[cfg_attr(feature = "fast", inline(always))]
+#[cfg_attr(not(feature = "fast"), inline(never))]
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
     let field = Field::Property(id);
     let place = block.place();
@@ -167,7 +166,8 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 
 /// Why the next property is not one of those that may come here.
 #[cfg_attr(feature = "fast", inline(always))]
-fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<u64> {
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     let place = block.place();
     let number = block.varint()?;
     let kind = match PropertyId::from_u32(number) {
