@@ -24,12 +24,14 @@ extern crate self as mqtt_proto;
 
 mod ack;
 mod auth;
+mod carrier;
 mod connack;
 mod connect;
 mod decode_error;
 mod disconnect;
 mod encode_error;
 mod field;
+mod fields;
 mod fixed_header;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -43,6 +45,7 @@ mod packet;
 mod packet_id;
 mod packet_type;
 mod payload_list;
+#[cfg(feature = "fast")]
 mod prefixed;
 mod property;
 mod publish;
@@ -61,6 +64,11 @@ mod unsuback;
 mod unsubscribe;
 mod varint;
 mod words;
+#[cfg(not(feature = "fast"))]
+#[path = "writer_compact.rs"]
+mod writer;
+#[cfg(feature = "fast")]
+#[path = "writer_fast.rs"]
 mod writer;
 
 pub use ack::Ack;
@@ -73,7 +81,7 @@ pub use encode_error::EncodeError;
 pub use field::Field;
 pub use fixed_header::FixedHeader;
 pub use frame::{Frame, RawPacket, frame};
-pub use packet::Packet;
+pub use packet::{Packet, encode_ping};
 pub use packet_id::PacketId;
 pub use packet_type::PacketType;
 pub use payload_list::{

@@ -21,6 +21,11 @@ macro_rules! payload_list {
                 Self(Source::Wire { bytes, len })
             }
 
+            /// Where the entries are.
+            pub(crate) const fn source(&self) -> Source<'a, $item$(<$life>)?> {
+                self.0
+            }
+
             /// The entries one by one.
             #[must_use]
             pub fn iter(&self) -> $iter<'a> {
@@ -152,7 +157,7 @@ payload_list! {
 }
 
 #[derive(Clone, Copy)]
-enum Source<'a, T> {
+pub(crate) enum Source<'a, T> {
     Wire { bytes: &'a [u8], len: usize },
     List(&'a [T]),
 }

@@ -12,7 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
+    Ack, Auth, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, ReasonCode,
     Sender as From,
 };
 
@@ -74,7 +74,7 @@ impl Machine {
                 })))
             }
             PacketType::PingResp => {
-                raw.decode(From::Server)?;
+                raw.validate(From::Server)?;
                 self.connection.ping_due = Instant::NEVER;
                 Ok(Told::Nothing)
             }
@@ -214,10 +214,9 @@ impl Machine {
         if self.intake.problem_information || properties.is_empty() {
             return Ok(());
         }
-        let told = properties
-            .iter()
-            .any(|p| matches!(p, Property::ReasonString(_) | Property::UserProperty(..)));
-        if told {
+        if properties.contains(PropertyId::ReasonString)
+            || properties.contains(PropertyId::UserProperty)
+        {
             Err(Violation::ProblemInformation(packet))
         } else {
             Ok(())

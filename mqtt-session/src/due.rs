@@ -47,11 +47,10 @@ impl Machine {
         } else if self.ack_deadline(outbound) <= now {
             self.fail(Cause::AckTimeout);
         } else if self.keep_alive_deadline() <= now {
-            let packet = mqtt_proto::Packet::PingReq;
             self.write_reserved(
                 outbound,
-                |out| packet.encode(From::Client, out),
-                packet.encoded_len(),
+                |out| mqtt_proto::encode_ping(From::Client, out),
+                Ok(2),
             );
             let deadline = now.plus_millis(self.out.config.ping_timeout);
             self.connection.ping_due = self.connection.ping_due.min(deadline);

@@ -149,7 +149,7 @@ impl Machine {
         };
         if self.phase.verdict(raw.packet_type()) == Verdict::Break {
             // What is wrong by itself is told as that, and not as coming at a wrong moment.
-            raw.decode(From::Server)?;
+            raw.validate(From::Server)?;
             return Err(Violation::Unexpected(raw.packet_type()));
         }
         let told = self.dispatch(raw, stores)?;
