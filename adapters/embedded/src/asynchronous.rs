@@ -94,10 +94,7 @@ async fn read<R: Read>(reader: &mut R, room: &mut [u8]) -> Result<usize, R::Erro
 }
 
 /// Both ways are looked at before either is told, so that none of them can starve the other.
-fn exchanged<E>(
-    given: Poll<Result<usize, E>>,
-    read: Poll<Result<usize, E>>,
-) -> Poll<Exchanged<E>> {
+fn exchanged<E>(given: Poll<Result<usize, E>>, read: Poll<Result<usize, E>>) -> Poll<Exchanged<E>> {
     let ready = |poll| match poll {
         Poll::Ready(result) => Some(result),
         Poll::Pending => None,
