@@ -161,7 +161,7 @@ where
             Output::Bytes(bytes) => (unless_timed_out(transport.write(bytes)), clock.now()),
         };
         let mut read = None;
-        if !exchange.room.is_empty() && !matches!(given, Some(Err(_))) {
+        if !exchange.room.is_empty() {
             let came = transport.read_until(exchange.room, until, clock);
             read = came.transpose().and_then(unless_timed_out);
         }

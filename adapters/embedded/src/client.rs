@@ -255,33 +255,33 @@ where
         read: Option<Result<usize, E>>,
     ) -> Option<Failed<D, E>> {
         self.todo = Todo::Poll;
-        // The server's last words may lie here, though it takes none of ours any more. The next
-        // attempt to write fails again.
-        let has_news = matches!(read, Some(Ok(1..)));
-        let failed = match (given, read) {
-            (Some(Err(error)), _) if !has_news => Failed::Write(error),
-            (_, Some(Err(error))) => Failed::Read(error),
-            (given, read) => {
-                match given {
-                    Some(Ok(count)) if self.offered => {
-                        self.offered = false;
-                        self.unflushed = true;
-                        let now = self.clock.now();
-                        self.machine.sent(now, count);
-                    }
-                    Some(Ok(_)) => self.unflushed = false,
-                    Some(Err(_)) | None => {}
-                }
-                match read {
-                    Some(Ok(0)) => self.closed(),
-                    Some(Ok(count)) => self.input.filled(count),
-                    Some(Err(_)) | None => {}
-                }
+        let mut failed = None;
+        match given {
+            // What was taken may have arrived, whatever else becomes of the transport.
+            Some(Ok(count)) if self.offered => {
+                self.offered = false;
+                self.unflushed = true;
+                let now = self.clock.now();
+                self.machine.sent(now, count);
+            }
+            Some(Ok(_)) => self.unflushed = false,
+            Some(Err(error)) => failed = Some(Failed::Write(error)),
+            None => {}
+        }
+        match read {
+            // The server's last words may lie here, though it takes none of ours any more. The next
+            // attempt to write fails again.
+            Some(Ok(count @ 1..)) => {
+                self.input.filled(count);
                 return None;
             }
-        };
+            Some(Err(error)) => failed = failed.or(Some(Failed::Read(error))),
+            Some(Ok(_)) => {}
+            None if failed.is_none() => return None,
+            None => {}
+        }
         self.closed();
-        Some(failed)
+        failed
     }
 
     /// The transport is given up.
