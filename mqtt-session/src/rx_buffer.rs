@@ -40,8 +40,8 @@ pub(crate) struct RxCursor {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// A buffer over `bytes`: an array, a vector, a static slice.
     ///
-    /// It must hold the largest packet that is not a PUBLISH, and of a PUBLISH twice the header
-    /// (topic name and properties); larger payloads are delivered in parts.
+    /// It must hold the largest packet that is not a PUBLISH; of a larger PUBLISH the header (topic
+    /// name and properties) may take three quarters of it, and the payload is delivered in parts.
     pub const fn new(bytes: B) -> Self {
         Self {
             bytes,

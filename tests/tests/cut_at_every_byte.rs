@@ -369,6 +369,12 @@ fn a_message_in_parts_through_a_small_input_buffer() {
         Serve(ExactlyOnce, "in", long(130)),
         serve(AtLeastOnce, "small"),
         Serve(AtLeastOnce, "in", long(70)),
+        // The longest topic name that goes through the buffer with any payload.
+        Serve(
+            ExactlyOnce,
+            "in/forty-one-bytes-of-a-topic-is-the-most",
+            long(50),
+        ),
         serve(ExactlyOnce, "small"),
     ];
     let scenario = Scenario {

@@ -105,7 +105,7 @@ fn a_header_too_large_for_the_buffer_is_refused_alike_in_one_piece_and_in_many()
     for chunk in [usize::MAX, 1] {
         let mut talk = connected(Config::default());
         talk.chunk = chunk;
-        // A topic name of three quarters of the buffer that is no UTF-8.
+        // A topic name that leaves less than a quarter of the buffer, and is no UTF-8.
         let [high, low] = u16::try_from(INPUT / 4 * 3).unwrap().to_be_bytes();
         let mut bytes = vec![0x30, 0xa0, 0x9c, 0x01, high, low];
         bytes.resize(INPUT, 0xff);

@@ -47,9 +47,9 @@
 //! # Memory
 //!
 //! All of it is in the client: the tables and buffers of the store, sized by
-//! [`Fixed`](mqtt_session::Fixed), and the input buffer, which may be an array or a slice lent for it. It needs to
-//! hold twice the topic name and properties of a PUBLISH, and other packets whole; payloads of any
-//! size come in parts.
+//! [`Fixed`](mqtt_session::Fixed), and the input buffer, which may be an array or a slice lent for it. It has to hold
+//! every packet that is not a PUBLISH; of a PUBLISH, topic name and properties may take three
+//! quarters of it, and payloads of any size come in parts.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
