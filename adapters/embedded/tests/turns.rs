@@ -79,7 +79,9 @@ fn converse(client: &mut dyn Subject, world: &Shared) -> Vec<Did> {
             Did::Nothing => continue,
             Did::Connected {
                 session_present: false,
-            } => drop(client.subscribe("#")),
+            } => {
+                client.subscribe("#").unwrap();
+            }
             _ => {}
         }
         let ready = all.iter().any(|did| matches!(did, Did::Subscribed(_)));
@@ -98,14 +100,15 @@ fn converse(client: &mut dyn Subject, world: &Shared) -> Vec<Did> {
                 .rev()
                 .any(|did| matches!(did, Did::Connected { .. }));
             if again || !lost {
-                client.subscribe("#");
+                client.subscribe("#").unwrap();
             }
         }
         all.push(did);
         let ready = all.iter().any(|did| matches!(did, Did::Subscribed(_)));
         if ready && published < MESSAGES && client.unsettled() < 3 {
             let qos = [QoS::AtLeastOnce, QoS::ExactlyOnce][published % 2];
-            client.publish(qos, &format!("out/{published}"), &payload(published));
+            let topic = format!("out/{published}");
+            client.publish(qos, &topic, &payload(published)).unwrap();
             published += 1;
         }
         let answers = all.iter().filter(|did| is_message(did, "answer")).count();
@@ -237,10 +240,10 @@ fn what_is_queued_leaves_in_one_write() {
         let world = World::new(Line::default());
         let mut client = connected(kind, &world, LARGE);
         assert_eq!(world.borrow().writes.len(), 1, "CONNECT");
-        client.subscribe("in/#");
-        client.subscribe("more");
+        client.subscribe("in/#").unwrap();
+        client.subscribe("more").unwrap();
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-            client.publish(qos, "a", b"1");
+            client.publish(qos, "a", b"1").unwrap();
         }
         world.borrow_mut().writes.clear();
         settle(&mut *client, &world, 1);
@@ -271,7 +274,7 @@ fn what_is_asked_for_between_turns_leaves_at_once() {
         let mut client = connected(kind, &world, SMALL);
         settle(&mut *client, &world, 1);
         let before = world.borrow().now;
-        let ticket = client.publish(QoS::AtLeastOnce, "a", b"1");
+        let ticket = client.publish(QoS::AtLeastOnce, "a", b"1").unwrap();
         let did = next(&mut *client, &world, soon(&world));
         assert_eq!(did, Did::Published(ticket, NOBODY), "{kind:?}");
         assert_eq!(world.borrow().now, before, "{kind:?}");
@@ -329,11 +332,11 @@ fn a_line_that_takes_nothing_is_read_all_the_same_and_given_up_in_time() {
     for kind in KINDS {
         let world = World::new(Line::default());
         let mut client = connected(kind, &world, SMALL);
-        client.subscribe("in");
+        client.subscribe("in").unwrap();
         let did = next(&mut *client, &world, soon(&world));
         assert!(matches!(did, Did::Subscribed(_)));
         world.borrow_mut().line.takes = 0;
-        let ticket = client.publish(QoS::AtLeastOnce, "a", b"1");
+        let ticket = client.publish(QoS::AtLeastOnce, "a", b"1").unwrap();
         assert_eq!(client.turn(soon(&world), &mut |_| ()), Did::Nothing);
         broker_publishes(&world, QoS::AtMostOnce, "in", &[7; 300]);
         let until = world.borrow().now.after(Duration::from_secs(1));
@@ -387,7 +390,7 @@ fn the_last_words_of_a_server_are_heard_though_it_takes_no_more() {
         settle(&mut *client, &world, 1);
         world.borrow_mut().says(&[0xe0, 1, 0x89]);
         world.borrow_mut().ends();
-        client.publish(QoS::AtLeastOnce, "a", b"1");
+        client.publish(QoS::AtLeastOnce, "a", b"1").unwrap();
         let did = next(&mut *client, &world, soon(&world));
         assert_eq!(
             did,
@@ -416,7 +419,7 @@ fn stopping_says_goodbye_and_starting_goes_on_with_the_session() {
             ..Line::default()
         });
         let mut client = connected(kind, &world, SMALL);
-        client.publish(QoS::AtMostOnce, "a", b"1");
+        client.publish(QoS::AtMostOnce, "a", b"1").unwrap();
         client.stop();
         let all = settle(&mut *client, &world, 1);
         assert_eq!(
@@ -461,7 +464,7 @@ fn the_application_acknowledges_between_turns() {
         let mut client = client(kind, &world, config, SMALL);
         client.start();
         next(&mut *client, &world, soon(&world));
-        client.subscribe("in");
+        client.subscribe("in").unwrap();
         next(&mut *client, &world, soon(&world));
         broker_publishes(&world, QoS::AtLeastOnce, "in", &[1; 150]);
         let Did::Message(message) = next(&mut *client, &world, soon(&world)) else {

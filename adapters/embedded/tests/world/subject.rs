@@ -8,7 +8,8 @@ use mqtt_embedded::asynchronous::{Halves, Transport};
 use mqtt_embedded::{Client, Clock, Failed, Turn, connect};
 use mqtt_session::{
     AckToken, Cause, Config, Connect, Delivery, Event, Fixed, GiveUp, Instant, Publish, QoS,
-    ReasonCode, Subscription, SubscriptionOptions, Ticket, TopicFilter, TopicName, Violation,
+    ReasonCode, RequestError, Subscription, SubscriptionOptions, Ticket, TopicFilter, TopicName,
+    Violation,
 };
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -150,8 +151,8 @@ pub(crate) trait Subject {
     fn turn(&mut self, until: Instant, answer: &mut dyn FnMut(&mut Delivery<'_>)) -> Did;
     fn start(&mut self);
     fn stop(&mut self);
-    fn publish(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Ticket;
-    fn subscribe(&mut self, filter: &str) -> Ticket;
+    fn publish(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Result<Ticket, RequestError>;
+    fn subscribe(&mut self, filter: &str) -> Result<Ticket, RequestError>;
     fn acknowledge(&mut self, token: AckToken);
     fn unsettled(&mut self) -> usize;
     /// How many awaits were pending.
@@ -303,17 +304,22 @@ macro_rules! subject {
             fn stop(&mut self) {
                 self.0.client.stop();
             }
-            fn publish(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Ticket {
+            fn publish(
+                &mut self,
+                qos: QoS,
+                topic: &str,
+                payload: &[u8],
+            ) -> Result<Ticket, RequestError> {
                 let publish = Publish::new(TopicName::new(topic).unwrap(), payload).qos(qos);
-                self.0.client.publish(&publish).unwrap()
+                self.0.client.publish(&publish)
             }
-            fn subscribe(&mut self, filter: &str) -> Ticket {
+            fn subscribe(&mut self, filter: &str) -> Result<Ticket, RequestError> {
                 let filter = TopicFilter::new(filter).unwrap();
                 let options = SubscriptionOptions {
                     qos: QoS::ExactlyOnce,
                     ..SubscriptionOptions::default()
                 };
-                self.0.client.subscribe(&[Subscription { filter, options }]).unwrap()
+                self.0.client.subscribe(&[Subscription { filter, options }])
             }
             fn acknowledge(&mut self, token: AckToken) {
                 self.0.client.acknowledge(token, ReasonCode::SUCCESS).unwrap();
