@@ -15,6 +15,7 @@ use mqtt_session::{
     Violation,
 };
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use std::time::Duration;
 use world::subject::{Did, HELLO, KINDS, Kind, Subject, client, client_with, next};
 use world::{Fault, Garble, Line, Shared, World};
@@ -337,7 +338,11 @@ fn works(client: &mut dyn Subject, world: &Shared) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_line_that_garbles_bytes_deceives_nobody_and_is_used_again_once_it_is_clean(
