@@ -106,7 +106,7 @@ fn what_does_not_fit_the_input_ends_the_connection_and_the_next_one_works() {
     breaks(&[&[0x90, 0xe8, 0x07][..], &[0; 1_000]].concat(), too_large);
     breaks(&[0xe0, 0xff, 0xff, 0xff, 0x7f], too_large);
     for kind in KINDS {
-        let reason = vec![b'r'; 100];
+        let reason = [b'r'; 100];
         let connack = [&[0x20, 106, 0, 0, 103, 0x1f, 0, 100], &reason[..]].concat();
         let (all, _) = meets(kind, &connack, &HELLO);
         assert!(
