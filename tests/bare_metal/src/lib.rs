@@ -1,0 +1,5 @@
+//! Programs without an operating system, built, looked into and run: what the firmware's test and
+//! the table of budgets share.
+
+pub mod cross;
+pub mod image;
