@@ -2,4 +2,6 @@
 //! the table of budgets share.
 
 pub mod cross;
+pub mod emulator;
 pub mod image;
+pub mod peer;

@@ -11,9 +11,10 @@ const HERTZ: u32 = 12_000_000;
 static LOW: AtomicU32 = AtomicU32::new(0);
 static HIGH: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) fn start() {
+/// False the second time.
+pub(crate) fn start() -> bool {
     let Some(peripherals) = Peripherals::take() else {
-        return;
+        return false;
     };
     let mut systick = peripherals.SYST;
     systick.set_clock_source(SystClkSource::Core);
@@ -21,6 +22,7 @@ pub(crate) fn start() {
     systick.clear_current();
     systick.enable_counter();
     systick.enable_interrupt();
+    true
 }
 
 #[exception]

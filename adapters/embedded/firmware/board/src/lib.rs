@@ -12,34 +12,14 @@ mod uart;
 pub use clock::millis;
 pub use cortex_m_rt::entry;
 pub use stack::{peak, stack_bytes};
-pub use uart::{Line, LineError, Log};
+pub use uart::{Line, LineError, Log, doze, writes};
 
-use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m_semihosting::debug;
 
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// What a program uses of the board.
-#[derive(Debug)]
-pub struct Board {
-    /// UART0: the bytes to and from the broker.
-    pub line: Line,
-    /// UART1: what the program has to tell.
-    pub log: Log,
-}
-
-impl Board {
-    /// Starts the clock and both lines. None the second time: there is one of each.
-    #[must_use]
-    pub fn take() -> Option<Self> {
-        if TAKEN.load(Ordering::Relaxed) {
-            return None;
-        }
-        TAKEN.store(true, Ordering::Relaxed);
-        clock::start();
-        let (line, log) = uart::start();
-        Some(Self { line, log })
-    }
+/// Starts the clock and both lines. None the second time: there is one log.
+#[must_use]
+pub fn start() -> Option<Log> {
+    clock::start().then(uart::start)
 }
 
 /// Ends the emulator, with exit code 0 or 1. On a board without a debugger it stops here.

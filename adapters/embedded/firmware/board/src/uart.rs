@@ -1,7 +1,9 @@
 //! The serial lines: PL011 as in the lm3s6965. No interrupt moves bytes; one wakes the processor.
 
+use crate::clock::millis;
 use core::fmt;
 use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
@@ -32,6 +34,13 @@ const RECEIVED: u32 = 1 << 4 | 1 << 6;
 const EIGHT_BITS_WITH_FIFO: u32 = 0x70;
 const ENABLED: u32 = 0x301;
 
+/// How long the line has to be silent before it is open, in milliseconds.
+const SILENCE: u64 = 20;
+/// How long that is waited for.
+const PATIENCE: u64 = 1000;
+
+static WRITES: AtomicU32 = AtomicU32::new(0);
+
 #[derive(Clone, Copy)]
 struct Uart0;
 
@@ -54,7 +63,7 @@ fn write(address: usize, value: u32) {
 }
 
 /// Both lines: 115,200 baud, eight bits, no parity, one stop bit.
-pub(crate) fn start() -> (Line, Log) {
+pub(crate) fn start() -> Log {
     for (gates, bits) in [(CLOCK_GATES_1, 0b11), (CLOCK_GATES_2, 0b1001)] {
         write(SYSTEM_CONTROL + gates, read(SYSTEM_CONTROL + gates) | bits);
     }
@@ -71,7 +80,7 @@ pub(crate) fn start() -> (Line, Log) {
     }
     // SAFETY: the handler below is ready for it, and no critical section relies on its mask.
     unsafe { NVIC::unmask(Uart0) };
-    (Line { writes: 0 }, Log { _alone: () })
+    Log { _alone: () }
 }
 
 /// The only interrupt that is enabled: it has woken the processor, and that was all.
@@ -89,28 +98,45 @@ fn transmit(uart: usize, byte: u8) {
     write(uart + DATA, u32::from(byte));
 }
 
-/// The line to the broker.
+/// Sleeps until a byte has come, or at most a millisecond: the clock wakes it as well.
+pub fn doze() {
+    cortex_m::interrupt::free(|_| {
+        write(UART0 + INTERRUPT_MASK, RECEIVED);
+        if is_empty() {
+            // An interrupt that is held back wakes it nonetheless.
+            cortex_m::asm::wfi();
+        }
+    });
+}
+
+/// How often [`Line`] was written to since the start.
+#[must_use]
+pub fn writes() -> u32 {
+    WRITES.load(Ordering::Relaxed)
+}
+
+/// The line to the broker, from one [`Line::open`] to the next.
 #[derive(Debug)]
 pub struct Line {
-    writes: u32,
+    _opened: (),
 }
 
 impl Line {
-    /// How often [`Write::write`] was called.
+    /// Begins anew: what the line still brings belongs to what was before, and is thrown away until
+    /// nothing has come for [`SILENCE`]. A broker does not speak first, so it ends; where the old
+    /// connection goes on talking, it ends after [`PATIENCE`] all the same.
     #[must_use]
-    pub fn writes(&self) -> u32 {
-        self.writes
-    }
-
-    /// Sleeps until a byte has come, or at most a millisecond: the clock wakes it as well.
-    pub fn doze(&mut self) {
-        cortex_m::interrupt::free(|_| {
-            write(UART0 + INTERRUPT_MASK, RECEIVED);
-            if is_empty() {
-                // An interrupt that is held back wakes it nonetheless.
-                cortex_m::asm::wfi();
+    pub fn open() -> Self {
+        let begun = millis();
+        let mut last = begun;
+        while millis() - last < SILENCE && millis() - begun < PATIENCE {
+            doze();
+            while !is_empty() {
+                read(UART0 + DATA);
+                last = millis();
             }
-        });
+        }
+        Self { _opened: () }
     }
 }
 
@@ -142,7 +168,7 @@ impl Read for Line {
             return Ok(0);
         }
         while is_empty() {
-            self.doze();
+            doze();
         }
         let mut count = 0;
         for place in buffer {
@@ -168,7 +194,7 @@ impl ReadReady for Line {
 
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, LineError> {
-        self.writes = self.writes.wrapping_add(1);
+        WRITES.store(writes().wrapping_add(1), Ordering::Relaxed);
         for byte in bytes {
             transmit(UART0, *byte);
         }

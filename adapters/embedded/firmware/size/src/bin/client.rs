@@ -3,42 +3,59 @@
 #![no_std]
 #![no_main]
 
-use board::{Board, Line};
+use board::Line;
+use core::convert::Infallible;
 use core::time::Duration;
-use embedded_io::{Read, ReadReady, Write};
+use mqtt_embedded::{Client, Clock, Turn};
 use mqtt_session::{
-    Action, Client, Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS,
-    RxBuffer, Subscription, SubscriptionOptions, TopicFilter, TopicName, Will,
+    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, RequestError,
+    Subscription, SubscriptionOptions, TopicFilter, TopicName, Will,
 };
 
 const ARENA: usize = 512;
 const TRANSMIT: usize = 256;
 const INPUT: usize = 256;
 
-type Store = Fixed<8, 8, ARENA, TRANSMIT>;
+const CONFIG: Config = Config::new()
+    .ack_timeout(Duration::from_millis(500))
+    .reconnect_between(Duration::from_millis(10), Duration::from_millis(10));
 
 #[board::entry]
 fn main() -> ! {
-    let Some(mut board) = Board::take() else {
+    let Some(mut log) = board::start() else {
         board::exit(false)
     };
-    let config = Config::new()
-        .ack_timeout(Duration::from_millis(500))
-        .reconnect_between(Duration::from_millis(10), Duration::from_millis(10));
-    let mut client = Client::new(config, Store::new());
-    let mut input = RxBuffer::new([0; INPUT]);
-    let told = converse(&mut board.line, &mut client, &mut input);
-    board.log.number("stack", board::peak() as u32);
-    board.log.number("client", size_of_val(&client) as u32);
-    board
-        .log
-        .number("buffers", (ARENA + TRANSMIT + INPUT) as u32);
-    board.log.number("writes", board.line.writes());
-    board.log.number("connections", told.connections);
-    board.log.number("settled", told.settled);
-    board.log.number("delivered", told.delivered);
-    board::exit(told.settled == 2 && told.delivered == 2)
+    let connect = connect();
+    let machine = mqtt_session::Client::new(CONFIG, Fixed::<8, 8, ARENA, TRANSMIT>::new());
+    let mut client = Client::new(machine, [0; INPUT], &connect, dial, Time);
+    let told = converse(&mut client);
+    log.number("stack", board::peak() as u32);
+    log.number("client", size_of_val(&client) as u32);
+    log.number("buffers", (ARENA + TRANSMIT + INPUT) as u32);
+    log.number("writes", board::writes());
+    log.number("connections", told.connections);
+    log.number("settled", told.settled);
+    log.number("delivered", told.delivered);
+    board::exit(told.is_all())
 }
+
+fn dial() -> Result<Line, Infallible> {
+    Ok(Line::open())
+}
+
+struct Time;
+
+impl Clock for Time {
+    fn now(&mut self) -> Instant {
+        Instant::from_millis(board::millis())
+    }
+
+    fn idle(&mut self, _: Instant) {
+        board::doze();
+    }
+}
+
+type Sensor<'c, F> = Client<'c, Fixed<8, 8, ARENA, TRANSMIT>, [u8; INPUT], F, Line, Time>;
 
 #[derive(Default)]
 struct Told {
@@ -47,58 +64,34 @@ struct Told {
     delivered: u32,
 }
 
-fn now() -> Instant {
-    Instant::from_millis(board::millis())
+impl Told {
+    fn is_all(&self) -> bool {
+        self.settled == 2 && self.delivered == 3
+    }
 }
 
-fn converse(
-    line: &mut Line,
-    client: &mut Client<Store>,
-    input: &mut RxBuffer<[u8; INPUT]>,
-) -> Told {
+fn converse(client: &mut Sensor<'_, impl FnMut() -> Result<Line, Infallible>>) -> Told {
     let mut told = Told::default();
-    client.start(now());
+    client.start();
     loop {
-        match client.poll(now(), input) {
-            Action::Open => {
-                if client.opened(now(), &connect()).is_err() {
-                    return told;
-                }
-            }
-            Action::Send(bytes) => match line.write(bytes) {
-                Ok(count) => client.sent(now(), count),
-                Err(_) => client.closed(now()),
-            },
-            Action::Deliver(delivery) => {
+        match client.turn_blocking(Instant::NEVER) {
+            Turn::Message(delivery) => {
                 told.delivered += u32::from(delivery.message.is_last());
-                // What comes last is the server's word that all has been said.
-                if delivery.message.topic.as_str() == "end" {
-                    client.stop(now());
+                if told.is_all() {
+                    client.stop();
                 }
             }
-            Action::Event(Event::Connected(_)) => {
+            Turn::Event(Event::Connected(_)) => {
                 told.connections += 1;
-                if told.connections == 1 && !ask(client) {
+                if told.connections == 1 && ask(client).is_err() {
                     return told;
                 }
             }
-            Action::Event(Event::Published { outcome, .. }) => {
+            Turn::Event(Event::Published { outcome, .. }) => {
                 told.settled += u32::from(outcome.is_ok());
             }
-            Action::Event(_) => {}
-            Action::Close => client.closed(now()),
-            Action::Timeout(deadline) => {
-                while line.read_ready() != Ok(true) && deadline > now() {
-                    line.doze();
-                }
-                if line.read_ready() == Ok(true) {
-                    match line.read(input.spare()) {
-                        Ok(count) => input.filled(count),
-                        Err(_) => client.closed(now()),
-                    }
-                }
-            }
-            Action::Done => return told,
+            Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
+            Turn::Done => return told,
         }
     }
 }
@@ -120,19 +113,18 @@ fn connect() -> Connect<'static> {
     }
 }
 
-/// A subscription, and a message at QoS 1 and at QoS 2. False where that was refused.
-fn ask(client: &mut Client<Store>) -> bool {
+/// A subscription, and a message at QoS 1 and at QoS 2.
+fn ask<F>(client: &mut Sensor<'_, F>) -> Result<(), RequestError> {
     let (Ok(topic), Ok(filter)) = (TopicName::new("reading"), TopicFilter::new("order/#")) else {
-        return false;
+        return Err(RequestError::NoRoom);
     };
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
         ..SubscriptionOptions::default()
     };
-    let wanted = [Subscription { filter, options }];
-    client.subscribe(now(), &wanted, &[]).is_ok()
-        && [QoS::AtLeastOnce, QoS::ExactlyOnce].iter().all(|qos| {
-            let publish = Publish::new(topic, b"21.5").qos(*qos);
-            client.publish(now(), &publish).is_ok()
-        })
+    client.subscribe(&[Subscription { filter, options }])?;
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        client.publish(&Publish::new(topic, b"21.5").qos(qos))?;
+    }
+    Ok(())
 }
