@@ -26,6 +26,7 @@ mod ack;
 mod auth;
 mod connack;
 mod connect;
+mod copy;
 mod decode_error;
 #[cfg(feature = "defmt")]
 mod defmt_list;

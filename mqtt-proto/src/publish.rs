@@ -1,5 +1,6 @@
 use core::num::NonZeroUsize;
 
+use crate::copy::copy;
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, has, read_properties};
 use crate::reader::{Context, Fault, Reader, decode};
@@ -203,9 +204,7 @@ impl<'a> Publish<'a> {
             |fault| {
                 let header_len = self.write_header(sender, self.payload.len(), out, fault)?;
                 let place = out.get_mut(header_len.get()..)?;
-                place
-                    .get_mut(..self.payload.len())?
-                    .copy_from_slice(self.payload);
+                copy(place.get_mut(..self.payload.len())?, self.payload);
                 header_len.checked_add(self.payload.len())
             },
             || self.encoded_len(),

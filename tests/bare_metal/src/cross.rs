@@ -1,6 +1,7 @@
 //! Builds the programs of the firmware workspace for another processor.
 
 use std::env;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,7 +48,12 @@ impl Toolchain {
     /// # Errors
     /// What the compiler or the linker said.
     pub fn build(&self, program: &Program<'_>) -> Result<PathBuf, String> {
-        let folder = target_folder().join("bare-metal").join(program.folder());
+        let folder = target_folder().join("bare-metal");
+        // The same program with other features lies in the same place: it is taken from there before
+        // another one is built. So what they have in common is built once.
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
+        lock.lock().map_err(|error| error.to_string())?;
         let linker = format!(
             "CARGO_TARGET_{}_LINKER",
             program.target.to_uppercase().replace('-', "_")
@@ -69,10 +75,12 @@ impl Toolchain {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        Ok(folder
-            .join(program.target)
-            .join("release")
-            .join(program.name))
+        let folder = folder.join(program.target);
+        let features = program.features.replace(',', "+");
+        let kept = folder.join(format!("{}-{features}", program.name));
+        fs::copy(folder.join("release").join(program.name), &kept)
+            .map_err(|error| error.to_string())?;
+        Ok(kept)
     }
 }
 
@@ -87,16 +95,6 @@ pub struct Program<'a> {
     pub target: &'a str,
     /// Features of the package, separated by commas.
     pub features: &'a str,
-}
-
-impl Program<'_> {
-    /// Programs with other features lie apart: what is built with one set is not built again.
-    fn folder(&self) -> String {
-        if self.features.is_empty() {
-            return "plain".into();
-        }
-        self.features.replace(',', "+")
-    }
 }
 
 /// Where this workspace's own programs are built.

@@ -5,6 +5,16 @@ use std::path::Path;
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
+/// What the names of all that panics have in them.
+pub const PANICS: &[&str] = &[
+    "panic",
+    "rust_begin_unwind",
+    "slice_index_fail",
+    "len_mismatch_fail",
+    "unwrap_failed",
+    "expect_failed",
+];
+
 /// A linked program.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -12,6 +22,8 @@ pub struct Image {
     pub size: u64,
     /// Functions and constants that have a name, the largest first.
     pub symbols: Vec<Symbol>,
+    /// Whether it is completed with libraries when it is loaded.
+    pub is_dynamic: bool,
 }
 
 /// A function or a constant.
@@ -51,6 +63,7 @@ impl Image {
         Ok(Self {
             size: size.sum(),
             symbols,
+            is_dynamic: file.dynamic_symbol_table().is_some(),
         })
     }
 

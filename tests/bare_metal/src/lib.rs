@@ -3,5 +3,6 @@
 
 pub mod cross;
 pub mod emulator;
+pub mod freestanding;
 pub mod image;
 pub mod peer;

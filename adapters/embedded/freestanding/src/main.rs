@@ -4,6 +4,7 @@
 #![no_main]
 
 mod kernel;
+mod memory;
 
 use conversation::{client, connect, converse};
 use core::convert::Infallible;
