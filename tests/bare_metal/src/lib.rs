@@ -6,3 +6,4 @@ pub mod emulator;
 pub mod freestanding;
 pub mod image;
 pub mod peer;
+pub mod relay;

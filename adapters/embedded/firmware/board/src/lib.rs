@@ -12,7 +12,7 @@ mod uart;
 pub use clock::millis;
 pub use cortex_m_rt::entry;
 pub use stack::{peak, stack_bytes};
-pub use uart::{Line, LineError, Log, doze, writes};
+pub use uart::{Line, LineError, Log, doze};
 
 use cortex_m_semihosting::debug;
 

@@ -3,7 +3,6 @@
 use crate::clock::millis;
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
@@ -38,8 +37,6 @@ const ENABLED: u32 = 0x301;
 const SILENCE: u64 = 20;
 /// How long that is waited for.
 const PATIENCE: u64 = 1000;
-
-static WRITES: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Clone, Copy)]
 struct Uart0;
@@ -107,12 +104,6 @@ pub fn doze() {
             cortex_m::asm::wfi();
         }
     });
-}
-
-/// How often [`Line`] was written to since the start.
-#[must_use]
-pub fn writes() -> u32 {
-    WRITES.load(Ordering::Relaxed)
 }
 
 /// The line to the broker, from one [`Line::open`] to the next.
@@ -194,7 +185,6 @@ impl ReadReady for Line {
 
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, LineError> {
-        WRITES.store(writes().wrapping_add(1), Ordering::Relaxed);
         for byte in bytes {
             transmit(UART0, *byte);
         }
@@ -213,30 +203,26 @@ pub struct Log {
 }
 
 impl Log {
-    /// A line: a name and a number, without the machinery of `core::fmt`.
-    pub fn number(&mut self, name: &str, value: u32) {
-        for byte in name.bytes() {
-            transmit(UART1, byte);
-        }
+    /// A word, or a part of one.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        text.bytes().for_each(|byte| transmit(UART1, byte));
+        self
+    }
+
+    /// A space, and a number of eight hexadecimal digits. The machinery of `core::fmt` would be
+    /// larger than the rest of the program.
+    pub fn number(&mut self, value: u32) -> &mut Self {
         transmit(UART1, b' ');
         for shift in (0..8).rev() {
             let digit = (value >> (shift * 4)) as u8 & 15;
-            transmit(
-                UART1,
-                if digit < 10 {
-                    b'0' + digit
-                } else {
-                    b'a' + digit - 10
-                },
-            );
+            let letter = if digit < 10 { b'0' } else { b'a' - 10 };
+            transmit(UART1, letter + digit);
         }
-        transmit(UART1, b'\n');
+        self
     }
-}
 
-impl fmt::Write for Log {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().for_each(|byte| transmit(UART1, byte));
-        Ok(())
+    /// The end of a line.
+    pub fn end(&mut self) {
+        transmit(UART1, b'\n');
     }
 }

@@ -3,7 +3,6 @@
 #![no_main]
 
 use board::Line;
-use conversation::{ARENA, INPUT, TRANSMIT};
 use core::convert::Infallible;
 use mqtt_embedded::Clock;
 use mqtt_session::Instant;
@@ -17,10 +16,8 @@ fn main() -> ! {
     let dial = || Ok::<_, Infallible>(Line::open());
     let mut client = conversation::client(&connect, dial, Time);
     let told = conversation::converse(&mut client);
-    log.number("stack", board::peak() as u32);
-    log.number("client", size_of_val(&client) as u32);
-    log.number("buffers", (ARENA + TRANSMIT + INPUT) as u32);
-    log.number("writes", board::writes());
+    log.text("stack").number(board::peak() as u32).end();
+    log.text("client").number(size_of_val(&client) as u32).end();
     board::exit(told.is_all())
 }
 

@@ -23,7 +23,6 @@ fn main() -> ! {
             board::doze();
         }
     }
-    log.number("stack", board::peak() as u32);
-    log.number("writes", board::writes());
+    log.text("stack").number(board::peak() as u32).end();
     board::exit(true)
 }
