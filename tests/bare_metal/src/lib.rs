@@ -6,4 +6,6 @@ pub mod emulator;
 pub mod freestanding;
 pub mod image;
 pub mod peer;
+pub mod reached;
 pub mod relay;
+pub mod writes;

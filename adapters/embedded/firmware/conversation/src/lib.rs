@@ -18,11 +18,32 @@ pub const TRANSMIT: usize = 256;
 pub const INPUT: usize = 256;
 
 /// Eight exchanges in each direction.
+#[cfg(not(feature = "topic-alias"))]
 pub type Store = Fixed<8, 8, ARENA, TRANSMIT>;
+/// Eight exchanges in each direction, and four topics of 32 bytes.
+#[cfg(feature = "topic-alias")]
+pub type Store = Fixed<8, 8, ARENA, TRANSMIT, 4, 32>;
 /// The client, over transports `T` that are dialled by `F`, with the time of `C`.
 pub type Client<'c, F, T, C> = mqtt_embedded::Client<'c, Store, [u8; INPUT], F, T, C>;
 
+/// What CONNECT says beside its fields.
+const PROPERTIES: &[Property<'_>] = &[
+    Property::SessionExpiryInterval(3600),
+    #[cfg(feature = "topic-alias")]
+    Property::TopicAliasMaximum(4),
+    #[cfg(feature = "auth")]
+    Property::AuthenticationMethod("word"),
+];
+
+/// The answer to a challenge of the server.
+#[cfg(feature = "auth")]
+const ANSWER: &[Property<'_>] = &[
+    Property::AuthenticationMethod("word"),
+    Property::AuthenticationData(b"sesame"),
+];
+
 const CONFIG: Config = Config::new()
+    .topic_aliases(if cfg!(feature = "topic-alias") { 4 } else { 0 })
     .ack_timeout(Duration::from_millis(500))
     .reconnect_between(Duration::from_millis(10), Duration::from_millis(10));
 
@@ -60,7 +81,7 @@ pub fn connect() -> Connect<'static> {
         }),
         user_name: Some("sensor"),
         password: Some(b"secret"),
-        properties: &[Property::SessionExpiryInterval(3600)],
+        properties: PROPERTIES,
         ..Connect::new("sensor-7")
     }
 }
@@ -107,6 +128,13 @@ where
             }
             Turn::Event(Event::Published { outcome, .. }) => {
                 told.settled += u32::from(outcome.is_ok());
+            }
+            #[cfg(feature = "auth")]
+            Turn::Event(Event::Challenge(_)) => {
+                let (machine, now) = client.machine();
+                if machine.authenticate(now, ANSWER).is_err() {
+                    return told;
+                }
             }
             Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
             Turn::Done => return told,

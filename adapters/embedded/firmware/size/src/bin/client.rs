@@ -17,7 +17,8 @@ fn main() -> ! {
     let mut client = conversation::client(&connect, dial, Time);
     let told = conversation::converse(&mut client);
     log.text("stack").number(board::peak() as u32).end();
-    log.text("client").number(size_of_val(&client) as u32).end();
+    let machine = size_of::<mqtt_session::Client<conversation::Store>>();
+    log.text("machine").number(machine as u32).end();
     board::exit(told.is_all())
 }
 
