@@ -304,7 +304,7 @@ fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
     let len = varint::len_of(value);
     let (place, rest) = out.split_at_mut_checked(len)?;
     *bytes.get_mut(len.wrapping_sub(1))? &= 0x7f;
-    copy(place, &bytes);
+    copy(place, bytes.get(..len)?);
     Some(rest)
 }
 
