@@ -114,8 +114,8 @@ pub struct Line {
 
 impl Line {
     /// Begins anew: what the line still brings belongs to what was before, and is thrown away until
-    /// nothing has come for [`SILENCE`]. A broker does not speak first, so it ends; where the old
-    /// connection goes on talking, it ends after [`PATIENCE`] all the same.
+    /// nothing has come for a while. A broker does not speak first, so it ends; where the old
+    /// connection goes on talking, it ends after a second all the same.
     #[must_use]
     pub fn open() -> Self {
         let begun = millis();
