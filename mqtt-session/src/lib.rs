@@ -54,6 +54,7 @@ pub mod broker;
 mod client;
 mod config;
 mod connection;
+mod copy;
 mod cut;
 mod delivery;
 mod dispatch;

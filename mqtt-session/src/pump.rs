@@ -1,5 +1,6 @@
 //! From the queues to the transport: what may leave is written behind what is already leaving.
 
+use crate::copy::copy;
 use crate::event::GiveUp;
 use crate::exchanges::Work;
 use crate::instant::Instant;
@@ -215,7 +216,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             if let Some(out) = self.out.line.tx.room(parts.transmit, len)
                 && let Some(packet) = parts.arena.get(start..end)
             {
-                out.copy_from_slice(packet);
+                copy(out, packet);
                 self.commit(len);
             }
             if let Some(payload) = apart.filter(|len| *len > 0) {

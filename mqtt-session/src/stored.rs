@@ -1,6 +1,7 @@
 //! Packets as they are stored: canonical, with the full topic and a place for the packet identifier.
 //! What belongs to one transmission is written into them before it, over what the last one left.
 
+use crate::copy::copy;
 use crate::record::{Record, Stage};
 use mqtt_proto::PacketId;
 #[cfg(feature = "topic-alias")]
@@ -205,7 +206,7 @@ impl Cursor<'_> {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let out = core::mem::take(&mut self.0);
         let (to, rest) = out.split_at_mut_checked(bytes.len())?;
-        to.copy_from_slice(bytes);
+        copy(to, bytes);
         self.0 = rest;
         Some(())
     }

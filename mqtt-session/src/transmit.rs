@@ -3,6 +3,7 @@
 //! One buffer holds whole packets back to back, so that everything queued leaves in one write.
 //! A packet too large to be copied there is sent from where it is stored, at its place in the
 //! order. Nothing here outlives the transport.
+use crate::copy::move_down;
 
 #[cfg(feature = "draw")]
 mod drawing;
@@ -224,9 +225,7 @@ impl Transmit {
 
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
-        if start <= end && end <= buffer.len() {
-            buffer.copy_within(start..end, 0);
-        }
+        move_down(buffer, start, end, 0);
         self.end = self.end.saturating_sub(self.start);
         if let Some(large) = &mut self.large {
             large.at = large.at.saturating_sub(self.start);

@@ -13,6 +13,9 @@ use mqtt_tests::server::Terms;
 use QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
 use Step::{Publish, PublishDrawn, PublishHeld, Serve, Settle, Subscribe};
 
+/// Bytes of the smallest input buffer that is promised to do.
+const SMALLEST: usize = 64;
+
 const HOUR: Property<'static> = Property::SessionExpiryInterval(3600);
 
 /// A scenario with nothing special about it.
@@ -67,13 +70,20 @@ fn cut_everywhere(scenario: Scenario) {
     cut_everywhere_with(&[Kind::Fixed, Kind::Heap], scenario);
 }
 
-/// Plays a scenario in every way, with these stores.
+/// Plays a scenario in every way, with these stores, and with its own input buffer and the smallest:
+/// where there are two stores, one each.
 #[track_caller]
 fn cut_everywhere_with(stores: &[Kind], scenario: Scenario) {
     let mut count = 0;
-    for &store in stores {
+    let mut runs = vec![
+        (stores[0], SMALLEST),
+        (stores[stores.len() - 1], scenario.input),
+    ];
+    runs.dedup();
+    for (store, input) in runs {
         let scenario = Scenario {
             store,
+            input,
             ..scenario.clone()
         };
         let whole = play(&scenario, &[], Pace::WHOLE);
@@ -359,10 +369,16 @@ fn a_message_in_parts_through_a_small_input_buffer() {
         Serve(ExactlyOnce, "in", long(130)),
         serve(AtLeastOnce, "small"),
         Serve(AtLeastOnce, "in", long(70)),
+        // The longest topic name that goes through the buffer with any payload.
+        Serve(
+            ExactlyOnce,
+            "in/forty-one-bytes-of-a-topic-is-the-most",
+            long(50),
+        ),
         serve(ExactlyOnce, "small"),
     ];
     let scenario = Scenario {
-        input: 64,
+        input: SMALLEST,
         ..plain("in parts", steps)
     };
     cut_everywhere_with(&[Kind::Fixed], scenario);
@@ -376,7 +392,7 @@ fn a_message_in_parts_that_the_application_acknowledges() {
         serve(ExactlyOnce, "small"),
     ];
     let scenario = Scenario {
-        input: 64,
+        input: SMALLEST,
         acks: Acks::InReverse,
         ..plain("in parts, acknowledged", steps)
     };

@@ -1,6 +1,7 @@
 //! Storage for a few packets that wait or are unacknowledged: blocks without gaps, which are closed
 //! whenever one becomes free. That takes least code, and moves what is left each time.
 
+use crate::copy::move_down;
 use crate::record::{Flags, Record};
 use crate::sender::EXPIRY_PREFIX;
 use crate::store::OutboundParts;
@@ -48,9 +49,7 @@ impl Arena {
         };
         let len = record.len.wrapping_add(prefix);
         let (from, end) = (start.wrapping_add(len) as usize, self.end as usize);
-        if from <= end && end <= parts.arena.len() {
-            parts.arena.copy_within(from..end, start as usize);
-        }
+        move_down(parts.arena, from, end, start as usize);
         self.end = self.end.wrapping_sub(len);
         for record in parts.records.iter_mut() {
             move_up(record, start, len);

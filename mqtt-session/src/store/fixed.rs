@@ -1,6 +1,7 @@
 //! The store without an allocator: every size is chosen at compile time.
 
 use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use crate::copy::copy;
 use crate::id_table::IdEntry;
 use crate::owed::Owed;
 use crate::record::Record;
@@ -114,7 +115,7 @@ impl<const MAX: usize> Text<MAX> {
         else {
             return false;
         };
-        bytes.copy_from_slice(text);
+        copy(bytes, text);
         self.len = len;
         true
     }

@@ -2,6 +2,7 @@
 //! it, and there is room as it is. It is written for the transport by the call that publishes it.
 //! Where any of this does not hold nothing changes, and [`Sender`](crate::Sender) takes it in.
 
+use crate::copy::copy;
 use crate::event::Ticket;
 use crate::line::{Line, Standing};
 use crate::record::{Flags, Needs, Place, Record, Stage};
@@ -102,7 +103,7 @@ impl Outbox {
         record.flags = Flags::STORED_SENDING;
         exchanges.tables.push(parts.records, slot, Place::Flight);
         packet.write(block, Some(id));
-        room.copy_from_slice(block);
+        copy(room, block);
         Some(ticket)
     }
 }

@@ -1,5 +1,6 @@
 //! The straight way to the transport: what is stored whole is copied behind what is queued.
 
+use crate::copy::copy;
 use crate::exchanges::Work;
 use crate::line::Standing;
 use crate::record::{Flags, Place, Record, Stage};
@@ -50,7 +51,7 @@ impl Outbox {
                 None => return false,
             }
         }
-        out.copy_from_slice(packet);
+        copy(out, packet);
         let seen = record.flags.has(Flags::MAYBE_SEEN);
         stamp(out, record.count, record.id, seen);
         record.flags.set(Flags::SENDING);
