@@ -27,7 +27,6 @@ mod auth;
 mod carrier;
 mod connack;
 mod connect;
-mod copy;
 mod decode_error;
 mod disconnect;
 mod encode_error;

@@ -1,6 +1,7 @@
 //! Packets as they are stored: canonical, with the full topic and a place for the packet identifier.
 //! What belongs to one transmission is written into them before it, over what the last one left.
 
+#[cfg(any(feature = "fast", feature = "topic-alias"))]
 use crate::copy::copy;
 use crate::record::{Record, Stage};
 use mqtt_proto::PacketId;
