@@ -3,6 +3,8 @@
 
 #[path = "../../src/cut/mod.rs"]
 pub mod cut;
+#[path = "../../src/input.rs"]
+pub mod input;
 #[path = "../../src/server.rs"]
 pub mod server;
 #[path = "../../src/talk.rs"]
