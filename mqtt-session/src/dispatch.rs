@@ -12,7 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, Auth, ConnAck, PacketType, Properties, Property, Publish, RawPacket, ReasonCode,
+    Ack, Auth, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, ReasonCode,
     Sender as From,
 };
 
@@ -35,6 +35,7 @@ pub(crate) struct Part {
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
+#[cfg(feature = "topic-alias")]
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
@@ -73,7 +74,7 @@ impl Machine {
                 })))
             }
             PacketType::PingResp => {
-                raw.decode(From::Server)?;
+                raw.validate(From::Server)?;
                 self.connection.ping_due = Instant::NEVER;
                 Ok(Told::Nothing)
             }
@@ -213,10 +214,9 @@ impl Machine {
         if self.intake.problem_information || properties.is_empty() {
             return Ok(());
         }
-        let told = properties
-            .iter()
-            .any(|p| matches!(p, Property::ReasonString(_) | Property::UserProperty(..)));
-        if told {
+        if properties.contains(PropertyId::ReasonString)
+            || properties.contains(PropertyId::UserProperty)
+        {
             Err(Violation::ProblemInformation(packet))
         } else {
             Ok(())
@@ -280,6 +280,7 @@ impl Machine {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
+        #[cfg(feature = "topic-alias")]
         let alias_limit = self
             .out
             .config
@@ -287,6 +288,8 @@ impl Machine {
             .min(MOST_ALIASES)
             .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
+        #[cfg(not(feature = "topic-alias"))]
+        let alias_limit = 0;
         self.out.line.agree(limits, alias_limit);
         let clean_start = self.connection.clean_start;
         let another_client = self.connection.another_client;

@@ -37,17 +37,20 @@ impl Machine {
                 Cause::AuthTimeout
             });
         } else if self.stall_deadline() <= now {
+            #[cfg(feature = "draw")]
+            if self.is_starved() {
+                return self.give_up_drawing(outbound);
+            }
             self.fail(Cause::SendTimeout);
         } else if self.connection.ping_due <= now {
             self.fail(Cause::PingTimeout);
         } else if self.ack_deadline(outbound) <= now {
             self.fail(Cause::AckTimeout);
         } else if self.keep_alive_deadline() <= now {
-            let packet = mqtt_proto::Packet::PingReq;
             self.write_reserved(
                 outbound,
-                |out| packet.encode(From::Client, out),
-                packet.encoded_len(),
+                |out| mqtt_proto::encode_ping(From::Client, out),
+                Ok(2),
             );
             let deadline = now.plus_millis(self.out.config.ping_timeout);
             self.connection.ping_due = self.connection.ping_due.min(deadline);
@@ -87,9 +90,6 @@ impl Machine {
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        if !self.out.exchanges.awaits_answer() {
-            return Instant::NEVER;
-        }
         let deadline = self.sender(outbound).ack_deadline();
         if deadline == Instant::NEVER || self.connection.unread == 0 {
             return deadline;
@@ -116,14 +116,11 @@ impl Machine {
     /// The earliest deadline of a live connection.
     #[inline]
     pub(crate) fn live_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let mut deadline = self
+        let deadline = self
             .transport_deadline()
             .min(self.out.exchanges.next_expiry)
             .min(self.connection.ping_due)
             .min(self.connection.deadline);
-        if self.out.exchanges.awaits_answer() {
-            deadline = deadline.min(self.ack_deadline(outbound));
-        }
-        deadline
+        deadline.min(self.ack_deadline(outbound))
     }
 }

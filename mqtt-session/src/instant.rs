@@ -16,7 +16,6 @@ use core::time::Duration;
 /// assert_eq!(start.after(Duration::MAX), Instant::NEVER);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -76,9 +75,37 @@ impl Instant {
         )
     }
 
+    /// Seconds from `earlier` to this moment, rounded up: counted without a division, which takes
+    /// much code where the processor has none so wide.
+    #[inline(never)]
+    pub(crate) fn secs_from(self, earlier: Self) -> u32 {
+        let micros = self.0.saturating_sub(earlier.0);
+        let mut left = micros.saturating_add(999_999);
+        let mut secs = 0;
+        for bit in (0..32u32).rev() {
+            let span = 1_000_000u64 << bit;
+            if left >= span {
+                left = left.wrapping_sub(span);
+                secs |= 1 << bit;
+            }
+        }
+        secs
+    }
+
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
     pub(crate) const fn stamp(self) -> Stamp {
         Stamp((self.0 / 1_000) as u32)
+    }
+}
+
+/// In seconds.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Instant {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match *self {
+            Self::NEVER => defmt::write!(f, "never"),
+            Self(micros) => defmt::write!(f, "{=u64:us} s", micros),
+        }
     }
 }
 
@@ -153,6 +180,22 @@ mod tests {
         let after = Instant::from_millis(u64::from(u32::MAX) + 20);
         let deadline = before.stamp().deadline(100, after);
         assert_eq!(deadline.since(after).as_millis(), 70);
+    }
+
+    #[test]
+    fn seconds_are_rounded_up() {
+        let secs = |micros| Instant::from_micros(micros + 7).secs_from(Instant::from_micros(7));
+        for (micros, expected) in [
+            (0, 0),
+            (1, 1),
+            (1_000_000, 1),
+            (1_000_001, 2),
+            (86_399_999_999, 86_400),
+        ] {
+            assert_eq!(secs(micros), expected, "{micros}");
+        }
+        let most = 1_000_000 * u64::from(u32::MAX);
+        assert_eq!(secs(most), u32::MAX);
     }
 
     #[test]

@@ -54,9 +54,12 @@ pub mod broker;
 mod client;
 mod config;
 mod connection;
+mod copy;
 mod cut;
 mod delivery;
 mod dispatch;
+#[cfg(feature = "draw")]
+mod draw;
 mod due;
 mod event;
 mod exchanges;
@@ -68,6 +71,8 @@ mod instant;
 pub mod journal;
 mod limits;
 mod line;
+#[cfg(feature = "defmt")]
+mod log;
 mod machine;
 mod offer;
 mod owed;
@@ -75,24 +80,31 @@ mod parts;
 mod poll;
 mod pump;
 mod receipts;
+mod record;
 mod request;
 mod rx_buffer;
 mod sender;
 mod settle;
-mod slots;
 pub mod snapshot;
 mod store;
 mod stored;
 #[cfg(feature = "fast")]
 mod straight;
+mod subscribing;
+mod tables;
+#[cfg(feature = "topic-alias")]
+mod topic_alias;
 mod transmit;
 mod violation;
+mod words;
 
 pub use action::Action;
 pub use answer::Sender;
 pub use client::Client;
 pub use config::{Acknowledge, Config, Lost, Offline};
 pub use delivery::{AckToken, Delivery, Message};
+#[cfg(feature = "draw")]
+pub use draw::Draw;
 pub use event::{Cause, Event, GiveUp, Ticket};
 pub use instant::Instant;
 pub use limits::Limits;

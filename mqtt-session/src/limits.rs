@@ -1,6 +1,6 @@
 //! What the server allows on the present connection.
 
-use mqtt_proto::{Properties, Property, QoS};
+use mqtt_proto::{Properties, QoS};
 
 /// The limits of CONNACK; each starts at the standard's default, for each connection anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,27 +39,31 @@ impl Limits {
 
     /// The limits that the properties of a CONNACK set.
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
-        let mut limits = Self::DEFAULT;
-        for property in properties.iter() {
-            match property {
-                Property::MaximumPacketSize(size) => limits.maximum_packet_size = size,
-                Property::ReceiveMaximum(count) => limits.receive_maximum = count,
-                Property::TopicAliasMaximum(count) => limits.topic_alias_maximum = count,
-                Property::MaximumQoS(qos) => limits.maximum_qos = qos,
-                Property::RetainAvailable(yes) => limits.retain_available = yes,
-                Property::WildcardSubscriptionAvailable(yes) => {
-                    limits.wildcard_subscription_available = yes;
-                }
-                Property::SharedSubscriptionAvailable(yes) => {
-                    limits.shared_subscription_available = yes;
-                }
-                Property::SubscriptionIdentifierAvailable(yes) => {
-                    limits.subscription_identifier_available = yes;
-                }
-                _ => {}
-            }
+        let default = Self::DEFAULT;
+        Self {
+            maximum_packet_size: properties
+                .maximum_packet_size()
+                .unwrap_or(default.maximum_packet_size),
+            receive_maximum: properties
+                .receive_maximum()
+                .unwrap_or(default.receive_maximum),
+            topic_alias_maximum: properties
+                .topic_alias_maximum()
+                .unwrap_or(default.topic_alias_maximum),
+            maximum_qos: properties.maximum_qos().unwrap_or(default.maximum_qos),
+            retain_available: properties
+                .retain_available()
+                .unwrap_or(default.retain_available),
+            wildcard_subscription_available: properties
+                .wildcard_subscription_available()
+                .unwrap_or(default.wildcard_subscription_available),
+            shared_subscription_available: properties
+                .shared_subscription_available()
+                .unwrap_or(default.shared_subscription_available),
+            subscription_identifier_available: properties
+                .subscription_identifier_available()
+                .unwrap_or(default.subscription_identifier_available),
         }
-        limits
     }
 }
 

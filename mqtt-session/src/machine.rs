@@ -472,7 +472,12 @@ impl Machine {
             self.out.clock.arm(self.connection.deadline);
         }
         self.out.line.standing = Standing::Over;
-        self.phase = Phase::Flush;
+        // What ends in the middle of a payload has nothing more to say.
+        self.phase = if self.out.line.tx.is_drawing() {
+            Phase::Close
+        } else {
+            Phase::Flush
+        };
     }
 
     /// The connection is given up without a word.

@@ -10,8 +10,8 @@ use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Stores};
+use crate::record::{Flags, Place};
 use crate::rx_buffer::Rx;
-use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
@@ -88,6 +88,12 @@ impl Machine {
         {
             return Action::Event(event);
         }
+        #[cfg(feature = "draw")]
+        if self.phase == Phase::Connected
+            && let Some(ticket) = self.sender(outbound).ask_for_payload()
+        {
+            return Action::Event(Event::PayloadWanted { ticket });
+        }
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
         {
@@ -143,7 +149,7 @@ impl Machine {
         };
         if self.phase.verdict(raw.packet_type()) == Verdict::Break {
             // What is wrong by itself is told as that, and not as coming at a wrong moment.
-            raw.decode(From::Server)?;
+            raw.validate(From::Server)?;
             return Err(Violation::Unexpected(raw.packet_type()));
         }
         let told = self.dispatch(raw, stores)?;
@@ -232,7 +238,7 @@ impl Machine {
         if self.out.line.standing != Standing::Stopping {
             return;
         }
-        let (sender, mut receiver) = self.halves(Stores {
+        let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });
@@ -254,7 +260,7 @@ impl Machine {
         {
             return Some(event);
         }
-        if !self.out.exchanges.ended.is_empty() {
+        if self.sender(&mut *outbound).first(Place::Ended).is_some() {
             return self.next_ended(outbound);
         }
         self.out.exchanges.work.done(Work::TELL);

@@ -59,11 +59,12 @@ pub use image::{Image, Unreadable};
 
 use crate::client::Client;
 use crate::event::Ticket;
-use crate::slots::{Queue, Record};
+use crate::record::{Place, Record};
 use crate::snapshot::{
     Head, Kind, LASTS, each_received, expires, walk, walk_from, write_identity, write_record,
 };
 use crate::store::{OutboundStore, Store};
+use crate::tables::Tables;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -119,6 +120,7 @@ impl Default for Journal {
 
 /// What entries are made from and go to.
 struct Writing<'w> {
+    tables: &'w Tables,
     known: &'w mut BTreeMap<u64, Head>,
     entries: &'w mut dyn Entries,
     /// What the wall clock is ahead of the machine's by, wrapping.
@@ -150,25 +152,24 @@ impl Writing<'_> {
 
     /// The first of the records at the end of a queue that are not known as they are: whatever is
     /// sent for the first time is sent behind what was sent before.
-    fn unknown<O: OutboundStore>(&self, last: Option<u16>, store: &mut O) -> Option<u16> {
-        let records = store.records();
+    fn unknown(&self, records: &[Record], place: Place) -> Option<u16> {
         let mut first = None;
-        let mut at = last;
+        let mut at = self.tables.last(records, place);
         while let Some(slot) = at
             && let Some(head) = records
                 .get(usize::from(slot))
-                .and_then(|record| Head::of_record(record, false))
+                .and_then(|record| Head::of_record(self.tables, record, false))
             && self.known.get(&head.ticket) != Some(&head)
         {
             first = Some(slot);
-            at = Queue::before(records, slot);
+            at = self.tables.before(records, slot);
         }
         first
     }
 
     /// Notes all records of a queue from one on.
     fn note_from<O: OutboundStore>(&mut self, first: Option<u16>, store: &mut O) {
-        walk_from(first, false, store, &mut |store, head, slot, record| {
+        walk_from(self.tables, first, false, store, &mut |store, head, slot, record| {
             self.note(store, head, slot, &record);
             true
         });
@@ -198,19 +199,19 @@ impl Journal {
         entries: &mut dyn Entries,
     ) {
         let (machine, stores) = client.split();
-        let exchanges = &machine.out.exchanges;
+        let tables = &machine.out.exchanges.tables;
         let mut writing = Writing {
+            tables,
             known: &mut self.known,
             entries,
             ahead: wall.wrapping_sub(machine.out.clock.now.as_micros()),
         };
-        for (last, waits) in [
-            (exchanges.flight.last(), false),
-            (exchanges.queued.last(), true),
-        ] {
+        for place in [Place::Flight, Place::Queued] {
+            let last = tables.last(stores.outbound.records(), place);
             walk_from(
+                tables,
                 last,
-                waits,
+                place == Place::Queued,
                 stores.outbound,
                 &mut |store, head, slot, record| {
                     if head.ticket == ticket.0 {
@@ -230,18 +231,19 @@ impl Journal {
         entries: &mut dyn Entries,
     ) {
         let (machine, stores) = client.split();
-        let exchanges = &machine.out.exchanges;
+        let tables = &machine.out.exchanges.tables;
         let mut writing = Writing {
+            tables,
             known: &mut self.known,
             entries,
             ahead: wall.wrapping_sub(machine.out.clock.now.as_micros()),
         };
         // What the transport has taken was noted before it took it.
-        let flight = writing.unknown(exchanges.flight.last(), stores.outbound);
+        let records = stores.outbound.records();
         for first in [
-            exchanges.released.untaken(),
-            exchanges.release.first(),
-            flight,
+            tables.first_leaving_release(records),
+            tables.first(records, Place::Release),
+            writing.unknown(records, Place::Flight),
         ] {
             writing.note_from(first, stores.outbound);
         }
@@ -263,8 +265,9 @@ impl Journal {
         entries.end();
         // Its identifier may have to stay.
         let (machine, stores) = client.split();
-        let last = machine.out.exchanges.reserved.last();
-        walk_from(last, false, stores.outbound, &mut |_, head, _, _| {
+        let tables = &machine.out.exchanges.tables;
+        let last = tables.last(stores.outbound.records(), Place::Reserved);
+        walk_from(tables, last, false, stores.outbound, &mut |_, head, _, _| {
             if !self.reserved.contains(&head.id) {
                 self.reserved.push(head.id);
                 note_id(tag::RESERVED, head.id, entries);
@@ -289,6 +292,7 @@ impl Journal {
         }
         let mut reserved = Vec::new();
         let mut writing = Writing {
+            tables: &machine.out.exchanges.tables,
             known: &mut self.known,
             entries: &mut *entries,
             ahead: wall.wrapping_sub(machine.out.clock.now.as_micros()),

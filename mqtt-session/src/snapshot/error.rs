@@ -17,8 +17,12 @@ pub enum ImportError {
     Version(u16),
     /// The checksum is wrong: the bytes are damaged.
     Checksum,
-    /// The store has no room for it.
+    /// The store has no room for it. Without the feature `fast`, nor has it for a ticket since
+    /// which more than 2^32 were issued.
     DoesNotFit,
+    /// A message in it has its payload drawn from the application, which this build cannot do: it
+    /// lacks the feature `draw`.
+    PayloadDrawn,
     /// The checksum is right, but what stands before this place is nothing that an export writes.
     Inconsistent {
         /// A place in the bytes.
@@ -37,6 +41,9 @@ impl fmt::Display for ImportError {
             }
             Self::Checksum => f.write_str("the session is damaged: its checksum is wrong"),
             Self::DoesNotFit => f.write_str("the store has no room for the session"),
+            Self::PayloadDrawn => {
+                f.write_str("a payload is to be drawn, and this build lacks the feature `draw`")
+            }
             Self::Inconsistent { at } => {
                 write!(f, "the session contradicts itself before byte {at}")
             }

@@ -6,9 +6,9 @@ use crate::machine::{Machine, Stores};
 use crate::owed::OwedKind;
 use crate::pump::packet_range;
 use crate::receipts::{Intake, OWED};
-use crate::slots::{Flags, Record};
+use crate::record::{Flags, Record};
 use crate::store::{InboundStore, OutboundStore};
-use crate::stored::Layout;
+use crate::stored::{DUP, stamped};
 
 /// Where pieces go; false ends the writing.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> bool;
@@ -102,10 +102,11 @@ pub(crate) fn write_identity<I: InboundStore>(
     }
     let assigned = inbound.assigned_client_id().as_bytes();
     let assigned_len = u16::try_from(assigned.len()).unwrap_or(u16::MAX);
+    let (last_id, next_ticket) = machine.out.exchanges.tables.numbers();
     sink(&[flags])
         && sink(&identity.client.unwrap_or_default().to_le_bytes())
-        && sink(&machine.out.exchanges.last_id.to_le_bytes())
-        && sink(&machine.out.exchanges.slots.next_ticket.to_le_bytes())
+        && sink(&last_id.to_le_bytes())
+        && sink(&next_ticket.to_le_bytes())
         && sink(&assigned_len.to_le_bytes())
         && sink(assigned)
 }
@@ -193,33 +194,39 @@ pub(crate) fn write_record<O: OutboundStore>(
     let (start, end) = packet_range(record);
     let (_, arena) = store.buffers();
     let packet = arena.get(start..end).unwrap_or_default();
-    let payload = if record.flags.has(Flags::PAYLOAD_APART) {
-        store.payload(slot)
-    } else {
-        &[]
-    };
+    let payload = payload_apart(store, slot, record);
     let len = packet.len().saturating_add(payload.len());
     let len = u32::try_from(len).unwrap_or(u32::MAX);
     sink(&left.to_le_bytes())
         && sink(&len.to_le_bytes())
-        && write_packet(packet, left != LASTS, sink)
+        && write_packet(packet, record, sink)
         && (payload.is_empty() || sink(payload))
 }
 
+/// The payload that is held beside the arena, where it is.
+pub(crate) fn payload_apart<'o, O: OutboundStore>(
+    store: &'o O,
+    slot: u16,
+    record: &Record,
+) -> &'o [u8] {
+    #[cfg(feature = "bytes")]
+    if record.flags.has(Flags::PAYLOAD_APART) {
+        return store.payload(slot);
+    }
+    let _ = (store, slot, record);
+    &[]
+}
+
 /// Writes a packet without what a transmission has stamped on it.
-fn write_packet(packet: &[u8], expires: bool, sink: Sink<'_>) -> bool {
-    /// DUP in the first byte of PUBLISH.
-    const DUP: u8 = 0x08;
-    let Some((Some(id), interval)) = Layout::of(packet).map(|layout| layout.stamped()) else {
-        return sink(packet);
-    };
+fn write_packet(packet: &[u8], record: &Record, sink: Sink<'_>) -> bool {
+    let (id, interval) = stamped(packet, record);
     let piece = |from: usize, to: usize| packet.get(from..to).unwrap_or_default();
     let first = packet.first().copied().unwrap_or_default() & !DUP;
     let behind_id = id.saturating_add(2);
     if !(sink(&[first]) && sink(piece(1, id)) && sink(&1u16.to_be_bytes())) {
         return false;
     }
-    if !expires {
+    if !record.flags.has(Flags::EXPIRES) {
         return sink(piece(behind_id, packet.len()));
     }
     let behind = interval.saturating_add(4);

@@ -4,10 +4,10 @@
 use super::crc::Crc32;
 use super::error::ImportError;
 use super::layout::{
-    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, MAGIC, PREAMBLE, VERSION,
-    cause_of, is_success,
+    ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, MAGIC, PREAMBLE, VERSION,
+    cause_of, is_success, walk_from,
 };
-use super::publish_of;
+use super::Kept;
 use crate::connection::Phase;
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
@@ -15,7 +15,7 @@ use crate::instant::Instant;
 use crate::machine::{Identity, Machine, Stores};
 use crate::receipts::EARLIER;
 use crate::sender::EXPIRY_PREFIX;
-use crate::slots::{Flags, Record, Stage};
+use crate::record::{Flags, Place, Record, Stage};
 use crate::store::{InboundStore, OutboundStore};
 use mqtt_proto::{Property, PropertyId, QoS};
 
@@ -164,13 +164,14 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         }
         source.ensure(source.rest.is_empty())?;
         let exchanges = &mut self.machine.out.exchanges;
+        let records = self.stores.outbound.records();
+        let tables = &exchanges.tables;
         let server_knows = received != 0
-            || !exchanges.release.is_empty()
-            || !exchanges.resume.is_empty()
-            || !exchanges.reserved.is_empty();
+            || [Place::Release, Place::Resume, Place::Reserved]
+                .into_iter()
+                .any(|place| !tables.is_empty(records, place));
         source.ensure(self.machine.identity.has_session || !server_knows)?;
-        exchanges.slots.next_ticket = next_ticket;
-        if !exchanges.ended.is_empty() {
+        if !tables.is_empty(records, Place::Ended) {
             exchanges.work.note(Work::TELL);
         }
         let next_expiry = exchanges.next_expiry;
@@ -191,9 +192,11 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             has_session,
             accepted,
         };
-        self.machine.out.exchanges.last_id = source.u16()?;
+        let last_id = source.u16()?;
         let next_ticket = source.u64()?;
         source.ensure(next_ticket != 0)?;
+        let tables = &mut self.machine.out.exchanges.tables;
+        tables.go_on_from(last_id, next_ticket);
         let len = source.u16()?;
         let Ok(assigned) = core::str::from_utf8(source.bytes(usize::from(len))?) else {
             return source.wrong();
@@ -223,12 +226,15 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         source.ensure((head.id != 0) == has_id || may_have_id)?;
         source.ensure((head.ticket == 0) == (head.kind == Kind::Reserved))?;
         let mut record = Record::EMPTY;
-        record.ticket = head.ticket;
+        let tables = &self.machine.out.exchanges.tables;
+        record.ticket = tables
+            .kept_ticket(head.ticket)
+            .ok_or(ImportError::DoesNotFit)?;
         record.id = head.id;
         record.flags.set(Flags::MAYBE_SEEN);
         match head.kind {
             Kind::Sent | Kind::Queued => {
-                source.ensure(head.reason == 0)?;
+                source.ensure(matches!(head.reason, 0 | DRAWN))?;
                 let [sent, queued] = &mut self.last;
                 let last = if head.kind == Kind::Sent {
                     sent
@@ -275,9 +281,19 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         let left = source.u64()?;
         let len = source.u32()? as usize;
         let packet = source.bytes(len)?;
-        let Some(publish) = publish_of(packet) else {
+        let Some(kept) = Kept::of(packet) else {
             return source.wrong();
         };
+        let publish = kept.publish;
+        let drawn = head.reason == DRAWN;
+        source.ensure(if drawn {
+            kept.payload.is_empty()
+        } else {
+            kept.missing == 0
+        })?;
+        if drawn && !cfg!(feature = "draw") {
+            return Err(ImportError::PayloadDrawn);
+        }
         let Some(topic) = publish.topic else {
             return source.wrong();
         };
@@ -299,6 +315,15 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         record.count = u16::try_from(topic.as_str().len()).unwrap_or(u16::MAX);
         record.len = u32::try_from(len).unwrap_or(u32::MAX);
         record.flags = Flags::STORED;
+        #[cfg(feature = "draw")]
+        if drawn {
+            record.flags.set(Flags::DRAWN);
+            let transmit = len.saturating_add(crate::transmit::RESERVE);
+            if !self.stores.outbound.grow_transmit(transmit) {
+                // The header could never be written in front of the payload.
+                return Err(ImportError::DoesNotFit);
+            }
+        }
         if head.kind == Kind::Sent {
             record.flags.set(Flags::MAYBE_SEEN);
         }
@@ -325,7 +350,8 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         packet: &[u8],
         expires: Option<Instant>,
     ) -> Result<(), ImportError> {
-        source.ensure(self.is_new(kind, record.ticket))?;
+        let ticket = self.machine.out.exchanges.tables.ticket(&record).0;
+        source.ensure(kind == Kind::Reserved || self.is_new(kind, ticket))?;
         let full = |_| ImportError::DoesNotFit;
         let mut sender = self.machine.sender(&mut *self.stores.outbound);
         let slot = sender.free_slot().map_err(full)?;
@@ -335,7 +361,8 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         if kind.has_packet() {
             sender.room_for(len).map_err(full)?;
             let arena = &mut sender.out.exchanges.arena;
-            let Some(block) = arena.next(sender.store.arena(), len) else {
+            let rest = arena.rest(sender.store.arena(), 0);
+            let Some(block) = rest.get_mut(..len) else {
                 return Err(ImportError::DoesNotFit);
             };
             if let Some((place, behind)) = block.split_at_mut_checked(prefix) {
@@ -346,62 +373,57 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             }
             record.offset = arena.take(sender.store.arena(), slot, len);
         }
-        let parts = sender.store.parts();
-        let exchanges = &mut sender.out.exchanges;
-        if record.id != 0 && !exchanges.take_id(parts.ids, record.id, slot) {
-            return source.wrong();
-        }
-        exchanges.slots.take(parts.records, slot);
-        if let Some(place) = parts.records.get_mut(usize::from(slot)) {
-            *place = record;
-        }
-        let queue = match kind {
-            Kind::Released => &mut exchanges.release,
-            Kind::Sent => &mut exchanges.resume,
-            Kind::Queued => &mut exchanges.queued,
-            Kind::GivenUp | Kind::EndedWell => &mut exchanges.ended,
-            Kind::Reserved => &mut exchanges.reserved,
+        let place = match kind {
+            Kind::Released => Place::Release,
+            Kind::Sent => Place::Resume,
+            Kind::Queued => Place::Queued,
+            Kind::GivenUp | Kind::EndedWell => Place::Ended,
+            Kind::Reserved => Place::Reserved,
         };
-        queue.push_back(parts.records, slot);
-        Ok(())
+        let tables = &mut sender.out.exchanges.tables;
+        let mut parts = sender.store.parts();
+        source.ensure(tables.restore(&mut parts, slot, record, place))
     }
 
     /// Whether no record has this ticket yet. Nearly always there is little to be looked at:
     /// tickets of messages rise, and few have ended or are past PUBREC.
     fn is_new(&mut self, kind: Kind, ticket: u64) -> bool {
-        if ticket == 0 {
-            return true;
-        }
         let [sent, _] = self.last;
         let rises = match kind {
             Kind::Sent => true,
             Kind::Queued => sent.is_none_or(|sent| sent < ticket),
             _ => false,
         };
-        let exchanges = &self.machine.out.exchanges;
+        let tables = &self.machine.out.exchanges.tables;
         [
-            exchanges.release.first(),
-            exchanges.ended.first(),
-            exchanges.resume.first().filter(|_| !rises),
-            exchanges.queued.first().filter(|_| !kind.has_packet()),
+            (Place::Release, true),
+            (Place::Ended, true),
+            (Place::Resume, !rises),
+            (Place::Queued, !kind.has_packet()),
         ]
         .into_iter()
-        .all(|first| {
-            super::layout::walk_from(first, false, self.stores.outbound, &mut |_, head, _, _| {
-                head.ticket != ticket
-            })
+        .all(|(place, looked_at)| {
+            let first = tables.first(self.stores.outbound.records(), place);
+            walk_from(
+                tables,
+                first.filter(|_| looked_at),
+                false,
+                self.stores.outbound,
+                &mut |_, head, _, _| head.ticket != ticket,
+            )
         })
     }
 
     /// Makes the client as new as it was.
     fn undo(&mut self) {
-        self.machine.out.exchanges = Exchanges::new();
+        let exchanges = &mut self.machine.out.exchanges;
+        exchanges.tables.clear(&mut self.stores.outbound.parts());
+        *exchanges = Exchanges::new();
         self.machine.identity = Identity {
             client: None,
             has_session: false,
             accepted: false,
         };
-        id_table::clear(self.stores.outbound.ids());
         id_table::clear(self.stores.inbound.received());
         self.stores.inbound.set_assigned_client_id("");
     }

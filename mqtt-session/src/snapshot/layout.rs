@@ -11,13 +11,15 @@
 //!
 //! A record is its head, [`Head`], and for a message that is still held microseconds until it
 //! expires (8), the length of its packet (4), and the packet: with its full topic, without DUP,
-//! with packet identifier 1 and a Message Expiry Interval of 0 where it has one. All numbers are
-//! little-endian.
+//! with packet identifier 1 and a Message Expiry Interval of 0 where it has one. Of a message whose
+//! payload is drawn from the application, the packet is its header alone, which announces how long
+//! the payload is. All numbers are little-endian.
 
 use crate::event::GiveUp;
 use crate::exchanges::Exchanges;
-use crate::slots::{Flags, Queue, Record, Stage};
+use crate::record::{Flags, Place, Record, Stage};
 use crate::store::OutboundStore;
+use crate::tables::Tables;
 use mqtt_proto::ReasonCode;
 
 pub(crate) const MAGIC: [u8; 4] = *b"mq5s";
@@ -103,14 +105,14 @@ impl Head {
 
     /// What is kept of a record; None for what is no message of QoS 1 or 2. `waits`: it is in the
     /// queue of those that were never sent, though it may have an identifier already.
-    pub(crate) fn of_record(record: &Record, waits: bool) -> Option<Self> {
+    pub(crate) fn of_record(tables: &Tables, record: &Record, waits: bool) -> Option<Self> {
         let mut id = if waits { 0 } else { record.id };
         let (kind, reason) = match record.stage {
             Stage::AwaitPubComp => (Kind::Released, record.reason.value()),
             // Identifiers are given when a message is written for a transport, which may take it
             // at any moment.
-            Stage::AwaitPubAck | Stage::AwaitPubRec if id != 0 => (Kind::Sent, 0),
-            Stage::AwaitPubAck | Stage::AwaitPubRec => (Kind::Queued, 0),
+            Stage::AwaitPubAck | Stage::AwaitPubRec if id != 0 => (Kind::Sent, source_of(record)),
+            Stage::AwaitPubAck | Stage::AwaitPubRec => (Kind::Queued, source_of(record)),
             _ if record.flags.has(Flags::SUBSCRIBE) || record.flags.has(Flags::UNSUBSCRIBE) => {
                 return None;
             }
@@ -125,7 +127,7 @@ impl Head {
         let ticket = if kind == Kind::Reserved {
             0
         } else {
-            record.ticket
+            tables.ticket(record).0
         };
         Some(Self {
             kind,
@@ -136,7 +138,19 @@ impl Head {
     }
 }
 
-const CAUSES: [GiveUp; 11] = [
+/// In place of the reason of a message: its payload is drawn from the application.
+pub(crate) const DRAWN: u8 = 1;
+
+fn source_of(record: &Record) -> u8 {
+    #[cfg(feature = "draw")]
+    if record.flags.has(Flags::DRAWN) {
+        return DRAWN;
+    }
+    let _ = record;
+    0
+}
+
+const CAUSES: [GiveUp; 12] = [
     GiveUp::ConnectionLost,
     GiveUp::OutcomeUnknown,
     GiveUp::SessionDiscarded,
@@ -148,6 +162,7 @@ const CAUSES: [GiveUp; 11] = [
     GiveUp::SharedNotSupported,
     GiveUp::SubscriptionIdentifiersNotSupported,
     GiveUp::Abandoned,
+    GiveUp::PayloadUnfinished,
 ];
 
 fn number_of(cause: GiveUp) -> u8 {
@@ -174,20 +189,24 @@ pub(crate) fn walk<O: OutboundStore>(
     each: &mut dyn FnMut(&mut O, Head, u16, Record) -> bool,
 ) -> bool {
     [
-        (exchanges.released.first(), false),
-        (exchanges.release.first(), false),
-        (exchanges.flight.first(), false),
-        (exchanges.resume.first(), false),
-        (exchanges.queued.first(), true),
-        (exchanges.ended.first(), false),
-        (exchanges.reserved.first(), false),
+        Place::Released,
+        Place::Release,
+        Place::Flight,
+        Place::Resume,
+        Place::Queued,
+        Place::Ended,
+        Place::Reserved,
     ]
     .into_iter()
-    .all(|(first, waits)| walk_from(first, waits, store, each))
+    .all(|place| {
+        let first = exchanges.tables.first(store.records(), place);
+        walk_from(&exchanges.tables, first, place == Place::Queued, store, each)
+    })
 }
 
 /// Walks over a queue from one of its records on; `waits` as for [`Head::of_record`].
 pub(crate) fn walk_from<O: OutboundStore>(
+    tables: &Tables,
     first: Option<u16>,
     waits: bool,
     store: &mut O,
@@ -198,8 +217,8 @@ pub(crate) fn walk_from<O: OutboundStore>(
         let Some(record) = store.records().get(usize::from(slot)).copied() else {
             break;
         };
-        at = Queue::after(store.records(), slot);
-        if let Some(head) = Head::of_record(&record, waits)
+        at = tables.after(store.records(), slot);
+        if let Some(head) = Head::of_record(tables, &record, waits)
             && !each(store, head, slot, record)
         {
             return false;
@@ -248,6 +267,6 @@ mod tests {
         for cause in CAUSES {
             assert_eq!(cause_of(number_of(cause)), Some(cause));
         }
-        assert_eq!(cause_of(11), None);
+        assert_eq!(cause_of(12), None);
     }
 }

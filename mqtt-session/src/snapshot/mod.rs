@@ -104,9 +104,9 @@ pub(crate) use layout::{
 use crate::client::Client;
 use crate::event::Ticket;
 use crate::instant::Instant;
-use crate::slots::Stage;
+use crate::record::{Flags, Stage};
 use crate::store::{InboundStore, OutboundStore, Store};
-use mqtt_proto::{Publish, QoS, RawPacket, Sender as From};
+use mqtt_proto::{FixedHeader, HeaderFrame, Publish as Packet, QoS, Sender as From};
 
 /// Stands for the state of a session, as far as it must not be forgotten. Two that are the same
 /// stand for the same state of one client.
@@ -128,6 +128,9 @@ pub struct Unsettled<'a> {
     pub topic: Option<&'a str>,
     /// The payload, while the message is held.
     pub payload: &'a [u8],
+    /// How many bytes the payload has that is drawn from the application, in place of `payload`:
+    /// after a restart it is asked for again.
+    pub drawn: Option<usize>,
 }
 
 /// FNV-1a over a few numbers, with an avalanche behind it, so that sums of them tell apart.
@@ -247,18 +250,23 @@ impl<S: Store> Client<S> {
                     packet_id: (head.id != 0).then_some(head.id),
                     topic: None,
                     payload: &[],
+                    drawn: None,
                 };
-                if !record.is_exchange() {
+                if !record.stage.is_exchange() {
                     return true;
                 }
                 if head.kind.has_packet() {
                     let (start, end) = crate::pump::packet_range(&record);
                     let (_, arena) = store.buffers();
                     let packet = arena.get(start..end).unwrap_or_default();
-                    let apart = store.payload(slot);
-                    if let Some((topic, payload)) = crate::stored::read(packet) {
-                        unsettled.topic = core::str::from_utf8(topic).ok();
-                        unsettled.payload = if apart.is_empty() { payload } else { apart };
+                    if let Some(kept) = Kept::of(packet) {
+                        unsettled.topic = kept.publish.topic.map(|topic| topic.as_str());
+                        unsettled.payload = if record.flags.has(Flags::PAYLOAD_APART) {
+                            export::payload_apart(store, slot, &record)
+                        } else {
+                            kept.payload
+                        };
+                        unsettled.drawn = (head.reason == layout::DRAWN).then_some(kept.missing);
                     }
                 }
                 each(unsettled);
@@ -268,13 +276,30 @@ impl<S: Store> Client<S> {
     }
 }
 
-/// A PUBLISH of a client that fills these bytes.
-fn publish_of(bytes: &[u8]) -> Option<Publish<'_>> {
-    let mqtt_proto::Frame::Whole(raw) = mqtt_proto::frame(bytes, u32::MAX).ok()? else {
-        return None;
-    };
-    let whole: &RawPacket<'_> = &raw;
-    let publish = whole.publish(From::Client).ok()?;
-    (whole.len() == bytes.len() && whole.packet_type() == mqtt_proto::PacketType::Publish)
-        .then_some(publish)
+/// What a stored packet, or its header, says.
+struct Kept<'p> {
+    /// All but its payload.
+    publish: Packet<'p>,
+    /// As much of the payload as is there, and how much is not.
+    payload: &'p [u8],
+    missing: usize,
+}
+
+impl<'p> Kept<'p> {
+    /// Of a PUBLISH of a client, or of the front of one.
+    fn of(packet: &'p [u8]) -> Option<Self> {
+        let fixed = FixedHeader::parse(packet, u32::MAX).ok()??;
+        let body = packet.get(fixed.len()..)?;
+        match Packet::decode_header(fixed, body, From::Client).ok()? {
+            HeaderFrame::Whole {
+                publish,
+                header_len,
+            } => Some(Self {
+                publish,
+                payload: body.get(header_len..)?,
+                missing: fixed.packet_len().checked_sub(packet.len())?,
+            }),
+            HeaderFrame::Partial { .. } => None,
+        }
+    }
 }
