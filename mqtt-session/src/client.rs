@@ -299,6 +299,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`ControlError`]; nothing has changed then.
+    #[cfg(feature = "auth")]
     pub fn authenticate(
         &mut self,
         now: Instant,
@@ -314,6 +315,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`ControlError`]; nothing has changed then.
+    #[cfg(feature = "auth")]
     pub fn reauthenticate(
         &mut self,
         now: Instant,

@@ -6,7 +6,6 @@ use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::Machine;
 use crate::store::OutboundStore;
-use mqtt_proto::Sender as From;
 
 impl Machine {
     /// Acts on the deadlines that have been reached.
@@ -43,12 +42,7 @@ impl Machine {
         } else if self.ack_deadline(outbound) <= now {
             self.fail(Cause::AckTimeout);
         } else if self.keep_alive_deadline() <= now {
-            let packet = mqtt_proto::Packet::PingReq;
-            self.write_reserved(
-                outbound,
-                |out| packet.encode(From::Client, out),
-                packet.encoded_len(),
-            );
+            self.write_reserved(outbound, &[0xc0, 0]);
             let deadline = now.plus_millis(self.out.config.ping_timeout);
             self.connection.ping_due = self.connection.ping_due.min(deadline);
         }

@@ -162,11 +162,12 @@ impl core::error::Error for GiveUp {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u8)] // What a client begins with is all zero, so that a static one takes no room in a program.
 pub enum Cause {
-    /// The transport could not be opened.
-    NotOpened,
     /// The transport ended without a word.
     TransportClosed,
+    /// The transport could not be opened.
+    NotOpened,
     /// The server refused the connection with this code.
     Refused(ReasonCode),
     /// The server sent DISCONNECT with this code.

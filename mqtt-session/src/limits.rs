@@ -1,6 +1,8 @@
 //! What the server allows on the present connection.
 
-use mqtt_proto::{Properties, Property, QoS};
+#[cfg(feature = "broker")]
+use mqtt_proto::Properties;
+use mqtt_proto::{Property, QoS};
 
 /// The limits of CONNACK; each starts at the standard's default, for each connection anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,29 +39,33 @@ impl Limits {
         subscription_identifier_available: true,
     };
 
-    /// The limits that the properties of a CONNACK set.
+    /// The limits that the properties of a CONNECT set.
+    #[cfg(feature = "broker")]
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
         let mut limits = Self::DEFAULT;
-        for property in properties.iter() {
-            match property {
-                Property::MaximumPacketSize(size) => limits.maximum_packet_size = size,
-                Property::ReceiveMaximum(count) => limits.receive_maximum = count,
-                Property::TopicAliasMaximum(count) => limits.topic_alias_maximum = count,
-                Property::MaximumQoS(qos) => limits.maximum_qos = qos,
-                Property::RetainAvailable(yes) => limits.retain_available = yes,
-                Property::WildcardSubscriptionAvailable(yes) => {
-                    limits.wildcard_subscription_available = yes;
-                }
-                Property::SharedSubscriptionAvailable(yes) => {
-                    limits.shared_subscription_available = yes;
-                }
-                Property::SubscriptionIdentifierAvailable(yes) => {
-                    limits.subscription_identifier_available = yes;
-                }
-                _ => {}
-            }
-        }
+        properties.iter().for_each(|property| limits.set(&property));
         limits
+    }
+
+    /// Takes over what a property says, if it is about a limit.
+    pub(crate) fn set(&mut self, property: &Property<'_>) {
+        match *property {
+            Property::MaximumPacketSize(size) => self.maximum_packet_size = size,
+            Property::ReceiveMaximum(count) => self.receive_maximum = count,
+            Property::TopicAliasMaximum(count) => self.topic_alias_maximum = count,
+            Property::MaximumQoS(qos) => self.maximum_qos = qos,
+            Property::RetainAvailable(yes) => self.retain_available = yes,
+            Property::WildcardSubscriptionAvailable(yes) => {
+                self.wildcard_subscription_available = yes;
+            }
+            Property::SharedSubscriptionAvailable(yes) => {
+                self.shared_subscription_available = yes;
+            }
+            Property::SubscriptionIdentifierAvailable(yes) => {
+                self.subscription_identifier_available = yes;
+            }
+            _ => {}
+        }
     }
 }
 

@@ -158,12 +158,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Step::Moved;
         }
         // A server takes an interval of zero for none at all, so one second is the least.
-        let left = expires.map(|at| {
-            let micros = at.since(self.out.clock.now).as_micros();
-            u32::try_from(micros.div_ceil(1_000_000))
-                .unwrap_or(u32::MAX)
-                .max(1)
-        });
+        let left = expires.map(|at| at.whole_secs_since(self.out.clock.now).max(1));
         let acknowledged = record.stage != Stage::AwaitSent;
         let mut id = record.id;
         if acknowledged && id == 0 {

@@ -148,6 +148,8 @@ pub enum ConnectError {
     NotExpected,
     /// CONNECT cannot be encoded.
     Invalid(EncodeError),
+    /// Enhanced authentication, which only the feature `auth` can do.
+    Authentication,
     /// CONNECT is larger than the transmit buffer.
     TransmitBuffer {
         /// Bytes that CONNECT needs, with those that must stay free.
@@ -170,6 +172,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::NotExpected => f.write_str("no transport was asked for"),
             Self::Invalid(error) => error.fmt(f),
+            Self::Authentication => f.write_str("enhanced authentication needs the feature `auth`"),
             Self::TransmitBuffer { needed } => {
                 write!(f, "CONNECT needs a transmit buffer of {needed} bytes")
             }
