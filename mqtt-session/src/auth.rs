@@ -1,7 +1,7 @@
 //! Enhanced authentication (section 4.12), as far as the machine is concerned: whose turn it is.
 
 use crate::connection::{Facts, Phase, fingerprint};
-use crate::dispatch::Told;
+use crate::dispatch::Heard;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::line::Standing;
@@ -96,7 +96,7 @@ impl Machine {
         &mut self,
         auth: Auth<'p>,
         event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
+    ) -> Result<Heard, Violation> {
         if self.connection.method.is_none() {
             return Err(Violation::Unexpected(PacketType::Auth));
         }
@@ -119,7 +119,7 @@ impl Machine {
             }
             reason => return Err(Violation::AuthenticationReason(reason)),
         }
-        Ok(Told::Event)
+        Ok(Heard::Event)
     }
 
     /// Every AUTH, and the CONNACK that ends them, names the method of CONNECT.

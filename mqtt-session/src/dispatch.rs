@@ -1,8 +1,8 @@
 //! What a packet from the server does.
 
-use crate::connection::{Facts, Phase, fingerprint};
+use crate::connection::{Facts, Phase, Verdict, fingerprint};
 use crate::delivery::AckToken;
-use crate::event::{Cause, Event, Ticket};
+use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::limits::{Limits, SHORT_ACK};
@@ -27,6 +27,17 @@ pub(crate) enum Told<'p> {
     Message(Publish<'p>, Option<AckToken>, Part),
 }
 
+/// What the caller is to be told of a packet other than PUBLISH.
+#[derive(Clone, Copy)]
+pub(crate) enum Heard {
+    /// Nothing: the next packet may be looked at.
+    Nothing,
+    /// Nothing: there is no room for its answer.
+    Wait,
+    /// What was written to the place for an event.
+    Event,
+}
+
 /// Which part of a payload a delivery has.
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
@@ -38,54 +49,52 @@ pub(crate) struct Part {
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    /// Does what a packet says. An event that comes of it is written to its place at once, so that
-    /// nothing so large is handed from one to the other.
-    pub(crate) fn dispatch<'p, O: OutboundStore, I: InboundStore>(
+    /// Does what a packet other than PUBLISH says. An event that comes of it is written to its
+    /// place at once, so that nothing so large is handed from one to the other; so is what breaks
+    /// the protocol, of which the server is told.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
+    ) -> Heard {
+        let Stores { outbound, inbound } = stores;
+        let stores = Stores {
+            outbound: &mut *outbound,
+            inbound,
+        };
+        match self.dispatch(raw, stores, event) {
+            Ok(heard) => heard,
+            Err(violation) => {
+                self.violate(violation, outbound, event);
+                Heard::Event
+            }
+        }
+    }
+
+    /// What a packet does, if it may come now. What is wrong by itself is told as that, and not as
+    /// coming at a wrong moment.
+    fn dispatch<'p, O: OutboundStore, I: InboundStore>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_, O, I>,
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
         let packet = raw.packet_type();
+        if self.phase.verdict(packet) == Verdict::Break {
+            raw.decode(From::Server)?;
+            return Err(Violation::Unexpected(packet));
+        }
         match packet {
-            PacketType::Publish => self.read_publish(raw, stores),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
                 self.read_ack(raw, stores, event)
             }
-            PacketType::SubAck => {
-                let ack = raw.suback(From::Server)?;
-                let id = ack.packet_id.value();
-                let (reasons, properties) = (ack.reasons, ack.properties);
-                let count = reasons.len();
-                let ticket = self.answered(packet, id, count, &properties, stores.outbound)?;
-                Ok(ticket.map_or(Told::Nothing, |ticket| {
-                    *event = Event::Subscribed {
-                        ticket,
-                        reasons,
-                        properties,
-                    };
-                    Told::Event
-                }))
-            }
-            PacketType::UnsubAck => {
-                let ack = raw.unsuback(From::Server)?;
-                let id = ack.packet_id.value();
-                let (reasons, properties) = (ack.reasons, ack.properties);
-                let count = reasons.len();
-                let ticket = self.answered(packet, id, count, &properties, stores.outbound)?;
-                Ok(ticket.map_or(Told::Nothing, |ticket| {
-                    *event = Event::Unsubscribed {
-                        ticket,
-                        reasons,
-                        properties,
-                    };
-                    Told::Event
-                }))
-            }
+            PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
             PacketType::PingResp => {
                 raw.decode(From::Server)?;
                 self.connection.ping_due = Instant::NEVER;
-                Ok(Told::Nothing)
+                Ok(Heard::Nothing)
             }
             PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores, event),
             #[cfg(feature = "auth")]
@@ -94,41 +103,65 @@ impl Machine {
                 let disconnect = raw.disconnect(From::Server)?;
                 self.fail(Cause::ServerDisconnect(disconnect.reason));
                 *event = Event::ServerDisconnect(disconnect);
-                Ok(Told::Event)
+                Ok(Heard::Event)
             }
-            packet => Err(Violation::Unexpected(packet)),
+            _ => Err(Violation::Unexpected(packet)),
         }
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn answered<O: OutboundStore>(
+    fn read_answer<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        packet: PacketType,
-        id: u16,
-        count: usize,
-        properties: &Properties<'_>,
-        outbound: &mut O,
-    ) -> Result<Option<Ticket>, Violation> {
-        self.check_problem_information(packet, properties)?;
-        let ticket = self.sender(outbound).answered(packet, id, count)?;
-        if ticket.is_none() {
+        raw: RawPacket<'p>,
+        stores: Stores<'_, O, I>,
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
+        let packet = raw.packet_type();
+        let is_suback = packet == PacketType::SubAck;
+        let (id, reasons, properties) = if is_suback {
+            let ack = raw.suback(From::Server)?;
+            (ack.packet_id, ack.reasons, ack.properties)
+        } else {
+            let ack = raw.unsuback(From::Server)?;
+            (ack.packet_id, ack.reasons, ack.properties)
+        };
+        self.check_problem_information(packet, &properties)?;
+        let mut sender = self.sender(stores.outbound);
+        let Some(ticket) = sender.answered(packet, id.value(), reasons.len())? else {
             self.count_unsolicited();
-        }
-        Ok(ticket)
+            return Ok(Heard::Nothing);
+        };
+        *event = if is_suback {
+            Event::Subscribed {
+                ticket,
+                reasons,
+                properties,
+            }
+        } else {
+            Event::Unsubscribed {
+                ticket,
+                reasons,
+                properties,
+            }
+        };
+        Ok(Heard::Event)
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn count_unsolicited(&mut self) {
         self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
     }
 
     /// A whole PUBLISH.
-    fn read_publish<'p, O: OutboundStore, I: InboundStore>(
+    pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         let publish = raw.publish(From::Server)?;
+        if self.phase.verdict(PacketType::Publish) == Verdict::Break {
+            return Err(Violation::Unexpected(PacketType::Publish));
+        }
         let (_, mut receiver) = self.halves(Stores {
             outbound: &mut *stores.outbound,
             inbound: &mut *stores.inbound,
@@ -162,12 +195,12 @@ impl Machine {
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
+    ) -> Result<Heard, Violation> {
         let ack = raw.ack(From::Server)?;
-        let properties = ack.properties;
         let packet = raw.packet_type();
+        let properties = ack.properties;
         *event = match self.take_ack(packet, &ack, stores)? {
-            Answer::NoRoom => return Ok(Told::Wait),
+            Answer::NoRoom => return Ok(Heard::Wait),
             Answer::Settled(ticket, reason) => Event::Published {
                 ticket,
                 outcome: Ok(reason),
@@ -185,10 +218,10 @@ impl Machine {
                 }
             }
             Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
-                return Ok(Told::Nothing);
+                return Ok(Heard::Nothing);
             }
         };
-        Ok(Told::Event)
+        Ok(Heard::Event)
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -251,12 +284,12 @@ impl Machine {
         connack: ConnAck<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
+    ) -> Result<Heard, Violation> {
         if connack.reason.is_failure() {
             // Closed without a word (MQTT-4.13.2-1).
             self.fail(Cause::Refused(connack.reason));
             *event = Event::Refused(connack);
-            return Ok(Told::Event);
+            return Ok(Heard::Event);
         }
         let facts = self.connection.facts;
         if connack.session_present && facts.has(Facts::CLEAN_START) {
@@ -313,7 +346,7 @@ impl Machine {
             self.notices.add(Notices::SESSION_LOST);
         }
         *event = Event::Connected(connack);
-        Ok(Told::Event)
+        Ok(Heard::Event)
     }
 
     /// The connection is accepted: what is agreed on holds from here.

@@ -395,15 +395,16 @@ impl Machine {
 
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
-    pub(crate) fn violate<'e, O: OutboundStore>(
+    pub(crate) fn violate<O: OutboundStore>(
         &mut self,
         violation: Violation,
         store: &mut O,
-    ) -> Event<'e> {
+        event: &mut Event<'_>,
+    ) {
+        *event = Event::Violation(violation);
         self.cause = Cause::Violation(violation);
         self.write_disconnect(violation.reason(), store);
         self.flush();
-        Event::Violation(violation)
     }
 
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.
@@ -412,15 +413,21 @@ impl Machine {
         if self.out.line.standing != Standing::Stopping {
             self.give_time(self.out.config.close_timeout);
         }
-        self.out.line.standing = Standing::Over;
-        self.phase = Phase::Flush;
+        self.end_in(Phase::Flush);
     }
 
     /// The connection is given up without a word.
+    #[inline]
     pub(crate) fn fail(&mut self, cause: Cause) {
         self.cause = cause;
+        self.end_in(Phase::Close);
+    }
+
+    /// No application packet leaves any longer.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn end_in(&mut self, phase: Phase) {
         self.out.line.standing = Standing::Over;
-        self.phase = Phase::Close;
+        self.phase = phase;
     }
 
     /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size

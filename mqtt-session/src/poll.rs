@@ -2,9 +2,9 @@
 
 use crate::action::Action;
 use crate::answer::Sender;
-use crate::connection::{Phase, Verdict};
+use crate::connection::Phase;
 use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Part, Told};
+use crate::dispatch::{Heard, Part, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
@@ -16,7 +16,7 @@ use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Violation;
-use mqtt_proto::{Frame, Properties, Publish, ReasonCode, Sender as From, TopicName, frame};
+use mqtt_proto::{Frame, PacketType, Properties, Publish, ReasonCode, TopicName, frame};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -75,7 +75,10 @@ impl Machine {
                         self.connection.unread = rx.cursor.len();
                         return self.deliver(outbound, inbound, publish, token, part);
                     }
-                    Err(violation) => return Action::Event(self.violate(violation, outbound)),
+                    Err(violation) => {
+                        self.violate(violation, outbound, &mut event);
+                        return Action::Event(event);
+                    }
                 }
             }
             self.connection.unread = rx.cursor.len();
@@ -93,14 +96,10 @@ impl Machine {
         {
             return Action::Send(offered.bytes(outbound));
         }
-        let deadline = if self.phase == Phase::Connected {
-            self.live_deadline(outbound)
-        } else {
-            if let Some(action) = self.turn() {
-                return action;
-            }
-            self.next_deadline(outbound)
-        };
+        if let Some(action) = self.turn() {
+            return action;
+        }
+        let deadline = self.next_deadline(outbound);
         self.out.clock.due = deadline;
         Action::Timeout(deadline)
     }
@@ -142,15 +141,17 @@ impl Machine {
                 return Ok(Told::Wait);
             }
         };
-        if self.phase.verdict(raw.packet_type()) == Verdict::Break {
-            // What is wrong by itself is told as that, and not as coming at a wrong moment.
-            raw.decode(From::Server)?;
-            return Err(Violation::Unexpected(raw.packet_type()));
-        }
-        let told = self.dispatch(raw, stores, event)?;
-        if !matches!(told, Told::Wait) {
+        if raw.packet_type() == PacketType::Publish {
+            let told = self.read_publish(raw, stores)?;
             rx.cursor.consume(raw.len());
+            return Ok(told);
         }
+        let told = match self.hear(raw, stores, event) {
+            Heard::Wait => return Ok(Told::Wait),
+            Heard::Nothing => Told::Nothing,
+            Heard::Event => Told::Event,
+        };
+        rx.cursor.consume(raw.len());
         Ok(told)
     }
 
@@ -161,8 +162,7 @@ impl Machine {
         if unread > self.connection.unread {
             self.connection.last_life = self.out.clock.now;
             if self.connection.ping_due != Instant::NEVER {
-                self.connection.ping_due =
-                    self.out.clock.now.plus_millis(self.out.config.ping_timeout);
+                self.await_ping();
             }
         }
     }
@@ -186,9 +186,10 @@ impl Machine {
                 match kept.ok().and_then(|kept| TopicName::new(kept).ok()) {
                     Some(topic) => topic,
                     None => {
-                        return Action::Event(
-                            self.violate(Violation::UnknownTopicAlias(alias), outbound),
-                        );
+                        let mut event = Event::DeliveryCut;
+                        let violation = Violation::UnknownTopicAlias(alias);
+                        self.violate(violation, outbound, &mut event);
+                        return Action::Event(event);
                     }
                 }
             }
