@@ -120,7 +120,7 @@ const fn quotient(of: u64, divisor: u16) -> u32 {
     let low = of as u32;
     let rest = (of >> 32) as u32 % divisor;
     let upper = (rest << 16) | (low >> 16);
-    let lower = (upper % divisor << 16) | (low & 0xffff);
+    let lower = ((upper % divisor) << 16) | (low & 0xffff);
     ((upper / divisor) << 16) | (lower / divisor)
 }
 

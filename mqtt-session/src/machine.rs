@@ -457,3 +457,42 @@ impl Machine {
         }
     }
 }
+
+#[cfg(all(test, not(feature = "auth")))]
+mod tests {
+    use crate::{
+        Action, Client, Config, Connect, ConnectError, Event, Fixed, Instant, PacketType, Property,
+        RxBuffer, Violation,
+    };
+
+    #[test]
+    fn without_authentication_nobody_asks_for_it_and_auth_breaks_the_protocol() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::new(), Fixed::<2, 2, 64, 64>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        for property in [
+            Property::AuthenticationMethod("SCRAM-SHA-256"),
+            Property::AuthenticationData(b"n,,n=user"),
+        ] {
+            let properties = [property];
+            let connect = Connect {
+                properties: &properties,
+                ..Connect::new("sensor")
+            };
+            let refused = client.opened(now, &connect);
+            assert_eq!(refused, Err(ConnectError::Authentication));
+        }
+        assert_eq!(client.opened(now, &Connect::new("sensor")), Ok(()));
+        let auth = [0xf0, 0];
+        input.spare()[..auth.len()].copy_from_slice(&auth);
+        input.filled(auth.len());
+        let violation = Violation::Unexpected(PacketType::Auth);
+        assert_eq!(violation.reason().value(), 0x82);
+        match client.poll(now, &mut input) {
+            Action::Event(event) => assert_eq!(event, Event::Violation(violation)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
