@@ -97,7 +97,7 @@ pub enum Event<'a> {
         cause: GiveUp,
     },
     /// The server wants authentication to go on; answer with
-    /// [`Client::authenticate`](crate::Client::authenticate).
+    /// `Client::authenticate`.
     Challenge(Auth<'a>),
     /// A re-authentication succeeded.
     Reauthenticated(Auth<'a>),

@@ -305,7 +305,7 @@ impl fmt::Display for AcknowledgeError {
 
 impl core::error::Error for AcknowledgeError {}
 
-/// Why [`Client::authenticate`](crate::Client::authenticate) or
+/// Why `Client::authenticate` or
 /// [`Client::stop_with`](crate::Client::stop_with) was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
