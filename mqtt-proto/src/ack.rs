@@ -1,6 +1,9 @@
-use crate::property::{PropertyRules, read_properties};
+use crate::property::PropertyRules;
+#[cfg(feature = "fast")]
+use crate::property::read_properties;
+#[cfg(feature = "fast")]
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCode, Sender};
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a step in the exchange of a message (sections 3.4 to 3.7).
@@ -17,7 +20,8 @@ pub struct Ack<'a> {
 }
 
 impl<'a> Ack<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
         // Success without properties leaves both out, a reason without properties their length.
@@ -26,14 +30,15 @@ impl<'a> Ack<'a> {
             ack.reason = reader.reason_code()?;
         }
         if !reader.is_empty() {
-            (ack.properties, _) = read_properties(reader)?;
+            ack.properties = read_properties(reader)?.properties();
             reader.finish()?;
         }
         Some(ack)
     }
 
     /// What the shortest form says.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) const fn success(packet_id: PacketId) -> Self {
         Self {
             packet_id,
@@ -47,11 +52,10 @@ impl<'a> Ack<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(match (self.properties.is_empty(), self.reason) {
-            (true, ReasonCode::SUCCESS) => 2,
-            (true, _) => 3,
-            (false, _) => self.properties.prefixed_len().saturating_add(3),
-        })
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(PacketType::PubAck, Sender::Client, writer),
+        )
     }
 
     /// Encodes the packet as `kind` in its shortest form; the number of bytes written.
@@ -72,7 +76,8 @@ impl<'a> Ack<'a> {
         ) {
             return Err(EncodeError::NotAnAck(kind));
         }
-        if self.reason == ReasonCode::SUCCESS && self.properties.is_empty() {
+        #[cfg(feature = "fast")]
+        if self.is_shortest() {
             let Some(packet) = out.first_chunk_mut::<4>() else {
                 return Err(EncodeError::BufferTooSmall { needed: 4 });
             };
@@ -94,22 +99,40 @@ impl<'a> Ack<'a> {
             out,
             kind.first_byte(),
             3,
-            || self.encoded_len(),
-            |writer| {
-                writer.two(self.packet_id.value())?;
-                if !self.reason.is_allowed(kind, sender) {
-                    return writer.fail(EncodeError::ReasonCode {
-                        code: self.reason,
-                        packet: kind,
-                    });
-                }
-                writer.byte(self.reason.value())?;
-                if self.properties.is_empty() {
-                    return Some(());
-                }
-                self.properties
-                    .write(PropertyRules::of(kind, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(kind, sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, kind: PacketType, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.two(self.packet_id.value())?;
+        if self.is_shortest() {
+            return Some(());
+        }
+        if !self.reason.fits(kind, sender) {
+            writer.fail(EncodeError::ReasonCode {
+                code: self.reason,
+                packet: kind,
+            })?;
+        }
+        writer.byte(self.reason.value())?;
+        if self.properties.is_empty() {
+            return Some(());
+        }
+        self.properties
+            .write(PropertyRules::of(kind, sender), writer)
+    }
+
+    fn is_shortest(&self) -> bool {
+        self.reason == ReasonCode::SUCCESS && self.properties.is_empty()
+    }
+
+    fn remaining_length(&self) -> usize {
+        match (self.properties.is_empty(), self.reason) {
+            (true, ReasonCode::SUCCESS) => 2,
+            (true, _) => 3,
+            (false, _) => self.properties.prefixed_len().saturating_add(3),
+        }
     }
 }

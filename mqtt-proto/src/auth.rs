@@ -1,7 +1,6 @@
-use crate::property::{PropertyRules, has, read_properties};
-use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
-use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, PropertyId, ReasonCode, Sender};
+use crate::property::PropertyRules;
+use crate::writer::{Writer, encode, measured};
+use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// AUTH: a step of enhanced authentication, from either end (section 3.15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,32 +13,15 @@ pub struct Auth<'a> {
 }
 
 impl<'a> Auth<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
-        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
-        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-        if reader.is_empty() {
-            return reader.fail(missing);
-        }
-        let reason = reader.reason_code()?;
-        if reader.is_empty() {
-            return reader.fail(missing);
-        }
-        let place = reader.place();
-        let (properties, present) = read_properties(reader)?;
-        reader.finish()?;
-        if !has(present, PropertyId::AuthenticationMethod) {
-            return reader.fail_at(place, missing);
-        }
-        Some(Self { reason, properties })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(self.properties.prefixed_len().saturating_add(1))
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -48,7 +30,7 @@ impl<'a> Auth<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(PacketType::Auth, sender) {
+        if !self.reason.fits(PacketType::Auth, sender) {
             return Err(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: PacketType::Auth,
@@ -58,12 +40,19 @@ impl<'a> Auth<'a> {
             out,
             PacketType::Auth.first_byte(),
             2,
-            || self.encoded_len(),
-            |writer| {
-                writer.byte(self.reason.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Auth, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.byte(self.reason.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Auth, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties.prefixed_len().saturating_add(1)
     }
 }

@@ -1,7 +1,6 @@
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
-use crate::{DecodeErrorKind, EncodeError, PacketType, Properties, ReasonCode, Sender};
+use crate::property::PropertyRules;
+use crate::writer::{Writer, encode, measured};
+use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// CONNACK: the server's answer to CONNECT (section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,32 +16,15 @@ pub struct ConnAck<'a> {
 }
 
 impl<'a> ConnAck<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let place = reader.place();
-        let flags = reader.byte()?;
-        if flags > 1 {
-            return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
-        }
-        let session_present = flags == 1;
-        let reason = reader.reason_code()?;
-        if session_present && reason != ReasonCode::SUCCESS {
-            return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
-        }
-        let (properties, _) = read_properties(reader)?;
-        reader.finish()?;
-        Some(Self {
-            session_present,
-            reason,
-            properties,
-        })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(self.properties.prefixed_len().saturating_add(2))
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Server, writer),
+        )
     }
 
     /// Encodes the packet; the number of bytes written.
@@ -54,7 +36,7 @@ impl<'a> ConnAck<'a> {
         if !PacketType::ConnAck.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::ConnAck, sender));
         }
-        if !self.reason.is_allowed(PacketType::ConnAck, sender) {
+        if !self.reason.fits(PacketType::ConnAck, sender) {
             return Err(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: PacketType::ConnAck,
@@ -67,12 +49,19 @@ impl<'a> ConnAck<'a> {
             out,
             PacketType::ConnAck.first_byte(),
             3,
-            || self.encoded_len(),
-            |writer| {
-                writer.array([u8::from(self.session_present), self.reason.value()])?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::ConnAck, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.array([u8::from(self.session_present), self.reason.value()])?;
+        self.properties
+            .write(PropertyRules::of(PacketType::ConnAck, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties.prefixed_len().saturating_add(2)
     }
 }

@@ -1,13 +1,16 @@
-use crate::property::{PropertyRules, has, read_properties, read_will_properties};
+#[cfg(feature = "defmt")]
+use crate::log::Size;
+use crate::property::{PropertyRules, Validated, read_properties, read_will_properties};
 use crate::reader::Reader;
-use crate::writer::{EncodeFault, Writer, encode, packet_len};
+#[cfg(feature = "fast")]
+use crate::writer::EncodeFault;
+use crate::writer::{Writer, encode, measured};
 use crate::{
     DecodeErrorKind, EncodeError, Field, PacketType, Properties, PropertyId, QoS, Sender, TopicName,
 };
 
 /// CONNECT: the first packet on a connection (section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'a> {
     /// Whether a session that exists is discarded (section 3.1.2.4).
     pub clean_start: bool,
@@ -27,7 +30,6 @@ pub struct Connect<'a> {
 
 /// The message that the server publishes when the client is gone without a word (section 3.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Will<'a> {
     /// The quality of service.
     pub qos: QoS,
@@ -76,8 +78,8 @@ impl<'a> Connect<'a> {
         };
         let keep_alive = reader.two()?;
         let place = reader.place();
-        let (properties, present) = read_properties(reader)?;
-        if lacks_method(present) {
+        let properties = read_properties(reader)?;
+        if lacks_method(&properties) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(place, kind);
         }
@@ -101,7 +103,7 @@ impl<'a> Connect<'a> {
             clean_start: flags & CLEAN_START != 0,
             keep_alive,
             client_id,
-            properties,
+            properties: properties.properties(),
             will,
             user_name,
             password,
@@ -113,14 +115,9 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let will_properties = self
-            .will
-            .as_ref()
-            .map_or(0, |will| will.properties.prefixed_len());
-        packet_len(
-            self.least_len()
-                .saturating_add(self.properties.prefixed_len())
-                .saturating_add(will_properties),
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
         )
     }
 
@@ -138,13 +135,13 @@ impl<'a> Connect<'a> {
             out,
             PacketType::Connect.first_byte(),
             at_least,
-            || self.encoded_len(),
+            || self.remaining_length(),
             |writer| self.write(sender, writer),
         )
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
-    fn write(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
         let [high, low] = self.keep_alive.to_be_bytes();
         writer.array([
             0,
@@ -160,30 +157,33 @@ impl<'a> Connect<'a> {
         ])?;
         self.properties
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
-        let payload = |writer: &mut Writer<'_, '_>| {
-            writer.text_inline(self.client_id)?;
+        let payload = |writer: &mut Writer<'_>| {
+            writer.text(self.client_id, Field::ClientId)?;
             if let Some(will) = &self.will {
                 will.properties.write(PropertyRules::WILL, writer)?;
-                writer.binary_inline(will.topic.as_str().as_bytes())?;
-                writer.binary_inline(will.payload)?;
+                writer.known(will.topic.as_str().as_bytes())?;
+                writer.binary(will.payload, Field::WillPayload)?;
             }
             if let Some(user_name) = self.user_name {
-                writer.text_inline(user_name)?;
+                writer.text(user_name, Field::UserName)?;
             }
             if let Some(password) = self.password {
-                writer.binary_inline(password)?;
+                writer.binary(password, Field::Password)?;
             }
             Some(())
         };
-        match payload(writer) {
-            Some(()) => Some(()),
-            None => self.explain(writer.fault()),
+        let written = payload(writer);
+        #[cfg(feature = "fast")]
+        if written.is_none() {
+            return self.explain(writer.fault());
         }
+        written
     }
 
     /// Why the payload was not written, if neither the buffer nor a property is the reason.
+    #[cfg(feature = "fast")]
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     fn explain(&self, fault: &mut EncodeFault) -> Option<()> {
         fault.look_at_text(self.client_id, Field::ClientId);
         if let Some(will) = &self.will {
@@ -198,14 +198,16 @@ impl<'a> Connect<'a> {
         None
     }
 
-    /// The Remaining Length without properties and their lengths.
-    fn least_len(&self) -> usize {
+    fn remaining_length(&self) -> usize {
         let prefixed = |len: usize| len.saturating_add(2);
         let will = self.will.as_ref().map_or(0, |will| {
-            prefixed(will.topic.as_str().len()).saturating_add(prefixed(will.payload.len()))
+            prefixed(will.topic.as_str().len())
+                .saturating_add(prefixed(will.payload.len()))
+                .saturating_add(will.properties.prefixed_len())
         });
         prefixed(self.client_id.len())
             .saturating_add(10)
+            .saturating_add(self.properties.prefixed_len())
             .saturating_add(will)
             .saturating_add(self.user_name.map_or(0, |name| prefixed(name.len())))
             .saturating_add(self.password.map_or(0, |password| prefixed(password.len())))
@@ -228,7 +230,7 @@ impl<'a> Connect<'a> {
 impl<'a> Will<'a> {
     #[cfg_attr(feature = "fast", inline(always))]
     fn read(reader: &mut Reader<'a, '_>, qos: QoS, retain: bool) -> Option<Self> {
-        let properties = read_will_properties(reader)?;
+        let properties = read_will_properties(reader)?.properties();
         let topic = reader.nonempty_topic_name(Field::WillTopic)?;
         let payload = reader.binary()?;
         Some(Self {
@@ -242,8 +244,9 @@ impl<'a> Will<'a> {
 }
 
 /// Authentication Data says nothing without a method (section 3.1.2.11.10).
-fn lacks_method(present: u64) -> bool {
-    has(present, PropertyId::AuthenticationData) && !has(present, PropertyId::AuthenticationMethod)
+fn lacks_method(properties: &Validated<'_>) -> bool {
+    properties.has(PropertyId::AuthenticationData)
+        && !properties.has(PropertyId::AuthenticationMethod)
 }
 
 /// The QoS of the will, if there is one.
@@ -260,5 +263,38 @@ fn check_flags(flags: u8) -> Result<Option<QoS>, DecodeErrorKind> {
     match QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT) {
         Some(qos) => Ok(Some(qos)),
         None => Err(DecodeErrorKind::InvalidWillQoS),
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Connect<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Connect {{ clean_start: {=bool}, keep_alive: {=u16}, client_id: {=str:?}, \
+             properties: {}, will: {}, user_name: {:?}, password: {} }}",
+            self.clean_start,
+            self.keep_alive,
+            self.client_id,
+            self.properties,
+            self.will,
+            self.user_name,
+            self.password.map(Size::of)
+        );
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Will<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Will {{ qos: {}, retain: {=bool}, topic: {:?}, payload: {}, properties: {} }}",
+            self.qos,
+            self.retain,
+            self.topic,
+            Size::of(self.payload),
+            self.properties
+        );
     }
 }

@@ -13,7 +13,6 @@ use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 /// assert_eq!(error.reason(), ReasonCode::MALFORMED_PACKET);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DecodeError {
     kind: DecodeErrorKind,
     offset: u32,
@@ -234,7 +233,6 @@ const fn properties_section(packet: Option<PacketType>) -> &'static str {
 
 /// What is wrong with a packet, with the offending number where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// Packet type 0.
@@ -345,88 +343,51 @@ pub enum DecodeErrorKind {
     EmptyPayload,
 }
 
-impl core::fmt::Display for DecodeErrorKind {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::ReservedType => f.write_str("packet type 0 is reserved"),
-            Self::WrongFlags { found, expected } => {
-                write!(f, "header flags 0x{found:02x}, must be 0x{expected:02x}")
-            }
-            Self::InvalidQoS => f.write_str("QoS 3"),
-            Self::DupWithQoS0 => f.write_str("DUP with QoS 0"),
-            Self::VarintTooLong => f.write_str("a variable byte integer of more than 4 bytes"),
-            Self::VarintNotMinimal => {
-                f.write_str("a variable byte integer longer than it needs to be")
-            }
-            Self::TooLarge { len, maximum } => {
-                write!(
-                    f,
-                    "the packet has {len} bytes, at most {maximum} are accepted"
-                )
-            }
-            Self::WrongDirection => f.write_str("this end never sends it"),
-            Self::WrongType { expected } => write!(f, "{expected} was asked for"),
-            Self::Truncated => f.write_str("a field runs past its end"),
-            Self::MissingPropertyLength => f.write_str("the property length is missing"),
-            Self::PropertiesTooLong { len } => {
-                write!(f, "properties of {len} bytes run past its end")
-            }
-            Self::TrailingBytes { count } => write!(f, "{count} bytes after the last field"),
-            Self::InvalidUtf8(field) => write!(f, "{field} is not UTF-8"),
-            Self::NulInText(field) => write!(f, "{field} contains U+0000"),
-            Self::ProtocolName => f.write_str("the protocol name is not \"MQTT\""),
-            Self::ProtocolVersion(version) => write!(f, "protocol version {version}, must be 5"),
-            Self::ConnectFlags(flags) => {
-                write!(f, "connect flags 0x{flags:02x}, bit 0 is reserved")
-            }
-            Self::WillFlagsWithoutWill(flags) => {
-                write!(
-                    f,
-                    "connect flags 0x{flags:02x} describe a will that is not there"
-                )
-            }
-            Self::InvalidWillQoS => f.write_str("will QoS 3"),
-            Self::ConnAckFlags(flags) => {
-                write!(
-                    f,
-                    "acknowledge flags 0x{flags:02x}, bits 1 to 7 are reserved"
-                )
-            }
-            Self::SessionPresentWithFailure => f.write_str("session present with a failure"),
-            Self::WildcardInTopicName(field) => write!(f, "a wildcard in {field}"),
-            Self::EmptyTopic(field) => write!(f, "{field} is empty"),
-            Self::MultiLevelWildcard => {
-                f.write_str("'#' is not alone in the last level of its filter")
-            }
-            Self::SingleLevelWildcard => f.write_str("'+' is not alone in its level"),
-            Self::ShareName => f.write_str("the share name is empty"),
-            Self::ShareFilter => {
-                f.write_str("the share name has a wildcard, or no filter follows it")
-            }
-            Self::ZeroPacketId => f.write_str("packet identifier 0"),
-            Self::UnknownProperty(id) => write!(f, "unknown property 0x{id:02x}"),
-            Self::PropertyNotAllowed(id) => write!(f, "property {id} is not allowed here"),
-            Self::PropertyFromWrongSender(id) => {
-                write!(f, "property {id} is not allowed from this sender")
-            }
-            Self::DuplicateProperty(id) => write!(f, "property {id} occurs twice"),
-            Self::PropertyValue { property, value } => {
-                write!(f, "property {property} cannot be {value}")
-            }
-            Self::MissingProperty(id) => write!(f, "property {id} is missing"),
-            Self::ReasonCode(code) => write!(f, "reason code 0x{code:02x} is not allowed here"),
-            Self::SubscriptionOptions(options) => {
-                write!(
-                    f,
-                    "subscription options 0x{options:02x}, bits 6 and 7 are reserved"
-                )
-            }
-            Self::InvalidSubscriptionQoS => f.write_str("a subscription with QoS 3"),
-            Self::InvalidRetainHandling => f.write_str("a subscription with retain handling 3"),
-            Self::NoLocalOnShared => f.write_str("no local on a shared subscription"),
-            Self::EmptyPayload => f.write_str("the payload is empty"),
-        }
-    }
+crate::words::words! { DecodeErrorKind:
+    Self::ReservedType => "packet type 0 is reserved";
+    Self::WrongFlags { found, expected } => "header flags {:#04x}, must be {:#04x}", found, expected;
+    Self::InvalidQoS => "QoS 3";
+    Self::DupWithQoS0 => "DUP with QoS 0";
+    Self::VarintTooLong => "a variable byte integer of more than 4 bytes";
+    Self::VarintNotMinimal => "a variable byte integer longer than it needs to be";
+    Self::TooLarge { len, maximum } =>
+        "the packet has {} bytes, at most {} are accepted", len, maximum;
+    Self::WrongDirection => "this end never sends it";
+    Self::WrongType { expected } => "{} was asked for", expected;
+    Self::Truncated => "a field runs past its end";
+    Self::MissingPropertyLength => "the property length is missing";
+    Self::PropertiesTooLong { len } => "properties of {} bytes run past its end", len;
+    Self::TrailingBytes { count } => "{} bytes after the last field", count;
+    Self::InvalidUtf8(field) => "{} is not UTF-8", field;
+    Self::NulInText(field) => "{} contains U+0000", field;
+    Self::ProtocolName => "the protocol name is not \"MQTT\"";
+    Self::ProtocolVersion(version) => "protocol version {}, must be 5", version;
+    Self::ConnectFlags(flags) => "connect flags {:#04x}, bit 0 is reserved", flags;
+    Self::WillFlagsWithoutWill(flags) =>
+        "connect flags {:#04x} describe a will that is not there", flags;
+    Self::InvalidWillQoS => "will QoS 3";
+    Self::ConnAckFlags(flags) => "acknowledge flags {:#04x}, bits 1 to 7 are reserved", flags;
+    Self::SessionPresentWithFailure => "session present with a failure";
+    Self::WildcardInTopicName(field) => "a wildcard in {}", field;
+    Self::EmptyTopic(field) => "{} is empty", field;
+    Self::MultiLevelWildcard => "'#' is not alone in the last level of its filter";
+    Self::SingleLevelWildcard => "'+' is not alone in its level";
+    Self::ShareName => "the share name is empty";
+    Self::ShareFilter => "the share name has a wildcard, or no filter follows it";
+    Self::ZeroPacketId => "packet identifier 0";
+    Self::UnknownProperty(id) => "unknown property {:#04x}", id;
+    Self::PropertyNotAllowed(id) => "property {} is not allowed here", id;
+    Self::PropertyFromWrongSender(id) => "property {} is not allowed from this sender", id;
+    Self::DuplicateProperty(id) => "property {} occurs twice", id;
+    Self::PropertyValue { property, value } => "property {} cannot be {}", property, value;
+    Self::MissingProperty(id) => "property {} is missing", id;
+    Self::ReasonCode(code) => "reason code {:#04x} is not allowed here", code;
+    Self::SubscriptionOptions(options) =>
+        "subscription options {:#04x}, bits 6 and 7 are reserved", options;
+    Self::InvalidSubscriptionQoS => "a subscription with QoS 3";
+    Self::InvalidRetainHandling => "a subscription with retain handling 3";
+    Self::NoLocalOnShared => "no local on a shared subscription";
+    Self::EmptyPayload => "the payload is empty";
 }
 
 impl core::fmt::Display for DecodeError {
@@ -449,6 +410,31 @@ impl core::fmt::Display for DecodeError {
             self.statement(),
             reason.value()
         )
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for DecodeError {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let reason = self.reason();
+        // Inside of a struct the hint of a text keeps it from being quoted.
+        let manner = match reason {
+            ReasonCode::MALFORMED_PACKET => defmt::intern!("malformed"),
+            ReasonCode::PACKET_TOO_LARGE => defmt::intern!("too large"),
+            _ => defmt::intern!("invalid"),
+        };
+        match self.packet_type {
+            Some(packet_type) => defmt::write!(f, "{=istr:a} {}", manner, packet_type),
+            None => defmt::write!(f, "{=istr:a} packet", manner),
+        }
+        defmt::write!(
+            f,
+            " at byte {=u32}: {} ({=str:a}, answer {=u8:#04x})",
+            self.offset,
+            self.kind,
+            self.statement(),
+            reason.value()
+        );
     }
 }
 

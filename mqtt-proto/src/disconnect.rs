@@ -1,6 +1,5 @@
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::property::PropertyRules;
+use crate::writer::{Writer, encode, measured};
 use crate::{EncodeError, PacketType, Properties, ReasonCode, Sender};
 
 /// DISCONNECT: the last packet on a connection, from either end (section 3.14).
@@ -14,30 +13,15 @@ pub struct Disconnect<'a> {
 }
 
 impl<'a> Disconnect<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        // A normal disconnection leaves everything out, a reason without properties their length.
-        let mut reason = ReasonCode::NORMAL_DISCONNECTION;
-        let mut properties = Properties::NONE_ON_WIRE;
-        if !reader.is_empty() {
-            reason = reader.reason_code()?;
-        }
-        if !reader.is_empty() {
-            (properties, _) = read_properties(reader)?;
-            reader.finish()?;
-        }
-        Some(Self { reason, properties })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(match (self.properties.is_empty(), self.reason) {
-            (true, ReasonCode::NORMAL_DISCONNECTION) => 0,
-            (true, _) => 1,
-            (false, _) => self.properties.prefixed_len().saturating_add(1),
-        })
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
+        )
     }
 
     /// Encodes the packet in its shortest form; the number of bytes written.
@@ -46,7 +30,7 @@ impl<'a> Disconnect<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        if !self.reason.is_allowed(PacketType::Disconnect, sender) {
+        if !self.reason.fits(PacketType::Disconnect, sender) {
             return Err(EncodeError::ReasonCode {
                 code: self.reason,
                 packet: PacketType::Disconnect,
@@ -56,18 +40,29 @@ impl<'a> Disconnect<'a> {
             out,
             PacketType::Disconnect.first_byte(),
             0,
-            || self.encoded_len(),
-            |writer| {
-                if self.properties.is_empty() {
-                    return match self.reason {
-                        ReasonCode::NORMAL_DISCONNECTION => Some(()),
-                        reason => writer.byte(reason.value()),
-                    };
-                }
-                writer.byte(self.reason.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Disconnect, sender), writer)
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        if self.properties.is_empty() {
+            return match self.reason {
+                ReasonCode::NORMAL_DISCONNECTION => Some(()),
+                reason => writer.byte(reason.value()),
+            };
+        }
+        writer.byte(self.reason.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Disconnect, sender), writer)
+    }
+
+    fn remaining_length(&self) -> usize {
+        match (self.properties.is_empty(), self.reason) {
+            (true, ReasonCode::NORMAL_DISCONNECTION) => 0,
+            (true, _) => 1,
+            (false, _) => self.properties.prefixed_len().saturating_add(1),
+        }
     }
 }

@@ -3,7 +3,6 @@ use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 /// Why a packet cannot be encoded: the caller asked for something that the standard forbids, or
 /// the buffer is too small. The contents of the buffer are unspecified afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The buffer is smaller than the packet.
@@ -56,53 +55,30 @@ pub enum EncodeError {
     Empty(PacketType),
 }
 
-impl core::fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::BufferTooSmall { needed } => {
-                write!(
-                    f,
-                    "the buffer is too small: the packet takes {needed} bytes"
-                )
-            }
-            Self::TooLarge { remaining_length } => {
-                write!(
-                    f,
-                    "the packet is too large: its remaining length would be {remaining_length}, at most 268435455"
-                )
-            }
-            Self::WrongDirection(packet, sender) => write!(f, "a {sender} never sends {packet}"),
-            Self::NotAnAck(packet) => write!(f, "{packet} does not acknowledge a PUBLISH"),
-            Self::StringTooLong(field) => write!(f, "{field} is longer than 65535 bytes"),
-            Self::BinaryTooLong(field) => write!(f, "{field} is longer than 65535 bytes"),
-            Self::NulInString(field) => write!(f, "{field} contains U+0000 (MQTT-1.5.4-2)"),
-            Self::PropertyNotAllowed(id, packet) => {
-                write!(f, "property {id} is not allowed in this {packet}")
-            }
-            Self::DuplicateProperty(id) => write!(f, "property {id} occurs twice"),
-            Self::PropertyValue(id) => write!(f, "the value of property {id} is out of range"),
-            Self::MissingProperty(id) => write!(f, "property {id} is missing"),
-            Self::ReasonCode { code, packet } => {
-                write!(f, "reason code {code} is not allowed in this {packet}")
-            }
-            Self::PacketId => f.write_str(
-                "a PUBLISH has a packet identifier exactly when its QoS is above 0 (MQTT-2.2.1-2)",
-            ),
-            Self::DupWithQoS0 => {
-                f.write_str("a PUBLISH with QoS 0 is never a duplicate (MQTT-3.3.1-2)")
-            }
-            Self::MissingTopic => {
-                f.write_str("a PUBLISH needs a topic name or a topic alias (section 3.3.2.1)")
-            }
-            Self::SessionPresentWithFailure => {
-                f.write_str("a refusing CONNACK reports no session (MQTT-3.2.2-6)")
-            }
-            Self::NoLocalOnShared => {
-                f.write_str("no local is not allowed on a shared subscription (MQTT-3.8.3-4)")
-            }
-            Self::Empty(packet) => write!(f, "a {packet} needs at least one entry in its payload"),
-        }
-    }
+crate::words::words! { EncodeError:
+    Self::BufferTooSmall { needed } => "the buffer is too small: the packet takes {} bytes", needed;
+    Self::TooLarge { remaining_length } =>
+        "the packet is too large: its remaining length would be {}, at most 268435455",
+        remaining_length;
+    Self::WrongDirection(packet, sender) => "a {} never sends {}", sender, packet;
+    Self::NotAnAck(packet) => "{} does not acknowledge a PUBLISH", packet;
+    Self::StringTooLong(field) => "{} is longer than 65535 bytes", field;
+    Self::BinaryTooLong(field) => "{} is longer than 65535 bytes", field;
+    Self::NulInString(field) => "{} contains U+0000 (MQTT-1.5.4-2)", field;
+    Self::PropertyNotAllowed(id, packet) => "property {} is not allowed in this {}", id, packet;
+    Self::DuplicateProperty(id) => "property {} occurs twice", id;
+    Self::PropertyValue(id) => "the value of property {} is out of range", id;
+    Self::MissingProperty(id) => "property {} is missing", id;
+    Self::ReasonCode { code, packet } =>
+        "reason code {} is not allowed in this {}", code, packet;
+    Self::PacketId =>
+        "a PUBLISH has a packet identifier exactly when its QoS is above 0 (MQTT-2.2.1-2)";
+    Self::DupWithQoS0 => "a PUBLISH with QoS 0 is never a duplicate (MQTT-3.3.1-2)";
+    Self::MissingTopic => "a PUBLISH needs a topic name or a topic alias (section 3.3.2.1)";
+    Self::SessionPresentWithFailure => "a refusing CONNACK reports no session (MQTT-3.2.2-6)";
+    Self::NoLocalOnShared =>
+        "no local is not allowed on a shared subscription (MQTT-3.8.3-4)";
+    Self::Empty(packet) => "a {} needs at least one entry in its payload", packet;
 }
 
 impl core::error::Error for EncodeError {}

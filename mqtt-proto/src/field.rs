@@ -2,7 +2,6 @@ use crate::PropertyId;
 
 /// The field of a packet that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Field {
     /// The protocol name of CONNECT.
@@ -25,18 +24,14 @@ pub enum Field {
     Property(PropertyId),
 }
 
-impl core::fmt::Display for Field {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::ProtocolName => f.write_str("protocol name"),
-            Self::ClientId => f.write_str("client identifier"),
-            Self::WillTopic => f.write_str("will topic"),
-            Self::WillPayload => f.write_str("will payload"),
-            Self::UserName => f.write_str("user name"),
-            Self::Password => f.write_str("password"),
-            Self::TopicName => f.write_str("topic name"),
-            Self::TopicFilter => f.write_str("topic filter"),
-            Self::Property(id) => write!(f, "property {id}"),
-        }
-    }
+crate::words::words! { Field:
+    Self::ProtocolName => "protocol name";
+    Self::ClientId => "client identifier";
+    Self::WillTopic => "will topic";
+    Self::WillPayload => "will payload";
+    Self::UserName => "user name";
+    Self::Password => "password";
+    Self::TopicName => "topic name";
+    Self::TopicFilter => "topic filter";
+    Self::Property(id) => "property {}", id;
 }

@@ -28,14 +28,16 @@ impl FixedHeader {
     /// (MQTT-1.5.5-1), and a packet above the maximum.
     #[inline]
     pub fn parse(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
-        match Self::whole(input, maximum_packet_size) {
-            Some(header) => Ok(Some(header)),
-            None => Self::incomplete_or_wrong(input, maximum_packet_size),
+        #[cfg(feature = "fast")]
+        if let Some(header) = Self::whole(input, maximum_packet_size) {
+            return Ok(Some(header));
         }
+        Self::look_at(input, maximum_packet_size)
     }
 
     /// The header, if it is all there and nothing is wrong with it.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn whole(input: &[u8], maximum_packet_size: u32) -> Option<Self> {
         let (&first, rest) = input.split_first()?;
         let packet_type = packet_type(first)?;
@@ -55,37 +57,40 @@ impl FixedHeader {
         }
     }
 
-    /// What is the matter with a header that is not whole.
-    #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn incomplete_or_wrong(
-        input: &[u8],
-        maximum_packet_size: u32,
-    ) -> Result<Option<Self>, DecodeError> {
+    /// The header, or what is the matter with it.
+    #[cfg_attr(feature = "fast", cold)]
+    #[inline(never)]
+    fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
         let Some(packet_type) = packet_type(first) else {
             return Err(bad_first_byte(first));
         };
-        let error = |offset, kind| Err(DecodeError::new(kind, offset, Some(packet_type), None));
-        match varint::read(rest) {
-            Ok(None) => Ok(None),
+        let (offset, kind) = match varint::read(rest) {
+            Ok(None) => return Ok(None),
             Ok(Some((remaining_length, length_len))) => {
-                let len = remaining_length
-                    .saturating_add(1)
-                    .saturating_add(length_len as u32);
-                error(
-                    0,
-                    DecodeErrorKind::TooLarge {
+                #[expect(clippy::cast_possible_truncation)]
+                let len = (length_len as u8).wrapping_add(1);
+                let packet_len = remaining_length.wrapping_add(u32::from(len));
+                if packet_len <= maximum_packet_size {
+                    return Ok(Some(Self {
+                        packet_type,
+                        flags: first & 0x0f,
                         len,
-                        maximum: maximum_packet_size,
-                    },
-                )
+                        remaining_length,
+                    }));
+                }
+                let kind = DecodeErrorKind::TooLarge {
+                    len: packet_len,
+                    maximum: maximum_packet_size,
+                };
+                (0, kind)
             }
-            Err(VarintError::TooLong) => error(1, DecodeErrorKind::VarintTooLong),
-            Err(VarintError::NotMinimal) => error(1, DecodeErrorKind::VarintNotMinimal),
-        }
+            Err(VarintError::TooLong) => (1, DecodeErrorKind::VarintTooLong),
+            Err(VarintError::NotMinimal) => (1, DecodeErrorKind::VarintNotMinimal),
+        };
+        Err(DecodeError::new(kind, offset, Some(packet_type), None))
     }
 
     /// The packet type.
@@ -175,19 +180,25 @@ const fn are_legal(flags: u8) -> bool {
     flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000
 }
 
+/// The packet type, if the first byte of a packet is legal.
+const fn looked_up(first: u8) -> Option<PacketType> {
+    let flags = first & 0x0f;
+    match PacketType::from_u8(first >> 4) {
+        Some(PacketType::Publish) if !are_legal(flags) => None,
+        Some(PacketType::Publish) => Some(PacketType::Publish),
+        Some(packet_type) if flags == packet_type.flags() => Some(packet_type),
+        _ => None,
+    }
+}
+
 /// The packet types of all legal first bytes (section 2.1.3).
+#[cfg(feature = "fast")]
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const PACKET_TYPES: [Option<PacketType>; 256] = {
     let mut table = [None; 256];
     let mut first = 0;
     while first < 256 {
-        let flags = first as u8 & 0x0f;
-        table[first] = match PacketType::from_u8(first as u8 >> 4) {
-            Some(PacketType::Publish) if are_legal(flags) => Some(PacketType::Publish),
-            Some(PacketType::Publish) => None,
-            Some(packet_type) if flags == packet_type.flags() => Some(packet_type),
-            _ => None,
-        };
+        table[first] = looked_up(first as u8);
         first += 1;
     }
     table
@@ -196,7 +207,10 @@ const PACKET_TYPES: [Option<PacketType>; 256] = {
 /// The packet type, if the first byte of a packet is legal.
 #[cfg_attr(feature = "fast", inline(always))]
 fn packet_type(first: u8) -> Option<PacketType> {
-    *PACKET_TYPES.get(usize::from(first))?
+    #[cfg(feature = "fast")]
+    return *PACKET_TYPES.get(usize::from(first))?;
+    #[cfg(not(feature = "fast"))]
+    looked_up(first)
 }
 
 #[cold]

@@ -1,7 +1,11 @@
-use crate::reader::{Reader, decode};
+use crate::fields::Fields;
+#[cfg(feature = "fast")]
+use crate::reader::decode;
+use crate::reader::{Context, Fault, Reader};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
-    PacketId, PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PacketId, PacketType, Publish, QoS, ReasonCodes, Sender, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
 };
 
 /// What lies at the start of the input.
@@ -39,20 +43,24 @@ pub enum Frame<'a> {
 /// Those of [`FixedHeader::parse`], as soon as they can be seen.
 #[inline]
 pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
+    #[cfg(feature = "fast")]
     if let Some(header) = FixedHeader::whole(input, maximum_packet_size)
         && let Some(body) = input.get(header.len()..header.packet_len())
     {
         return Ok(Frame::Whole(RawPacket { header, body }));
     }
-    incomplete_or_wrong(input, maximum_packet_size)
+    look_at(input, maximum_packet_size)
 }
 
-/// What is the matter with input that begins with no whole packet.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
+/// The packet at the start of the input, or what is the matter with it.
+#[cfg_attr(feature = "fast", cold)]
+#[inline(never)]
+fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     let need = match FixedHeader::parse(input, maximum_packet_size)? {
-        Some(header) => header.packet_len().saturating_sub(input.len()),
+        Some(header) => match input.get(header.len()..header.packet_len()) {
+            Some(body) => return Ok(Frame::Whole(RawPacket { header, body })),
+            None => header.packet_len().wrapping_sub(input.len()),
+        },
         // The smallest packet has two bytes.
         None if input.is_empty() => 2,
         None => 1,
@@ -62,13 +70,18 @@ fn incomplete_or_wrong(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'
 
 /// A whole packet whose body has not been decoded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawPacket<'a> {
     header: FixedHeader,
     body: &'a [u8],
 }
 
 impl<'a> RawPacket<'a> {
+    /// A packet whose body is there, at least as far as it is to be read.
+    #[inline]
+    pub(crate) const fn new(header: FixedHeader, body: &'a [u8]) -> Self {
+        Self { header, body }
+    }
+
     /// The packet type.
     #[must_use]
     #[inline]
@@ -106,20 +119,23 @@ impl<'a> RawPacket<'a> {
     #[inline]
     pub fn decode(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         // Each arm hands the place of the result on, so that no packet is built twice.
+        #[cfg(feature = "fast")]
         match self.packet_type() {
-            PacketType::Publish => publish(self, sender),
+            PacketType::Publish => return publish(self, sender),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self, sender)
+                return ack(self, sender);
             }
-            _ => self.decode_rare(sender),
+            _ => {}
         }
+        self.decode_rare(sender)
     }
 
-    /// All but those that come with every message.
+    /// All but those that come with every message, which are fast elsewhere.
     fn decode_rare(&self, sender: Sender) -> Result<Packet<'a>, DecodeError> {
         match self.packet_type() {
             PacketType::Connect => self.connect(sender).map(Packet::Connect),
             PacketType::ConnAck => self.connack(sender).map(Packet::ConnAck),
+            PacketType::Publish => self.publish(sender).map(Packet::Publish),
             PacketType::Subscribe => self.subscribe(sender).map(Packet::Subscribe),
             PacketType::SubAck => self.suback(sender).map(Packet::SubAck),
             PacketType::Unsubscribe => self.unsubscribe(sender).map(Packet::Unsubscribe),
@@ -127,15 +143,32 @@ impl<'a> RawPacket<'a> {
             PacketType::Disconnect => self.disconnect(sender).map(Packet::Disconnect),
             PacketType::Auth => self.auth(sender).map(Packet::Auth),
             PacketType::PingReq => self
-                .read(PacketType::PingReq, sender, |reader| reader.finish())
-                .map(|()| Packet::PingReq),
+                .fields(PacketType::PingReq, sender)
+                .checked
+                .map(|_| Packet::PingReq),
             PacketType::PingResp => self
-                .read(PacketType::PingResp, sender, |reader| reader.finish())
-                .map(|()| Packet::PingResp),
-            PacketType::Publish => publish(self, sender),
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                ack(self, sender)
-            }
+                .fields(PacketType::PingResp, sender)
+                .checked
+                .map(|_| Packet::PingResp),
+            kind @ (PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp) => self.ack(sender).map(|ack| wrap_ack(kind, ack)),
+        }
+    }
+
+    /// Validates the packet as [`decode`](Self::decode) does, for somebody who does not need what
+    /// is in it.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn validate(&self, sender: Sender) -> Result<(), DecodeError> {
+        match (self.packet_type(), sender) {
+            (PacketType::Connect, Sender::Client) => self.connect(sender).map(|_| ()),
+            (PacketType::Subscribe, Sender::Client) => self.subscribe(sender).map(|_| ()),
+            (PacketType::Unsubscribe, Sender::Client) => self.unsubscribe(sender).map(|_| ()),
+            // What a server never sends is refused before it is looked at.
+            (packet_type, _) => self.fields(packet_type, sender).checked,
         }
     }
 
@@ -145,9 +178,24 @@ impl<'a> RawPacket<'a> {
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn publish(&self, sender: Sender) -> Result<Publish<'a>, DecodeError> {
         let flags = self.header.publish_flags();
-        self.read(PacketType::Publish, sender, |reader| {
+        #[cfg(feature = "fast")]
+        return self.read(PacketType::Publish, sender, |reader| {
             Publish::read(flags, reader)
-        })
+        });
+        #[cfg(not(feature = "fast"))]
+        {
+            let fields = self.fields(PacketType::Publish, sender);
+            fields.checked?;
+            Ok(Publish {
+                dup: flags.dup(),
+                qos: flags.qos(),
+                retain: flags.retain(),
+                topic: fields.topic,
+                packet_id: fields.packet_id,
+                properties: fields.properties.properties(),
+                payload: fields.rest,
+            })
+        }
     }
 
     /// A PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -155,12 +203,24 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn ack(&self, sender: Sender) -> Result<Ack<'a>, DecodeError> {
-        match self.packet_type() {
+        let kind = match self.packet_type() {
             kind @ (PacketType::PubAck
             | PacketType::PubRec
             | PacketType::PubRel
-            | PacketType::PubComp) => self.read(kind, sender, Ack::read),
-            _ => Err(self.wrong_type(PacketType::PubAck, sender)),
+            | PacketType::PubComp) => kind,
+            _ => PacketType::PubAck,
+        };
+        #[cfg(feature = "fast")]
+        return self.read(kind, sender, Ack::read);
+        #[cfg(not(feature = "fast"))]
+        {
+            let fields = self.fields(kind, sender);
+            fields.checked?;
+            Ok(Ack {
+                packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+                reason: fields.reason,
+                properties: fields.properties.properties(),
+            })
         }
     }
 
@@ -177,7 +237,13 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
-        self.read(PacketType::ConnAck, sender, ConnAck::read)
+        let fields = self.fields(PacketType::ConnAck, sender);
+        fields.checked?;
+        Ok(ConnAck {
+            session_present: fields.session_present,
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
     }
 
     /// A SUBSCRIBE.
@@ -193,7 +259,13 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
-        self.read(PacketType::SubAck, sender, SubAck::read)
+        let fields = self.fields(PacketType::SubAck, sender);
+        fields.checked?;
+        Ok(SubAck {
+            packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+            properties: fields.properties.properties(),
+            reasons: ReasonCodes::wire(fields.rest, fields.rest.len()),
+        })
     }
 
     /// An UNSUBSCRIBE.
@@ -209,7 +281,13 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        self.read(PacketType::UnsubAck, sender, UnsubAck::read)
+        let fields = self.fields(PacketType::UnsubAck, sender);
+        fields.checked?;
+        Ok(UnsubAck {
+            packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
+            properties: fields.properties.properties(),
+            reasons: ReasonCodes::wire(fields.rest, fields.rest.len()),
+        })
     }
 
     /// A DISCONNECT.
@@ -217,7 +295,12 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
-        self.read(PacketType::Disconnect, sender, Disconnect::read)
+        let fields = self.fields(PacketType::Disconnect, sender);
+        fields.checked?;
+        Ok(Disconnect {
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
     }
 
     /// An AUTH.
@@ -225,7 +308,36 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
-        self.read(PacketType::Auth, sender, Auth::read)
+        let fields = self.fields(PacketType::Auth, sender);
+        fields.checked?;
+        Ok(Auth {
+            reason: fields.reason,
+            properties: fields.properties.properties(),
+        })
+    }
+
+    /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
+    #[inline(never)]
+    fn fields(&self, expected: PacketType, sender: Sender) -> Fields<'a> {
+        let with_id = match expected {
+            PacketType::Publish => self.header.publish_flags().qos() != QoS::AtMostOnce,
+            PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp
+            | PacketType::SubAck
+            | PacketType::UnsubAck => true,
+            _ => false,
+        };
+        let mut fields = Fields::NONE;
+        let mut fault = Fault::NONE;
+        if let Some(mut reader) = self.open(expected, sender, &mut fault) {
+            fields.fill(&mut reader, with_id);
+        }
+        if fault.is_some() {
+            fields.checked = Err(fault.into_error(&self.header, self.body.len(), sender));
+        }
+        fields
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.
@@ -236,33 +348,48 @@ impl<'a> RawPacket<'a> {
         sender: Sender,
         read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
     ) -> Result<T, DecodeError> {
-        if self.packet_type() != expected {
-            return Err(self.wrong_type(expected, sender));
+        let mut fault = Fault::NONE;
+        let packet = match self.open(expected, sender, &mut fault) {
+            Some(mut reader) => read(&mut reader),
+            None => None,
+        };
+        #[cfg(not(feature = "fast"))]
+        let packet = if fault.is_some() { None } else { packet };
+        match packet {
+            Some(packet) => Ok(packet),
+            None => Err(fault.into_error(&self.header, self.body.len(), sender)),
         }
-        if !expected.may_come_from(sender) {
-            return Err(DecodeError::new(
-                DecodeErrorKind::WrongDirection,
-                0,
-                Some(expected),
-                Some(sender),
-            ));
-        }
-        decode(self.body, &self.header, sender, read)
     }
 
-    #[cold]
-    fn wrong_type(&self, expected: PacketType, sender: Sender) -> DecodeError {
-        DecodeError::new(
-            DecodeErrorKind::WrongType { expected },
-            0,
-            Some(self.packet_type()),
-            Some(sender),
-        )
+    /// The body, to be read.
+    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn open<'f>(
+        &self,
+        expected: PacketType,
+        sender: Sender,
+        fault: &'f mut Fault,
+    ) -> Option<Reader<'a, 'f>> {
+        let packet_type = self.packet_type();
+        let context = Context {
+            packet_type,
+            sender,
+        };
+        let mut reader = Reader::new(self.body, 0, context, fault);
+        let start = reader.place().minus(self.header.len());
+        if packet_type != expected {
+            return reader.fail_at(start, DecodeErrorKind::WrongType { expected });
+        }
+        if !expected.may_come_from(sender) {
+            return reader.fail_at(start, DecodeErrorKind::WrongDirection);
+        }
+        Some(reader)
     }
 }
 
 /// A PUBLISH, from either end.
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     let flags = raw.header.publish_flags();
     decode(raw.body, &raw.header, sender, |reader| {
@@ -271,7 +398,8 @@ fn publish<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, Decode
 }
 
 /// An acknowledgement of a PUBLISH, from either end.
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     // Nearly all are of the shortest form.
     if let &[high, low] = raw.body
@@ -282,7 +410,8 @@ fn ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeErro
     long_ack(raw, sender)
 }
 
-#[cfg_attr(feature = "fast", inline(never))]
+#[cfg(feature = "fast")]
+#[inline(never)]
 fn long_ack<'a>(raw: &RawPacket<'a>, sender: Sender) -> Result<Packet<'a>, DecodeError> {
     decode(raw.body, &raw.header, sender, |reader| {
         Ack::read(reader).map(|ack| wrap_ack(raw.packet_type(), ack))
@@ -296,5 +425,17 @@ fn wrap_ack(packet_type: PacketType, ack: Ack<'_>) -> Packet<'_> {
         PacketType::PubRel => Packet::PubRel(ack),
         PacketType::PubComp => Packet::PubComp(ack),
         _ => Packet::PubAck(ack),
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for RawPacket<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "RawPacket {{ header: {}, body: {} }}",
+            self.header,
+            crate::log::Size::of(self.body)
+        );
     }
 }

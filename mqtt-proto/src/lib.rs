@@ -24,14 +24,16 @@ extern crate self as mqtt_proto;
 
 mod ack;
 mod auth;
+mod carrier;
 mod connack;
 mod connect;
+#[cfg(feature = "fast")]
+mod copy;
 mod decode_error;
-#[cfg(feature = "defmt")]
-mod defmt_list;
 mod disconnect;
 mod encode_error;
 mod field;
+mod fields;
 mod fixed_header;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -39,10 +41,13 @@ mod frame;
 pub mod fuzz;
 #[cfg(test)]
 mod fuzz_test;
+#[cfg(feature = "defmt")]
+mod log;
 mod packet;
 mod packet_id;
 mod packet_type;
 mod payload_list;
+#[cfg(feature = "fast")]
 mod prefixed;
 mod property;
 mod publish;
@@ -60,6 +65,12 @@ mod topic_filter;
 mod unsuback;
 mod unsubscribe;
 mod varint;
+mod words;
+#[cfg(not(feature = "fast"))]
+#[path = "writer_compact.rs"]
+mod writer;
+#[cfg(feature = "fast")]
+#[path = "writer_fast.rs"]
 mod writer;
 
 pub use ack::Ack;
@@ -72,7 +83,7 @@ pub use encode_error::EncodeError;
 pub use field::Field;
 pub use fixed_header::FixedHeader;
 pub use frame::{Frame, RawPacket, frame};
-pub use packet::Packet;
+pub use packet::{Packet, encode_ping};
 pub use packet_id::PacketId;
 pub use packet_type::PacketType;
 pub use payload_list::{

@@ -147,11 +147,7 @@ impl<'a> Packet<'a> {
                 if !packet_type.may_come_from(sender) {
                     return Err(EncodeError::WrongDirection(packet_type, sender));
                 }
-                let Some(packet) = out.first_chunk_mut::<2>() else {
-                    return Err(EncodeError::BufferTooSmall { needed: 2 });
-                };
-                *packet = [packet_type.first_byte(), 0];
-                Ok(2)
+                encode_ping(sender, out)
             }
             Self::Disconnect(packet) => packet.encode(sender, out),
             Self::Auth(packet) => packet.encode(sender, out),
@@ -186,4 +182,29 @@ impl<'a> Packet<'a> {
         buffer.truncate(start.saturating_add(result.unwrap_or(0)));
         result.map(|_| ())
     }
+}
+
+/// Encodes what this sender keeps the connection alive with, a client PINGREQ and a server
+/// PINGRESP, without the way over [`Packet`], which has the code of all packets in tow; the number
+/// of bytes written, 2.
+///
+/// ```
+/// let mut packet = [0; 2];
+/// assert_eq!(mqtt_proto::encode_ping(mqtt_proto::Sender::Client, &mut packet), Ok(2));
+/// assert_eq!(packet, [0xc0, 0]);
+/// ```
+///
+/// # Errors
+/// The buffer has less than 2 bytes.
+#[inline]
+pub fn encode_ping(sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+    let packet_type = match sender {
+        Sender::Client => PacketType::PingReq,
+        Sender::Server => PacketType::PingResp,
+    };
+    let Some(packet) = out.first_chunk_mut::<2>() else {
+        return Err(EncodeError::BufferTooSmall { needed: 2 });
+    };
+    *packet = [packet_type.first_byte(), 0];
+    Ok(2)
 }

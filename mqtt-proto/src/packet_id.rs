@@ -15,6 +15,9 @@ impl PacketId {
         }
     }
 
+    /// The first identifier.
+    pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+
     /// The number, 1..=65,535.
     #[must_use]
     #[inline]

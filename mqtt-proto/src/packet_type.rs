@@ -2,7 +2,6 @@ use crate::Sender;
 
 /// The fifteen control packets, numbered as in the first byte of the fixed header (section 2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum PacketType {
     /// CONNECT: a client asks for a connection (section 3.1).
@@ -111,24 +110,20 @@ impl PacketType {
     }
 }
 
-impl core::fmt::Display for PacketType {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(match self {
-            Self::Connect => "CONNECT",
-            Self::ConnAck => "CONNACK",
-            Self::Publish => "PUBLISH",
-            Self::PubAck => "PUBACK",
-            Self::PubRec => "PUBREC",
-            Self::PubRel => "PUBREL",
-            Self::PubComp => "PUBCOMP",
-            Self::Subscribe => "SUBSCRIBE",
-            Self::SubAck => "SUBACK",
-            Self::Unsubscribe => "UNSUBSCRIBE",
-            Self::UnsubAck => "UNSUBACK",
-            Self::PingReq => "PINGREQ",
-            Self::PingResp => "PINGRESP",
-            Self::Disconnect => "DISCONNECT",
-            Self::Auth => "AUTH",
-        })
-    }
+crate::words::names! { PacketType:
+    Self::Connect => "CONNECT";
+    Self::ConnAck => "CONNACK";
+    Self::Publish => "PUBLISH";
+    Self::PubAck => "PUBACK";
+    Self::PubRec => "PUBREC";
+    Self::PubRel => "PUBREL";
+    Self::PubComp => "PUBCOMP";
+    Self::Subscribe => "SUBSCRIBE";
+    Self::SubAck => "SUBACK";
+    Self::Unsubscribe => "UNSUBSCRIBE";
+    Self::UnsubAck => "UNSUBACK";
+    Self::PingReq => "PINGREQ";
+    Self::PingResp => "PINGRESP";
+    Self::Disconnect => "DISCONNECT";
+    Self::Auth => "AUTH";
 }

@@ -21,6 +21,11 @@ macro_rules! payload_list {
                 Self(Source::Wire { bytes, len })
             }
 
+            /// Where the entries are.
+            pub(crate) const fn source(&self) -> Source<'a, $item$(<$life>)?> {
+                self.0
+            }
+
             /// The entries one by one.
             #[must_use]
             pub fn iter(&self) -> $iter<'a> {
@@ -62,6 +67,13 @@ macro_rules! payload_list {
         impl core::fmt::Debug for $iter<'_> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_list().entries(self.clone()).finish()
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $iter<'_> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                crate::log::list(f, self.clone());
             }
         }
 
@@ -110,7 +122,7 @@ macro_rules! payload_list {
         #[cfg(feature = "defmt")]
         impl defmt::Format for $list<'_> {
             fn format(&self, f: defmt::Formatter<'_>) {
-                crate::defmt_list::format(f, self.iter());
+                crate::log::list(f, self.iter());
             }
         }
     };
@@ -145,7 +157,7 @@ payload_list! {
 }
 
 #[derive(Clone, Copy)]
-enum Source<'a, T> {
+pub(crate) enum Source<'a, T> {
     Wire { bytes: &'a [u8], len: usize },
     List(&'a [T]),
 }

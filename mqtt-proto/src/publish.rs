@@ -1,17 +1,23 @@
-use core::num::NonZeroUsize;
-
 use crate::fixed_header::PublishFlags;
-use crate::property::{PropertyRules, has, read_properties};
-use crate::reader::{Context, Fault, Reader, decode};
-use crate::writer::{EncodeFault, Outline, Writer, attempt, packet_len, write_packet};
+use crate::property::{PropertyRules, read_properties};
+use crate::reader::{Context, Fault, Reader};
+use crate::writer::Writer;
 use crate::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, FixedHeader, PacketId, PacketType,
-    Properties, PropertyId, QoS, Sender, TopicName, text, varint,
+    DecodeError, EncodeError, FixedHeader, PacketId, PacketType, Properties, PropertyId, QoS,
+    RawPacket, Sender, TopicName, text, varint,
 };
+#[cfg(feature = "fast")]
+use crate::{DecodeErrorKind, Field};
+
+#[cfg(not(feature = "fast"))]
+#[path = "publish_compact.rs"]
+mod encode;
+#[cfg(feature = "fast")]
+#[path = "publish_fast.rs"]
+mod encode;
 
 /// PUBLISH: an application message on its way (section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Publish<'a> {
     /// Whether this may be a repetition of an earlier attempt; never with QoS 0 (MQTT-3.3.1-2).
     pub dup: bool,
@@ -48,7 +54,8 @@ pub enum HeaderFrame<'a> {
 }
 
 impl<'a> Publish<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn read(flags: PublishFlags, reader: &mut Reader<'a, '_>) -> Option<Self> {
         let topic_place = reader.place();
         let topic = reader.topic_name(Field::TopicName)?;
@@ -57,8 +64,8 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => None,
             _ => Some(reader.packet_id()?),
         };
-        let (properties, present) = read_properties(reader)?;
-        if topic.is_none() && !has(present, PropertyId::TopicAlias) {
+        let properties = read_properties(reader)?;
+        if topic.is_none() && !properties.has(PropertyId::TopicAlias) {
             return reader.fail_at(topic_place, DecodeErrorKind::EmptyTopic(Field::TopicName));
         }
         Some(Self {
@@ -67,7 +74,7 @@ impl<'a> Publish<'a> {
             retain: flags.retain(),
             topic,
             packet_id,
-            properties,
+            properties: properties.properties(),
             payload: reader.rest(),
         })
     }
@@ -117,7 +124,7 @@ impl<'a> Publish<'a> {
             [0, payload @ ..] => payload,
             _ => read_plain_properties(body, sender, &mut properties)?,
         };
-        let topic = text::topic_name(topic).filter(|topic| !topic.is_empty())?;
+        let topic = text::scan(topic, text::Kind::TopicName).filter(|topic| !topic.is_empty())?;
         let publish = Self {
             dup: flags.dup(),
             qos: flags.qos(),
@@ -141,27 +148,21 @@ impl<'a> Publish<'a> {
         body_prefix: &'a [u8],
         sender: Sender,
     ) -> Result<HeaderFrame<'a>, DecodeError> {
-        if header.packet_type() != PacketType::Publish {
-            let kind = DecodeErrorKind::WrongType {
-                expected: PacketType::Publish,
-            };
-            return Err(DecodeError::new(
-                kind,
-                0,
-                Some(header.packet_type()),
-                Some(sender),
-            ));
-        }
         let flags = header.publish_flags();
         let body_len = header.remaining_length() as usize;
         let body_prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
-        let target = header_extent(body_prefix, body_len, flags.qos());
+        // Another packet is refused, whatever is there of it.
+        let target = if header.packet_type() == PacketType::Publish {
+            header_extent(body_prefix, body_len, flags.qos())
+        } else {
+            0
+        };
         match body_prefix.get(..target) {
             None => Ok(HeaderFrame::Partial {
                 need: target.saturating_sub(body_prefix.len()),
             }),
             Some(head) => {
-                let publish = decode(head, &header, sender, |reader| Self::read(flags, reader))?;
+                let publish = RawPacket::new(header, head).publish(sender)?;
                 Ok(HeaderFrame::Whole {
                     publish,
                     header_len: target,
@@ -175,11 +176,9 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.least_len()
-                .saturating_add(self.properties.prefixed_len())
-                .saturating_add(self.payload.len()),
-        )
+        let payload_len = self.payload.len();
+        self.header_len(payload_len)
+            .map(|len| len.saturating_add(payload_len))
     }
 
     /// Bytes of the packet but for its payload, when the payload has `payload_len` bytes.
@@ -187,10 +186,7 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn header_len(&self, payload_len: usize) -> Result<usize, EncodeError> {
-        let header = self
-            .least_len()
-            .saturating_add(self.properties.prefixed_len());
-        packet_len(header.saturating_add(payload_len)).map(|len| len.saturating_sub(payload_len))
+        self.measure(payload_len)
     }
 
     /// Encodes the whole packet; the number of bytes written.
@@ -199,17 +195,7 @@ impl<'a> Publish<'a> {
     /// What the standard forbids this sender, a packet that is too large, or a buffer that is too
     /// small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        attempt(
-            |fault| {
-                let header_len = self.write_header(sender, self.payload.len(), out, fault)?;
-                let place = out.get_mut(header_len.get()..)?;
-                place
-                    .get_mut(..self.payload.len())?
-                    .copy_from_slice(self.payload);
-                header_len.checked_add(self.payload.len())
-            },
-            || self.encoded_len(),
-        )
+        self.write_whole(sender, out)
     }
 
     /// Encodes everything but the payload, which has `payload_len` bytes and is sent right after;
@@ -241,46 +227,23 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        attempt(
-            |fault| self.write_header(sender, payload_len, out, fault),
-            || self.header_len(payload_len),
-        )
-    }
-
-    /// Writes everything but the payload; how many bytes that takes.
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn write_header(
-        &self,
-        sender: Sender,
-        payload_len: usize,
-        out: &mut [u8],
-        fault: &mut EncodeFault,
-    ) -> Option<NonZeroUsize> {
-        let outline = Outline {
-            // No harm if this wraps: the packet is refused when its length is known.
-            at_least: self.least_len().wrapping_add(1).wrapping_add(payload_len),
-            absent: payload_len,
-        };
-        write_packet(
-            out,
-            outline,
-            fault,
-            || self.first_byte(),
-            |writer| self.write_body(sender, writer),
-        )
+        self.write_start(sender, payload_len, out)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
-    fn write_body(&self, sender: Sender, writer: &mut Writer<'_, '_>) -> Option<()> {
-        writer.binary_inline(self.topic_str().as_bytes())?;
-        match (self.qos, self.packet_id) {
-            (QoS::AtMostOnce, None) if self.dup => return writer.fail(EncodeError::DupWithQoS0),
-            (QoS::AtMostOnce, None) => {}
-            (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(id)) => writer.two(id.value())?,
-            _ => return writer.fail(EncodeError::PacketId),
+    fn write_body(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.known(self.topic_str().as_bytes())?;
+        if let Some(id) = self.packet_id {
+            writer.two(id.value())?;
         }
-        if self.topic.is_none() && self.properties.topic_alias().is_none() {
-            return writer.fail(EncodeError::MissingTopic);
+        if (self.qos == QoS::AtMostOnce) == self.packet_id.is_some() {
+            writer.fail(EncodeError::PacketId)?;
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            writer.fail(EncodeError::DupWithQoS0)?;
+        }
+        if self.topic.is_none() && !self.properties.contains(PropertyId::TopicAlias) {
+            writer.fail(EncodeError::MissingTopic)?;
         }
         self.properties
             .write(PropertyRules::of(PacketType::Publish, sender), writer)
@@ -292,16 +255,6 @@ impl<'a> Publish<'a> {
             | u8::from(self.dup) << 3
             | (self.qos as u8) << 1
             | u8::from(self.retain)
-    }
-
-    /// The Remaining Length without properties and payload.
-    #[cfg_attr(feature = "fast", inline(always))]
-    fn least_len(&self) -> usize {
-        let packet_id_len = if self.packet_id.is_some() { 2 } else { 0 };
-        self.topic_str()
-            .len()
-            .wrapping_add(2)
-            .wrapping_add(packet_id_len)
     }
 
     #[inline]
@@ -324,9 +277,13 @@ fn read_plain_properties<'a>(
         sender,
     };
     let mut reader = Reader::new(body, 0, context, &mut fault);
-    let present;
-    (*properties, present) = read_properties(&mut reader)?;
-    (!has(present, PropertyId::TopicAlias)).then_some(reader.rest())
+    *properties = read_properties(&mut reader)?.properties();
+    let payload = reader.rest();
+    #[cfg(not(feature = "fast"))]
+    if fault.is_some() {
+        return None;
+    }
+    (!properties.contains(PropertyId::TopicAlias)).then_some(payload)
 }
 
 /// How many bytes of the body have to be there before it can be decoded as far as the payload, or
@@ -349,5 +306,23 @@ fn header_extent(prefix: &[u8], body_len: usize, qos: QoS) -> usize {
             let end = properties.saturating_add(len as usize);
             if end > body_len { properties } else { end }
         }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Publish<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Publish {{ dup: {=bool}, qos: {}, retain: {=bool}, topic: {:?}, packet_id: {}, \
+             properties: {}, payload: {} }}",
+            self.dup,
+            self.qos,
+            self.retain,
+            self.topic,
+            self.packet_id,
+            self.properties,
+            crate::log::Size::of(self.payload)
+        );
     }
 }

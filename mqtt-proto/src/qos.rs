@@ -1,6 +1,5 @@
 /// The quality of service of a message (section 4.3): how hard both ends try to deliver it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum QoS {
     /// 0: sent once, never acknowledged; may be lost.
@@ -26,12 +25,8 @@ impl QoS {
     }
 }
 
-impl core::fmt::Display for QoS {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::AtMostOnce => "QoS 0",
-            Self::AtLeastOnce => "QoS 1",
-            Self::ExactlyOnce => "QoS 2",
-        })
-    }
+crate::words::words! { QoS:
+    Self::AtMostOnce => "QoS 0";
+    Self::AtLeastOnce => "QoS 1";
+    Self::ExactlyOnce => "QoS 2";
 }

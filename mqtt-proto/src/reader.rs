@@ -1,7 +1,8 @@
+use crate::text::{self, Flaw, Kind};
 use crate::varint::{self, VarintError};
 use crate::{
     DecodeError, DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, ReasonCode, Sender,
-    TopicError, TopicFilter, TopicName, text,
+    TopicError, TopicFilter, TopicName,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -34,6 +35,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place so many bytes before.
+    pub(crate) const fn minus(self, bytes: usize) -> Self {
+        Self {
+            to_end: self.to_end.wrapping_add(bytes),
+        }
+    }
+
     /// The place so many bytes further on.
     const fn plus(self, bytes: usize) -> Self {
         Self {
@@ -45,16 +53,30 @@ impl Place {
 impl Fault {
     pub(crate) const NONE: Self = Self(None);
 
+    /// Whether there is an error.
+    pub(crate) const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     fn record(&mut self, place: Place, kind: DecodeErrorKind) {
+        #[cfg(not(feature = "fast"))]
+        if self.is_some() {
+            return;
+        }
         self.0 = Some((place, kind));
     }
 
     /// The error in a packet of which `body_len` bytes were looked at after the header.
     #[cold]
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn into_error(self, header: &FixedHeader, body_len: usize, sender: Sender) -> DecodeError {
+    #[inline(never)]
+    pub(crate) fn into_error(
+        self,
+        header: &FixedHeader,
+        body_len: usize,
+        sender: Sender,
+    ) -> DecodeError {
         // Whoever answers `None` records why.
         let (place, kind) = self
             .0
@@ -68,7 +90,8 @@ impl Fault {
 }
 
 /// Runs `read` over the body of a packet.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 pub(crate) fn decode<'a, T>(
     body: &'a [u8],
     header: &FixedHeader,
@@ -117,7 +140,8 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.context
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) const fn fault(&mut self) -> &mut Fault {
         self.fault
     }
@@ -137,24 +161,81 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// An earlier field is wrong.
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[inline(always)]
     pub(crate) fn fail_at<T>(&mut self, place: Place, kind: DecodeErrorKind) -> Option<T> {
         self.fault.record(place, kind);
         None
     }
 
+    /// The next field, which is looked at by itself, is wrong. Built for size, reading goes on with a
+    /// field that is empty, and whether there was an error is asked once, when all has been read:
+    /// the compiler sees that there is always a field, and drops the questions in between.
     #[cfg_attr(feature = "fast", inline(always))]
+    fn fail_field<T: Default>(&mut self, kind: DecodeErrorKind) -> Option<T> {
+        self.fault.record(self.place(), kind);
+        #[cfg(feature = "fast")]
+        return None;
+        #[cfg(not(feature = "fast"))]
+        {
+            self.rest = &[];
+            Some(T::default())
+        }
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
                 self.rest = rest;
                 Some(taken)
             }
-            None => self.fail(DecodeErrorKind::Truncated),
+            None => self.fail_field(DecodeErrorKind::Truncated),
         }
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    /// Reads a block within the packet next, after which the body goes on for `after` bytes; what
+    /// was to be read.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize) -> &'a [u8] {
+        self.after = after;
+        core::mem::replace(&mut self.rest, block)
+    }
+
+    /// A number of so many bytes.
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)]
+    fn number(&mut self, len: usize) -> Option<u32> {
+        let bytes = self.take(len).unwrap_or_default();
+        Some(
+            bytes
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
+        )
+    }
+
+    /// A byte.
+    #[cfg(not(feature = "fast"))]
+    #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        self.number(1).map(|number| number as u8)
+    }
+
+    /// Two bytes.
+    #[cfg(not(feature = "fast"))]
+    #[expect(clippy::cast_possible_truncation, reason = "it is two bytes")]
+    pub(crate) fn two(&mut self) -> Option<u16> {
+        self.number(2).map(|number| number as u16)
+    }
+
+    /// Four bytes.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn four(&mut self) -> Option<u32> {
+        self.number(4)
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         match self.rest.split_first_chunk::<N>() {
             Some((taken, rest)) => {
@@ -165,36 +246,43 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn two(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     pub(crate) fn four(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn varint(&mut self) -> Option<u32> {
-        match varint::read(self.rest) {
+        let kind = match varint::read(self.rest) {
             Ok(Some((value, len))) => {
-                self.take(len)?;
-                Some(value)
+                // So many bytes have just been looked at.
+                _ = self.take(len);
+                return Some(value);
             }
-            Ok(None) => self.fail(DecodeErrorKind::Truncated),
-            Err(VarintError::TooLong) => self.fail(DecodeErrorKind::VarintTooLong),
-            Err(VarintError::NotMinimal) => self.fail(DecodeErrorKind::VarintNotMinimal),
-        }
+            Ok(None) => DecodeErrorKind::Truncated,
+            Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
+            Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
+        };
+        self.fail_field(kind)
     }
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
         let len = self.two()?;
         self.take(usize::from(len))
@@ -202,39 +290,26 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        match text::text(bytes) {
-            Some(text) => Some(text),
-            None => self.bad_text(place, bytes, field),
-        }
+        self.scanned(field, Kind::Any)
     }
 
     /// Passes over text that is to be valid.
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        if text::is_text(bytes) {
-            Some(())
-        } else {
-            self.bad_text(place, bytes, field)
-        }
+        #[cfg(feature = "fast")]
+        return self.check_scanned(field);
+        #[cfg(not(feature = "fast"))]
+        self.text(field).map(|_| ())
     }
 
     /// A topic name. An empty one is `Some(None)`.
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
-        let place = self.place();
-        let bytes = self.binary()?;
-        match text::topic_name(bytes) {
-            Some("") => Some(None),
-            Some(name) => Some(Some(TopicName::checked(name))),
-            None => {
-                let (at, kind) = wrong_with_topic_name(bytes, field);
-                self.fail_at(place.plus(2).plus(at), kind)
-            }
+        match self.scanned(field, Kind::TopicName)? {
+            "" => Some(None),
+            name => Some(Some(TopicName::checked(name))),
         }
     }
 
@@ -250,6 +325,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A topic filter.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
         let place = self.place();
         let filter = self.text(Field::TopicFilter)?;
@@ -264,6 +340,7 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A packet identifier; 0 is none (section 2.2.1).
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
         let place = self.place();
         match PacketId::new(self.two()?) {
@@ -274,59 +351,84 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// A reason code that this packet may carry.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
         let place = self.place();
         let number = self.byte()?;
-        match ReasonCode::received(number, self.context.packet_type, self.context.sender) {
-            Some(code) => Some(code),
-            None => self.fail_at(place, DecodeErrorKind::ReasonCode(number)),
+        let code = ReasonCode::received(number, self.context.packet_type, self.context.sender);
+        if code.is_none() {
+            self.fault
+                .record(place, DecodeErrorKind::ReasonCode(number));
+            if !cfg!(feature = "fast") {
+                return Some(ReasonCode::default());
+            }
         }
+        code
     }
 
     /// Nothing may follow the last field.
     #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn finish(&mut self) -> Option<()> {
         if self.rest.is_empty() {
             return Some(());
         }
         let count = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
-        self.fail(DecodeErrorKind::TrailingBytes { count })
+        self.fail_field(DecodeErrorKind::TrailingBytes { count })
     }
 
-    /// The text whose length is at this place is wrong.
+    /// Text of this kind.
     #[cfg_attr(feature = "fast", inline(always))]
-    fn bad_text<T>(&mut self, place: Place, bytes: &[u8], field: Field) -> Option<T> {
-        let (at, kind) = wrong_with_text(bytes, field);
-        self.fail_at(place.plus(2).plus(at), kind)
-    }
-}
-
-/// What is wrong with a text, and at which of its bytes.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn wrong_with_text(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
-    let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    match text::find_nul(bytes) {
-        Some(at) if at < valid => (at, DecodeErrorKind::NulInText(field)),
-        _ => (valid, DecodeErrorKind::InvalidUtf8(field)),
-    }
-}
-
-/// What is wrong with a topic name, and at which of its bytes.
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn wrong_with_topic_name(bytes: &[u8], field: Field) -> (usize, DecodeErrorKind) {
-    match text::find_in_topic_name(bytes) {
-        Some((at, b'+' | b'#')) if core::str::from_utf8(bytes).is_ok() => {
-            (at, DecodeErrorKind::WildcardInTopicName(field))
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn scanned(&mut self, field: Field, kind: Kind) -> Option<&'a str> {
+        let place = self.place();
+        let bytes = self.binary()?;
+        #[cfg(feature = "fast")]
+        if let Some(text) = text::scan(bytes, kind) {
+            return Some(text);
         }
-        _ => wrong_with_text(bytes, field),
+        match text::look_at(bytes, kind) {
+            Ok(text) => Some(text),
+            Err((at, flaw)) => {
+                self.fault.record(place.plus(2).plus(at), flaw.of(field));
+                if cfg!(feature = "fast") {
+                    None
+                } else {
+                    Some("")
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    fn check_scanned(&mut self, field: Field) -> Option<()> {
+        let place = self.place();
+        let bytes = self.binary()?;
+        if text::is_text(bytes) {
+            return Some(());
+        }
+        match text::look_at(bytes, Kind::Any) {
+            Ok(_) => Some(()),
+            Err((at, flaw)) => self.fail_at(place.plus(2).plus(at), flaw.of(field)),
+        }
+    }
+}
+
+impl Flaw {
+    /// The error when this is wrong with a field.
+    const fn of(self, field: Field) -> DecodeErrorKind {
+        match self {
+            Self::NotUtf8 => DecodeErrorKind::InvalidUtf8(field),
+            Self::Nul => DecodeErrorKind::NulInText(field),
+            Self::Wildcard => DecodeErrorKind::WildcardInTopicName(field),
+        }
     }
 }
 
 /// What is wrong with a topic filter that is text, and at which byte after its length began.
 #[cold]
-#[cfg_attr(feature = "fast", inline(never))]
+#[inline(never)]
 fn wrong_with_filter(error: TopicError) -> (usize, DecodeErrorKind) {
     let kind = match error {
         TopicError::MisplacedMultiLevel { .. } => DecodeErrorKind::MultiLevelWildcard,

@@ -1,3 +1,5 @@
+#[cfg(not(feature = "fast"))]
+use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
 /// One byte that tells how an operation ended (section 2.4); 0x80 and above are failures.
@@ -132,13 +134,20 @@ impl ReasonCode {
     #[must_use]
     #[inline]
     pub const fn is_allowed(self, packet: PacketType, sender: Sender) -> bool {
-        allowed(packet, sender) & bit(self.0) != 0
+        allowed(packet, sender) != 0 && self.fits(packet, sender)
+    }
+
+    /// As [`is_allowed`](Self::is_allowed), in a packet that has a reason code and comes from this
+    /// sender.
+    #[inline]
+    pub(crate) const fn fits(self, packet: PacketType, sender: Sender) -> bool {
+        accepted(self.0, packet, sender, false)
     }
 
     /// A received code, if it is acceptable in such a packet.
     #[inline]
     pub(crate) const fn received(number: u8, packet: PacketType, sender: Sender) -> Option<Self> {
-        if (allowed(packet, sender) | tolerated(packet, sender)) & bit(number) != 0 {
+        if accepted(number, packet, sender, true) {
             Some(Self(number))
         } else {
             None
@@ -269,6 +278,95 @@ const fn tolerated(packet: PacketType, sender: Sender) -> u64 {
     }
 }
 
+/// Whether the packet may carry the code, or is tolerated with it.
+#[cfg(feature = "fast")]
+#[inline]
+const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool) -> bool {
+    let more = if tolerant {
+        tolerated(packet, sender)
+    } else {
+        0
+    };
+    (allowed(packet, sender) | more) & bit(number) != 0
+}
+
+/// Whether the packet may carry the code, or is tolerated with it.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool) -> bool {
+    let carriers = carriers(number);
+    let carrier = Carrier::of_reason(packet, sender);
+    carrier.is_in(carriers) || tolerant && carrier.tolerated().is_in(carriers)
+}
+
+/// Where a code is allowed. That it is tolerated is said in the place of a carrier that carries no
+/// reason code.
+#[cfg(not(feature = "fast"))]
+#[inline]
+const fn carriers(number: u8) -> u16 {
+    /// The codes below 0x80, then those above.
+    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+    const SETS: [u16; LOW + HIGH] = {
+        let mut sets = [0; LOW + HIGH];
+        let mut index = 0;
+        while index < LOW + HIGH {
+            let number = if index < LOW {
+                index
+            } else {
+                index - LOW + 0x80
+            };
+            let mut packets: &[PacketType] = &PacketType::ALL;
+            while let [packet, rest @ ..] = packets {
+                let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
+                while let [sender, others @ ..] = senders {
+                    let carrier = Carrier::of_reason(*packet, *sender);
+                    if allowed(*packet, *sender) & bit(number as u8) != 0 {
+                        sets[index] |= carrier.bit();
+                    }
+                    if tolerated(*packet, *sender) & bit(number as u8) != 0 {
+                        sets[index] |= carrier.tolerated().bit();
+                    }
+                    senders = others;
+                }
+                packets = rest;
+            }
+            index += 1;
+        }
+        sets
+    };
+    const LOW: usize = 0x1a;
+    const HIGH: usize = 0xa3 - 0x80;
+    let index = match number {
+        0..0x80 => number as usize,
+        _ => (number as usize).wrapping_sub(0x80 - LOW),
+    };
+    if index >= SETS.len() || index >= LOW && number < 0x80 {
+        return 0;
+    }
+    #[expect(clippy::indexing_slicing, reason = "it has just been looked at")]
+    SETS[index]
+}
+
+#[cfg(not(feature = "fast"))]
+impl Carrier {
+    /// Other than with properties, it depends on the sender of AUTH, too.
+    const fn of_reason(packet: PacketType, sender: Sender) -> Self {
+        match (packet, sender) {
+            (PacketType::Auth, Sender::Client) => Self::PUBLISH_OF_CLIENT,
+            _ => Self::of(packet, sender),
+        }
+    }
+
+    /// In whose place that is said which is tolerated here.
+    const fn tolerated(self) -> Self {
+        match self {
+            Self::DISCONNECT_OF_CLIENT => Self::CONNECT,
+            Self::DISCONNECT_OF_SERVER => Self::WILL,
+            same => same,
+        }
+    }
+}
+
 impl core::fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} (0x{:02x})", self.name(), self.0)
@@ -284,6 +382,7 @@ impl core::fmt::Debug for ReasonCode {
 #[cfg(feature = "defmt")]
 impl defmt::Format for ReasonCode {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str} ({=u8:#04x})", self.name(), self.0);
+        let name = crate::words::Plain(self.name());
+        defmt::write!(f, "{} ({=u8:#04x})", name, self.0);
     }
 }

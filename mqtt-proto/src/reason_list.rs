@@ -1,7 +1,7 @@
-use crate::property::{PropertyRules, read_properties};
-use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
-use crate::{DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
+use crate::payload_list::Source;
+use crate::property::PropertyRules;
+use crate::writer::{Writer, encode, measured};
+use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
 /// What SUBACK and UNSUBACK have in common: everything but their type and their reason codes.
 pub(crate) struct ReasonList<'a> {
@@ -11,30 +11,10 @@ pub(crate) struct ReasonList<'a> {
 }
 
 impl<'a> ReasonList<'a> {
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
-        if reader.is_empty() {
-            return reader.fail(DecodeErrorKind::EmptyPayload);
-        }
-        let payload = reader.rest();
-        while !reader.is_empty() {
-            reader.reason_code()?;
-        }
-        Some(Self {
-            packet_id,
-            properties,
-            reasons: ReasonCodes::wire(payload, payload.len()),
-        })
-    }
-
     pub(crate) fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.properties
-                .prefixed_len()
-                .saturating_add(self.reasons.len())
-                .saturating_add(2),
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(PacketType::SubAck, Sender::Server, writer),
         )
     }
 
@@ -50,11 +30,7 @@ impl<'a> ReasonList<'a> {
         if self.reasons.is_empty() {
             return Err(EncodeError::Empty(kind));
         }
-        if let Some(code) = self
-            .reasons
-            .iter()
-            .find(|code| !code.is_allowed(kind, sender))
-        {
+        if let Some(code) = self.reasons.iter().find(|code| !code.fits(kind, sender)) {
             return Err(EncodeError::ReasonCode { code, packet: kind });
         }
         let at_least = self.reasons.len().saturating_add(3);
@@ -62,16 +38,31 @@ impl<'a> ReasonList<'a> {
             out,
             kind.first_byte(),
             at_least,
-            || self.encoded_len(),
-            |writer| {
-                writer.two(self.packet_id.value())?;
-                self.properties
-                    .write(PropertyRules::of(kind, sender), writer)?;
-                for code in self.reasons {
+            || self.remaining_length(),
+            |writer| self.write(kind, sender, writer),
+        )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, kind: PacketType, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.two(self.packet_id.value())?;
+        self.properties
+            .write(PropertyRules::of(kind, sender), writer)?;
+        match self.reasons.source() {
+            Source::Wire { bytes, .. } => writer.block(bytes)?,
+            Source::List(list) => {
+                for code in list {
                     writer.byte(code.value())?;
                 }
-                Some(())
-            },
-        )
+            }
+        }
+        Some(())
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.properties
+            .prefixed_len()
+            .saturating_add(self.reasons.len())
+            .saturating_add(2)
     }
 }

@@ -3,7 +3,6 @@
 /// The direction decides which packets, properties and reason codes are legal; it is an argument
 /// of validation, not a second codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Sender {
     /// The client: it opened the network connection.
     Client,
@@ -22,11 +21,7 @@ impl Sender {
     }
 }
 
-impl core::fmt::Display for Sender {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Client => "client",
-            Self::Server => "server",
-        })
-    }
+crate::words::words! { Sender:
+    Self::Client => "client";
+    Self::Server => "server";
 }

@@ -1,4 +1,3 @@
-use crate::reader::Reader;
 use crate::reason_list::ReasonList;
 use crate::{EncodeError, PacketId, PacketType, Properties, ReasonCodes, Sender};
 
@@ -15,19 +14,6 @@ pub struct SubAck<'a> {
 }
 
 impl<'a> SubAck<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
-        let ReasonList {
-            packet_id,
-            properties,
-            reasons,
-        } = ReasonList::read(reader)?;
-        Some(Self {
-            packet_id,
-            properties,
-            reasons,
-        })
-    }
-
     /// Bytes of the whole packet.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
+use crate::payload_list::Source;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{
     DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, Sender, Subscription,
     Subscriptions,
@@ -21,7 +22,7 @@ pub struct Subscribe<'a> {
 impl<'a> Subscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
+        let properties = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -33,7 +34,7 @@ impl<'a> Subscribe<'a> {
         }
         Some(Self {
             packet_id,
-            properties,
+            properties: properties.properties(),
             subscriptions: Subscriptions::wire(payload, len),
         })
     }
@@ -43,14 +44,9 @@ impl<'a> Subscribe<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.subscriptions
-                .iter()
-                .map(|entry| entry.filter.as_str().len().saturating_add(3))
-                .fold(
-                    self.properties.prefixed_len().saturating_add(2),
-                    usize::saturating_add,
-                ),
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
         )
     }
 
@@ -66,28 +62,42 @@ impl<'a> Subscribe<'a> {
         if self.subscriptions.is_empty() {
             return Err(EncodeError::Empty(PacketType::Subscribe));
         }
-        if self
-            .subscriptions
-            .iter()
-            .any(|entry| entry.options.no_local && entry.filter.is_shared())
-        {
-            return Err(EncodeError::NoLocalOnShared);
-        }
         encode(
             out,
             PacketType::Subscribe.first_byte(),
             7,
-            || self.encoded_len(),
-            |writer| {
-                writer.two(self.packet_id.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Subscribe, sender), writer)?;
-                for entry in self.subscriptions {
-                    writer.binary(entry.filter.as_str().as_bytes())?;
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
+        )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.two(self.packet_id.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Subscribe, sender), writer)?;
+        match self.subscriptions.source() {
+            Source::Wire { bytes, .. } => writer.block(bytes)?,
+            Source::List(list) => {
+                for entry in list {
+                    if entry.options.no_local && entry.filter.is_shared() {
+                        writer.fail(EncodeError::NoLocalOnShared)?;
+                    }
+                    writer.known(entry.filter.as_str().as_bytes())?;
                     writer.byte(entry.options.to_byte())?;
                 }
-                Some(())
-            },
-        )
+            }
+        }
+        Some(())
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.subscriptions
+            .iter()
+            .map(|entry| entry.filter.as_str().len().saturating_add(3))
+            .fold(
+                self.properties.prefixed_len().saturating_add(2),
+                usize::saturating_add,
+            )
     }
 }

@@ -6,9 +6,60 @@
 /// What two bytes of length can say.
 pub(crate) const MAX_LEN: usize = 65_535;
 
+/// Which text is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Without U+0000 (section 1.5.4).
+    Any,
+    /// Without wildcards, too. It may be empty.
+    TopicName,
+}
+
+/// What bytes have that text must not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    NotUtf8,
+    Nul,
+    Wildcard,
+}
+
+/// The bytes as a string, or what is wrong with them and at which byte. A wildcard is wrong only in
+/// what is text.
+#[cfg_attr(feature = "fast", cold)]
+#[inline(never)]
+pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
+    let text = core::str::from_utf8(bytes);
+    let valid = match text {
+        Ok(_) => bytes.len(),
+        Err(error) => error.valid_up_to(),
+    };
+    let wildcards = kind == Kind::TopicName && text.is_ok();
+    for (at, byte) in bytes.iter().enumerate().take(valid) {
+        match byte {
+            0 => return Err((at, Flaw::Nul)),
+            b'+' | b'#' if wildcards => return Err((at, Flaw::Wildcard)),
+            _ => {}
+        }
+    }
+    text.map_err(|_| (valid, Flaw::NotUtf8))
+}
+
+/// The bytes as a string, if nothing is wrong with them.
+#[cfg_attr(feature = "fast", inline(always))]
+pub(crate) fn scan(bytes: &[u8], kind: Kind) -> Option<&str> {
+    #[cfg(not(feature = "fast"))]
+    return look_at(bytes, kind).ok();
+    #[cfg(feature = "fast")]
+    match kind {
+        Kind::Any => text(bytes),
+        Kind::TopicName => topic_name(bytes),
+    }
+}
+
 /// Valid text as a string.
+#[cfg(feature = "fast")]
 #[inline]
-pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+fn text(bytes: &[u8]) -> Option<&str> {
     if !is_plain(bytes) && find_nul(bytes).is_some() {
         return None;
     }
@@ -16,14 +67,16 @@ pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Whether the bytes are valid text.
+#[cfg(feature = "fast")]
 #[inline]
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     is_plain(bytes) || is_unusual_text(bytes)
 }
 
 /// Text without NUL and wildcards as a string. It may be empty.
-#[cfg_attr(feature = "fast", inline(never))]
-pub(crate) fn topic_name(bytes: &[u8]) -> Option<&str> {
+#[cfg(feature = "fast")]
+#[inline(never)]
+fn topic_name(bytes: &[u8]) -> Option<&str> {
     // In UTF-8 none of them is part of another character. The wildcards, 0x2b and 0x23, differ in
     // one bit.
     if any(bytes, |byte| {
@@ -35,6 +88,7 @@ pub(crate) fn topic_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Index of the first U+0000.
+#[cfg_attr(not(feature = "fast"), inline(never))]
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|&byte| byte == 0)
 }
@@ -48,12 +102,14 @@ pub(crate) fn find_in_topic_name(bytes: &[u8]) -> Option<(usize, u8)> {
     Some((at, *bytes.get(at)?))
 }
 
+#[cfg(feature = "fast")]
 #[cold]
 fn is_unusual_text(bytes: &[u8]) -> bool {
     find_nul(bytes).is_none() && core::str::from_utf8(bytes).is_ok()
 }
 
 /// Whether all bytes are ASCII and none is NUL.
+#[cfg(feature = "fast")]
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     !any(bytes, |byte| u8::from(byte == 0) | u8::from(byte >= 0x80))
@@ -62,13 +118,17 @@ fn is_plain(bytes: &[u8]) -> bool {
 /// Whether NUL occurs.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
-    any(bytes, |byte| u8::from(byte == 0))
+    #[cfg(feature = "fast")]
+    return any(bytes, |byte| u8::from(byte == 0));
+    #[cfg(not(feature = "fast"))]
+    find_nul(bytes).is_some()
 }
 
 /// Whether a byte is `flawed`, which says so with any number but 0: numbers are joined without
 /// branches, so that vector instructions can look at many bytes at once. What is no multiple of 16
 /// bytes ends with a block that overlaps the one before.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn any(bytes: &[u8], flawed: impl Fn(u8) -> u8 + Copy) -> bool {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
         if bytes.len() > 32 {
@@ -89,7 +149,8 @@ fn any(bytes: &[u8], flawed: impl Fn(u8) -> u8 + Copy) -> bool {
 }
 
 /// Looks at all bytes before it answers.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn any_of_block<const N: usize>(block: &[u8; N], flawed: impl Fn(u8) -> u8) -> bool {
     block.iter().fold(0, |found, &byte| found | flawed(byte)) != 0
 }

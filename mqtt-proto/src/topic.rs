@@ -1,11 +1,11 @@
 use crate::text;
+use crate::words::{Plain, words};
 
 /// A topic name: the address of a message (section 4.7).
 ///
 /// 1..=65,535 bytes, no U+0000 and no wildcards. Empty levels are real levels, case matters,
 /// nothing is normalised (MQTT-4.7.3-4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicName<'a>(&'a str);
 
 impl<'a> TopicName<'a> {
@@ -58,6 +58,13 @@ impl core::fmt::Debug for TopicName<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for TopicName<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.0);
+    }
+}
+
 impl<'a> TryFrom<&'a str> for TopicName<'a> {
     type Error = TopicError;
 
@@ -68,7 +75,6 @@ impl<'a> TryFrom<&'a str> for TopicName<'a> {
 
 /// Why a text is not a topic name or not a topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TopicError {
     /// It has no character (MQTT-4.7.3-1).
@@ -148,29 +154,25 @@ impl TopicError {
     }
 }
 
-impl core::fmt::Display for TopicError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Empty => f.write_str("it is empty")?,
-            Self::TooLong { len } => write!(f, "it has {len} bytes, at most 65535 are allowed")?,
-            Self::Nul { at } => write!(f, "U+0000 at byte {at}")?,
-            Self::Wildcard { at } => write!(f, "a wildcard at byte {at}")?,
-            Self::MisplacedMultiLevel { at } => {
-                write!(f, "'#' at byte {at} must stand alone in the last level")?;
-            }
-            Self::MisplacedSingleLevel { at } => {
-                write!(f, "'+' at byte {at} must stand alone in its level")?;
-            }
-            Self::EmptyShareName { at } => write!(f, "no share name at byte {at}")?,
-            Self::WildcardInShareName { at } => {
-                write!(f, "a wildcard in the share name at byte {at}")?;
-            }
-            Self::ShareWithoutFilter { at } => {
-                write!(f, "no filter after the share name at byte {at}")?;
-            }
-        }
-        write!(f, " ({})", self.statement())
-    }
+words! { TopicError:
+    error => "{} ({})", Broken(error), Plain(error.statement());
+}
+
+/// What is wrong, without the statement.
+struct Broken<'a>(&'a TopicError);
+
+words! { Broken<'_>:
+    Self(TopicError::Empty) => "it is empty";
+    Self(TopicError::TooLong { len }) => "it has {} bytes, at most 65535 are allowed", len;
+    Self(TopicError::Nul { at }) => "U+0000 at byte {}", at;
+    Self(TopicError::Wildcard { at }) => "a wildcard at byte {}", at;
+    Self(TopicError::MisplacedMultiLevel { at }) =>
+        "'#' at byte {} must stand alone in the last level", at;
+    Self(TopicError::MisplacedSingleLevel { at }) =>
+        "'+' at byte {} must stand alone in its level", at;
+    Self(TopicError::EmptyShareName { at }) => "no share name at byte {}", at;
+    Self(TopicError::WildcardInShareName { at }) => "a wildcard in the share name at byte {}", at;
+    Self(TopicError::ShareWithoutFilter { at }) => "no filter after the share name at byte {}", at;
 }
 
 impl core::error::Error for TopicError {}

@@ -22,7 +22,6 @@ const SHARE: &str = "$share/";
 /// # Ok::<(), mqtt_proto::TopicError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicFilter<'a>(&'a str);
 
 impl<'a> TopicFilter<'a> {
@@ -37,11 +36,13 @@ impl<'a> TopicFilter<'a> {
         if let Some(at) = text::find_nul(filter.as_bytes()) {
             return Err(TopicError::Nul { at });
         }
-        let inner = match filter.strip_prefix(SHARE) {
-            Some(share) => after_share_name(share, filter.len())?,
-            None => filter,
+        let bytes = filter.as_bytes();
+        let start = if is_shared(bytes) {
+            end_of_share(bytes)?
+        } else {
+            0
         };
-        check_wildcards(inner, filter.len().saturating_sub(inner.len()))?;
+        check_wildcards(bytes, start)?;
         Ok(Self(filter))
     }
 
@@ -67,7 +68,8 @@ impl<'a> TopicFilter<'a> {
     /// Whether this is a shared subscription.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.share_name().is_some()
+        // Checked when made: a name and a filter follow.
+        is_shared(self.0.as_bytes())
     }
 
     /// The name of the shared subscription.
@@ -95,42 +97,42 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-/// What follows the share name, given all that follows `$share/`.
-fn after_share_name(share: &str, filter_len: usize) -> Result<&str, TopicError> {
-    let start = SHARE.len();
-    let (name, inner) = match share.split_once('/') {
-        Some((name, inner)) => (name, Some(inner)),
-        None => (share, None),
-    };
-    if name.is_empty() {
-        return Err(TopicError::EmptyShareName { at: start });
-    }
-    if let Some(at) = name.bytes().position(|byte| matches!(byte, b'+' | b'#')) {
-        return Err(TopicError::WildcardInShareName {
-            at: start.saturating_add(at),
-        });
-    }
-    match inner {
-        Some(inner) if !inner.is_empty() => Ok(inner),
-        _ => Err(TopicError::ShareWithoutFilter { at: filter_len }),
-    }
+fn is_shared(filter: &[u8]) -> bool {
+    filter.starts_with(SHARE.as_bytes())
 }
 
-/// `base` is where `filter` begins in the whole text.
-fn check_wildcards(filter: &str, base: usize) -> Result<(), TopicError> {
-    let bytes = filter.as_bytes();
-    for (index, byte) in bytes.iter().enumerate() {
-        if !matches!(byte, b'+' | b'#') {
-            continue;
+/// Where in a shared filter the filter proper begins: after the share name and its slash.
+fn end_of_share(filter: &[u8]) -> Result<usize, TopicError> {
+    let start = SHARE.len();
+    for (at, byte) in filter.iter().enumerate().skip(start) {
+        match byte {
+            b'/' if at == start => return Err(TopicError::EmptyShareName { at }),
+            b'/' if at.saturating_add(1) < filter.len() => return Ok(at.saturating_add(1)),
+            b'/' => break,
+            b'+' | b'#' => return Err(TopicError::WildcardInShareName { at }),
+            _ => {}
         }
-        let at = base.saturating_add(index);
-        let begins_level = index == 0 || bytes.get(index.wrapping_sub(1)) == Some(&b'/');
-        let next = bytes.get(index.saturating_add(1));
+    }
+    let at = filter.len();
+    Err(if at == start {
+        TopicError::EmptyShareName { at }
+    } else {
+        TopicError::ShareWithoutFilter { at }
+    })
+}
+
+/// Looks at the levels from `start` on, where one begins.
+fn check_wildcards(filter: &[u8], start: usize) -> Result<(), TopicError> {
+    let mut begins_level = true;
+    for (at, byte) in filter.iter().enumerate().skip(start) {
+        let next = filter.get(at.wrapping_add(1));
         match (byte, next) {
             (b'#', None) | (b'+', None | Some(b'/')) if begins_level => {}
             (b'#', _) => return Err(TopicError::MisplacedMultiLevel { at }),
-            _ => return Err(TopicError::MisplacedSingleLevel { at }),
+            (b'+', _) => return Err(TopicError::MisplacedSingleLevel { at }),
+            _ => {}
         }
+        begins_level = *byte == b'/';
     }
     Ok(())
 }
@@ -162,6 +164,13 @@ impl core::fmt::Display for TopicFilter<'_> {
 impl core::fmt::Debug for TopicFilter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         core::fmt::Debug::fmt(self.0, f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for TopicFilter<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.0);
     }
 }
 

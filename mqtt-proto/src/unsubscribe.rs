@@ -1,6 +1,7 @@
+use crate::payload_list::Source;
 use crate::property::{PropertyRules, read_properties};
 use crate::reader::Reader;
-use crate::writer::{encode, packet_len};
+use crate::writer::{Writer, encode, measured};
 use crate::{DecodeErrorKind, EncodeError, Filters, PacketId, PacketType, Properties, Sender};
 
 /// UNSUBSCRIBE: a client gives subscriptions up (section 3.10).
@@ -18,7 +19,7 @@ pub struct Unsubscribe<'a> {
 impl<'a> Unsubscribe<'a> {
     pub(crate) fn read(reader: &mut Reader<'a, '_>) -> Option<Self> {
         let packet_id = reader.packet_id()?;
-        let (properties, _) = read_properties(reader)?;
+        let properties = read_properties(reader)?;
         if reader.is_empty() {
             return reader.fail(DecodeErrorKind::EmptyPayload);
         }
@@ -30,7 +31,7 @@ impl<'a> Unsubscribe<'a> {
         }
         Some(Self {
             packet_id,
-            properties,
+            properties: properties.properties(),
             filters: Filters::wire(payload, len),
         })
     }
@@ -40,14 +41,9 @@ impl<'a> Unsubscribe<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        packet_len(
-            self.filters
-                .iter()
-                .map(|filter| filter.as_str().len().saturating_add(2))
-                .fold(
-                    self.properties.prefixed_len().saturating_add(2),
-                    usize::saturating_add,
-                ),
+        measured(
+            || self.remaining_length(),
+            |writer| self.write(Sender::Client, writer),
         )
     }
 
@@ -67,16 +63,34 @@ impl<'a> Unsubscribe<'a> {
             out,
             PacketType::Unsubscribe.first_byte(),
             6,
-            || self.encoded_len(),
-            |writer| {
-                writer.two(self.packet_id.value())?;
-                self.properties
-                    .write(PropertyRules::of(PacketType::Unsubscribe, sender), writer)?;
-                for filter in self.filters {
-                    writer.binary(filter.as_str().as_bytes())?;
-                }
-                Some(())
-            },
+            || self.remaining_length(),
+            |writer| self.write(sender, writer),
         )
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        writer.two(self.packet_id.value())?;
+        self.properties
+            .write(PropertyRules::of(PacketType::Unsubscribe, sender), writer)?;
+        match self.filters.source() {
+            Source::Wire { bytes, .. } => writer.block(bytes)?,
+            Source::List(list) => {
+                for filter in list {
+                    writer.known(filter.as_str().as_bytes())?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn remaining_length(&self) -> usize {
+        self.filters
+            .iter()
+            .map(|filter| filter.as_str().len().saturating_add(2))
+            .fold(
+                self.properties.prefixed_len().saturating_add(2),
+                usize::saturating_add,
+            )
     }
 }

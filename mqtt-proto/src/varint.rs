@@ -14,45 +14,39 @@ pub(crate) enum VarintError {
 
 /// The number at the start of the bytes and how many bytes it takes, 1..=4; `Ok(None)` if the
 /// bytes end before it does.
-#[inline]
+#[cfg_attr(feature = "fast", inline)]
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
-    match bytes.first() {
-        Some(&byte) if byte < 0x80 => Ok(Some((u32::from(byte), 1))),
-        _ => read_long(bytes),
+    #[cfg(feature = "fast")]
+    if let Some(&byte) = bytes.first()
+        && byte < 0x80
+    {
+        return Ok(Some((u32::from(byte), 1)));
     }
+    read_long(bytes)
 }
 
+#[inline(never)]
 fn read_long(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
     let mut value = 0;
-    for (byte, (len, shift)) in bytes.iter().zip([(1, 0), (2, 7), (3, 14), (4, 21_u32)]) {
-        value |= u32::from(byte & 0x7f) << shift;
+    let mut shift = 0_u32;
+    for byte in bytes {
+        value |= u32::from(byte & 0x7f).wrapping_shl(shift);
+        shift = shift.wrapping_add(7);
         if *byte < 0x80 {
-            return if *byte == 0 && len > 1 {
+            return if *byte == 0 && shift > 7 {
                 Err(VarintError::NotMinimal)
             } else {
-                Ok(Some((value, len)))
+                Ok(Some((value, (shift / 7) as usize)))
             };
         }
+        if shift == 28 {
+            return Err(VarintError::TooLong);
+        }
     }
-    if bytes.len() < 4 {
-        Ok(None)
-    } else {
-        Err(VarintError::TooLong)
-    }
+    Ok(None)
 }
 
-/// How many bytes the number takes; the number is at most [`MAX`].
-#[inline]
-pub(crate) const fn len(value: u32) -> usize {
-    match value {
-        0..=0x7f => 1,
-        0x80..=0x3fff => 2,
-        0x4000..=0x1f_ffff => 3,
-        _ => 4,
-    }
-}
-
-/// As [`len`], for a number that may be too large and then takes 4, too.
+/// How many bytes the number takes; one that is too large takes 4, too.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) const fn len_of(value: usize) -> usize {
     match value {

@@ -1,5 +1,6 @@
 use core::num::NonZeroUsize;
 
+use crate::copy::copy;
 use crate::prefixed::{put, put_byte_and_text_inline, put_inline, put_text, put_text_inline};
 use crate::text::{MAX_LEN, has_nul};
 use crate::{EncodeError, Field, varint};
@@ -152,7 +153,14 @@ pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Optio
     if to.checked_add(len)? > out.len() {
         return None;
     }
+    #[cfg(feature = "fast")]
     out.copy_within(from..from.checked_add(len)?, to);
+    // The last byte first: what has been written is not read again.
+    #[cfg(not(feature = "fast"))]
+    for at in (0..len).rev() {
+        let byte = *out.get(from.checked_add(at)?)?;
+        *out.get_mut(to.checked_add(at)?)? = byte;
+    }
     Some(())
 }
 
@@ -247,7 +255,7 @@ impl<'o, 'f> Writer<'o, 'f> {
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(block.len())?;
-        place.copy_from_slice(block);
+        copy(place, block);
         self.rest = rest;
         Some(())
     }
@@ -296,7 +304,7 @@ fn put_long_varint(out: &mut [u8], value: usize) -> Option<&mut [u8]> {
     let len = varint::len_of(value);
     let (place, rest) = out.split_at_mut_checked(len)?;
     *bytes.get_mut(len.wrapping_sub(1))? &= 0x7f;
-    place.copy_from_slice(bytes.get(..len)?);
+    copy(place, bytes.get(..len)?);
     Some(rest)
 }
 

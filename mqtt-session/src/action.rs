@@ -7,7 +7,6 @@ use crate::instant::Instant;
 /// The answer of [`Client::poll`](crate::Client::poll): one thing to do. `Timeout` comes when
 /// there is nothing else.
 #[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "what the machine asks for has to be done"]
 pub enum Action<'a> {
     /// Open a transport to the server, then call [`Client::opened`](crate::Client::opened), or
@@ -29,4 +28,20 @@ pub enum Action<'a> {
     /// Nothing is left to do: the machine has stopped. It is returned once and is followed by
     /// `Timeout` with [`Instant::NEVER`], as before the first start.
     Done,
+}
+
+/// What is sent is counted: there is a password in it, and payloads.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Action<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Open => defmt::write!(f, "Open"),
+            Self::Send(bytes) => defmt::write!(f, "Send({})", crate::log::Size::of(bytes)),
+            Self::Deliver(delivery) => defmt::write!(f, "Deliver({})", delivery),
+            Self::Event(event) => defmt::write!(f, "Event({})", event),
+            Self::Close => defmt::write!(f, "Close"),
+            Self::Timeout(deadline) => defmt::write!(f, "Timeout({})", deadline),
+            Self::Done => defmt::write!(f, "Done"),
+        }
+    }
 }

@@ -3,8 +3,9 @@
 
 use crate::event::Ticket;
 use crate::request::{Publish, RequestError};
-use crate::sender::{Outbox, Sending};
+use crate::sender::{Kept, Outbox, Sending};
 use crate::store::OutboundStore;
+use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, Subscription, TopicFilter};
 
 /// The sending half of the session.
@@ -34,7 +35,9 @@ impl Sender<'_> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.store.subscribe(self.out, subscriptions, properties)
+        subscribe(subscriptions, properties, &mut |kept| {
+            self.store.keep(self.out, kept)
+        })
     }
 
     /// Unsubscribes, exactly as [`Client::unsubscribe`](crate::Client::unsubscribe) does.
@@ -46,7 +49,9 @@ impl Sender<'_> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.store.unsubscribe(self.out, filters, properties)
+        unsubscribe(filters, properties, &mut |kept| {
+            self.store.keep(self.out, kept)
+        })
     }
 }
 
@@ -70,18 +75,14 @@ impl defmt::Format for Sender<'_> {
 /// of an action.
 pub(crate) trait Answer {
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError>;
-    fn subscribe(
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
         &mut self,
         out: &mut Outbox,
-        subscriptions: &[Subscription<'_>],
-        properties: &[Property<'_>],
+        publish: &Publish<'_>,
+        total: usize,
     ) -> Result<Ticket, RequestError>;
-    fn unsubscribe(
-        &mut self,
-        out: &mut Outbox,
-        filters: &[TopicFilter<'_>],
-        properties: &[Property<'_>],
-    ) -> Result<Ticket, RequestError>;
+    fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError>;
 }
 
 impl<O: OutboundStore> Answer for O {
@@ -89,21 +90,18 @@ impl<O: OutboundStore> Answer for O {
         Sending { out, store: self }.publish(publish)
     }
 
-    fn subscribe(
+    #[cfg(feature = "draw")]
+    fn publish_drawn(
         &mut self,
         out: &mut Outbox,
-        subscriptions: &[Subscription<'_>],
-        properties: &[Property<'_>],
+        publish: &Publish<'_>,
+        total: usize,
     ) -> Result<Ticket, RequestError> {
-        Sending { out, store: self }.subscribe(subscriptions, properties)
+        Sending { out, store: self }.publish_drawn(publish, total)
     }
 
-    fn unsubscribe(
-        &mut self,
-        out: &mut Outbox,
-        filters: &[TopicFilter<'_>],
-        properties: &[Property<'_>],
-    ) -> Result<Ticket, RequestError> {
-        Sending { out, store: self }.unsubscribe(filters, properties)
+    fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError> {
+        let kept = Sending { out, store: self }.keep(kept);
+        kept.map(|(ticket, _)| ticket)
     }
 }

@@ -14,6 +14,7 @@ use crate::request::{
 use crate::rx_buffer::RxBuffer;
 use crate::sender::Sending;
 use crate::store::{OutboundStore, Store};
+use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
 
 /// An MQTT 5.0 client that does no I/O.
@@ -86,7 +87,7 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
+    pub(crate) fn split(&mut self) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
         let (outbound, inbound) = self.store.split();
         (&mut self.machine, Stores { outbound, inbound })
     }
@@ -174,16 +175,7 @@ impl<S: Store> Client<S> {
     /// Say so before bytes that came in later are polled for: an answer to what has not been sent
     /// answers nothing, and is ignored.
     pub fn sent(&mut self, now: Instant, count: usize) {
-        let out = &mut self.machine.out;
-        out.clock.advance(now);
-        if out.was_taken(count) {
-            let (outbound, _) = self.store.split();
-            if let Some(slot) = out.move_on(outbound.records()) {
-                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
-                // where it is stored, is still there, and nothing of the kind lies behind it.
-                self.machine.sender(outbound).free_block(slot);
-            }
-        }
+        self.requests(now).sent(count);
     }
 
     /// The transport is closed, or could not be opened. Does nothing without one.
@@ -239,7 +231,10 @@ impl<S: Store> Client<S> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.requests(now).subscribe(subscriptions, properties)
+        let mut sending = self.requests(now);
+        subscribe(subscriptions, properties, &mut |kept| {
+            sending.keep(kept).map(|(ticket, _)| ticket)
+        })
     }
 
     /// Unsubscribes. The ticket is settled by exactly one
@@ -254,10 +249,13 @@ impl<S: Store> Client<S> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        self.requests(now).unsubscribe(filters, properties)
+        let mut sending = self.requests(now);
+        unsubscribe(filters, properties, &mut |kept| {
+            sending.keep(kept).map(|(ticket, _)| ticket)
+        })
     }
 
-    fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
+    pub(crate) fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
         let (machine, stores) = self.split();
         machine.out.clock.advance(now);
         machine.sender(stores.outbound)
@@ -329,8 +327,17 @@ impl<S: Store> Client<S> {
     /// Gives up a publish, subscribe or unsubscribe that has not been written for the present
     /// transport. Its settling event says [`GiveUp::Abandoned`](crate::GiveUp::Abandoned). False
     /// when there is none such. The cost grows with what waits.
+    ///
+    /// A payload that is being drawn from the application is given up in the middle, too: its
+    /// length was announced, so that the transport has to be closed. Its settling event then says
+    /// [`GiveUp::PayloadUnfinished`](crate::GiveUp::PayloadUnfinished), and all else goes on over
+    /// the next transport.
     pub fn abandon(&mut self, ticket: Ticket) -> bool {
         let (machine, stores) = self.split();
+        #[cfg(feature = "draw")]
+        if machine.abandon_drawing(ticket, &mut *stores.outbound) {
+            return true;
+        }
         machine.sender(stores.outbound).abandon(ticket)
     }
 
@@ -349,20 +356,40 @@ impl<S: Store> Client<S> {
     /// QoS 1 and QoS 2 messages that are not settled.
     #[must_use]
     pub fn unsettled(&self) -> usize {
-        self.machine.out.exchanges.unsettled()
+        let records = self.store.outbound().all_records();
+        let tables = &self.machine.out.exchanges.tables;
+        tables
+            .waiting(records)
+            .wrapping_add(usize::from(tables.open(records)))
     }
 
     /// QoS 1 and QoS 2 messages among them that wait to be sent, for the first time or again: for
     /// a connection, for the window of the server (section 4.9), or for room to be written.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.machine.out.exchanges.waiting()
+        let records = self.store.outbound().all_records();
+        self.machine.out.exchanges.tables.waiting(records)
     }
 
     /// Acknowledgements on the present connection that nothing waited for. They are ignored.
     #[must_use]
     pub fn unsolicited(&self) -> u32 {
         self.machine.intake.unsolicited
+    }
+}
+
+/// Where it is and how much is on its way; not what it holds.
+#[cfg(feature = "defmt")]
+impl<S: Store> defmt::Format for Client<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Client {{ phase: {}, unsettled: {=usize}, waiting: {=usize}, unsolicited: {=u32} }}",
+            self.machine.phase,
+            self.unsettled(),
+            self.waiting(),
+            self.machine.intake.unsolicited
+        );
     }
 }
 
@@ -379,7 +406,7 @@ impl Client<crate::store::Heap> {
         publish: &Publish<'_>,
         payload: bytes::Bytes,
     ) -> Result<Ticket, RequestError> {
-        let (ticket, slot) = self.requests(now).enqueue(publish, payload.len(), true)?;
+        let (ticket, slot) = self.requests(now).enqueue(publish, Some(payload.len()))?;
         self.store.hold_payload(slot, payload);
         Ok(ticket)
     }

@@ -5,6 +5,7 @@ use mqtt_proto::PacketType;
 
 /// Where the machine is between the application's wish to connect and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Phase {
     /// Not started, or stopped and the application has been told.
     Rest,

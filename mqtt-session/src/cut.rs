@@ -3,171 +3,151 @@
 use crate::config::Lost;
 use crate::event::GiveUp;
 use crate::line::Line;
-use crate::pump::packet_range;
+use crate::record::{Flags, Place, Stage};
 use crate::sender::Sending;
-use crate::slots::{Flags, Queue, Stage};
 use crate::store::OutboundStore;
-use crate::stored::Layout;
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
         let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
-        self.sort_out_flight(&line);
-        let records = self.store.records();
-        let exchanges = &mut self.out.exchanges;
-        for (wire, again) in [
-            (&mut exchanges.flight, &mut exchanges.resume),
-            (&mut exchanges.released, &mut exchanges.release),
-        ] {
-            let mut written = wire.cut();
-            let mut at = written.first();
-            while let Some(slot) = at {
-                at = Queue::after(records, slot);
-                if let Some(record) = records.get_mut(usize::from(slot)) {
-                    record.flags.forget_transport();
-                }
-            }
-            written.append(records, again);
-            *again = written;
-        }
-        while let Some(slot) = self.out.exchanges.leaving.pop_front(self.store.records()) {
-            // Taken whole, although that has not been told yet.
-            let taken = self
-                .record(slot)
-                .is_some_and(|record| line.tx.has_taken(record.mark));
-            if taken {
-                self.end(slot, Stage::EndedWell);
-            } else {
-                self.give_up(slot, GiveUp::ConnectionLost);
-            }
-        }
-        let mut lost = self.out.exchanges.requests.cut();
-        if accepted {
-            let prompt = core::mem::replace(&mut self.out.exchanges.prompt, Queue::EMPTY);
-            lost.append(self.store.records(), &mut { prompt });
-        }
-        while let Some(slot) = lost.pop_front(self.store.records()) {
-            self.give_up(slot, GiveUp::ConnectionLost);
-        }
-    }
-
-    /// Messages that were written for the transport but not taken whole: what it may have begun
-    /// to send stays with what was sent, what it did not touch goes back to where it came from.
-    fn sort_out_flight(&mut self, line: &Line) {
-        let mut untouched = Queue::EMPTY;
-        let mut again = Queue::EMPTY;
-        let mut at = self.out.exchanges.flight.untaken();
+        #[cfg(feature = "fast")]
+        self.out.exchanges.tables.cut();
+        #[cfg(feature = "draw")]
+        self.cut_unfinished(&line);
+        // Those of the flight that the transport may have begun to send stay with what was sent:
+        // all of them were written ahead of what waits to be sent again. What it did not touch
+        // goes back to where it came from.
+        let mut at = self.first(Place::Flight);
         while let Some(slot) = at {
+            at = self.after(slot);
             let written = self.written_len(slot);
-            let parts = self.store.parts();
-            at = Queue::after(parts.records, slot);
+            let mut parts = self.store.parts();
             let Some(record) = parts.records.get_mut(usize::from(slot)) else {
                 continue;
             };
-            let begun = line.tx.has_begun(record.mark, written);
-            let seen = record.flags.has(Flags::MAYBE_SEEN);
-            if begun {
+            if record.flags.has(Flags::SENDING) && line.tx.has_begun(record.mark, written) {
                 record.flags.set(Flags::MAYBE_SEEN);
-                continue;
             }
             record.flags.forget_transport();
-            let id = record.id;
-            if !seen {
-                record.id = 0;
-            }
-            self.out.exchanges.flight.remove(parts.records, slot);
-            // In the order of sending, those that were sent before as well: all of them were
-            // written ahead of what is new.
-            if seen {
-                again.push_back(parts.records, slot);
-            } else {
-                untouched.push_back(parts.records, slot);
-                self.out.exchanges.free_id(parts.ids, id);
+            if !record.flags.has(Flags::MAYBE_SEEN) {
+                let id = core::mem::take(&mut record.id);
+                let tables = &mut self.out.exchanges.tables;
+                tables.shift(parts.records, slot, Place::Flight, Place::Aside);
+                tables.free_id(&mut parts, id);
             }
         }
-        let records = self.store.records();
-        again.append(records, &mut self.out.exchanges.resume);
-        self.out.exchanges.resume = again;
-        untouched.append(records, &mut self.out.exchanges.queued);
-        self.out.exchanges.queued = untouched;
+        self.bring_back(Place::Flight, Place::Resume);
+        self.bring_back(Place::Aside, Place::Queued);
+        let mut at = self.first(Place::Released);
+        while let Some(slot) = at {
+            at = self.after(slot);
+            if let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+                record.flags.forget_transport();
+            }
+        }
+        self.bring_back(Place::Released, Place::Release);
+        while let Some(slot) = self.first(Place::Leaving) {
+            let record = self.store.records().get(usize::from(slot));
+            // Taken whole, although that has not been told yet.
+            let stage = if record.is_some_and(|record| line.tx.has_taken(record.mark)) {
+                Stage::EndedWell
+            } else {
+                Stage::Ended(GiveUp::ConnectionLost)
+            };
+            self.end(slot, Place::Leaving, stage);
+        }
+        self.give_up_all(Place::Requests, GiveUp::ConnectionLost);
+        if accepted {
+            self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
+        }
         self.look_for_expired();
+    }
+
+    /// Puts all that is in one place in front of what is in another.
+    fn bring_back(&mut self, from: Place, to: Place) {
+        let records = self.store.records();
+        self.out.exchanges.tables.prepend(records, from, to);
+    }
+
+    fn give_up_all(&mut self, place: Place, cause: GiveUp) {
+        while let Some(slot) = self.first(place) {
+            self.give_up(slot, place, cause);
+        }
     }
 
     /// Messages wait again that did not wait a moment ago: which of them expires first is found
     /// out at the next poll.
     fn look_for_expired(&mut self) {
-        self.out.exchanges.next_expiry = self.out.exchanges.next_expiry.min(self.out.clock.now);
-        self.out.clock.arm(self.out.clock.now);
+        let out = &mut *self.out;
+        out.exchanges.next_expiry = out.exchanges.next_expiry.min(out.clock.now);
+        out.clock.arm(out.clock.now);
     }
 
     /// How many bytes the present transport gets for a record that was written for it.
     fn written_len(&mut self, slot: u16) -> usize {
+        #[cfg(feature = "topic-alias")]
+        if let Some(len) = self.aliased_len(slot) {
+            return len;
+        }
         let Some(record) = self.record(slot) else {
             return 0;
         };
-        let whole = (record.len as usize).saturating_add(self.store.payload(slot).len());
-        let with_topic = record.flags.has(Flags::ALIAS_SET);
-        if !with_topic && !record.flags.has(Flags::ALIAS_ALONE) {
-            return whole;
-        }
-        let (start, end) = packet_range(&record);
-        let packet = self.store.arena().get(start..end).unwrap_or_default();
-        let aliased = Layout::of(packet).and_then(|layout| layout.aliased_len(packet, with_topic));
-        aliased.unwrap_or(whole)
+        let payload = self.payload_len(slot, &record).unwrap_or(0);
+        (record.len as usize).saturating_add(payload)
     }
 
     /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it
     /// may be sent again under its old identifiers (MQTT-3.2.2-5).
     pub(crate) fn session_lost(&mut self, discarded: bool) {
         // Past PUBREC the server has the message: that counts as acknowledged.
-        while let Some(slot) = self.out.exchanges.release.pop_front(self.store.records()) {
-            self.end(slot, Stage::EndedWell);
+        while let Some(slot) = self.first(Place::Release) {
+            self.end(slot, Place::Release, Stage::EndedWell);
         }
-        let mut again = Queue::EMPTY;
-        while let Some(slot) = self.out.exchanges.resume.pop_front(self.store.records()) {
-            let Some(record) = self.record(slot) else {
-                continue;
+        while let Some(slot) = self.first(Place::Resume) {
+            let mut parts = self.store.parts();
+            let Some(record) = parts.records.get_mut(usize::from(slot)) else {
+                break;
             };
-            let policy = match record.stage {
-                Stage::AwaitPubAck => self.out.config.qos1_lost,
-                _ => self.out.config.qos2_lost,
+            let policy = if record.stage == Stage::AwaitPubAck {
+                self.out.config.qos1_lost
+            } else {
+                self.out.config.qos2_lost
             };
             if discarded {
-                self.give_up(slot, GiveUp::SessionDiscarded);
+                self.give_up(slot, Place::Resume, GiveUp::SessionDiscarded);
             } else if policy == Lost::GiveUp {
-                self.give_up(slot, GiveUp::OutcomeUnknown);
+                self.give_up(slot, Place::Resume, GiveUp::OutcomeUnknown);
             } else {
-                let parts = self.store.parts();
-                self.out.exchanges.free_id(parts.ids, record.id);
-                if let Some(record) = parts.records.get_mut(usize::from(slot)) {
-                    record.id = 0;
-                    record.flags.clear(Flags::MAYBE_SEEN);
-                }
-                again.push_back(parts.records, slot);
+                record.flags.clear(Flags::MAYBE_SEEN);
+                let id = core::mem::take(&mut record.id);
+                let tables = &mut self.out.exchanges.tables;
+                tables.shift(parts.records, slot, Place::Resume, Place::Aside);
+                tables.free_id(&mut parts, id);
             }
         }
-        let records = self.store.records();
-        again.append(records, &mut self.out.exchanges.queued);
-        self.out.exchanges.queued = again;
+        self.bring_back(Place::Aside, Place::Queued);
         self.look_for_expired();
-        let parts = self.store.parts();
-        let mut at = self.out.exchanges.ended.first();
+        // Identifiers that were kept from use are free.
+        let mut at = self.first(Place::Ended);
         while let Some(slot) = at {
-            at = Queue::after(parts.records, slot);
-            if let Some(record) = parts.records.get_mut(usize::from(slot)) {
-                let id = core::mem::take(&mut record.id);
-                self.out.exchanges.free_id(parts.ids, id);
-            }
+            at = self.after(slot);
+            self.forget_id(slot);
         }
-        while let Some(slot) = self.out.exchanges.reserved.pop_front(self.store.records()) {
-            let parts = self.store.parts();
-            if let Some(record) = parts.records.get_mut(usize::from(slot)) {
-                let id = core::mem::take(&mut record.id);
-                self.out.exchanges.free_id(parts.ids, id);
-            }
-            self.out.exchanges.slots.give_back(parts.records, slot);
+        while let Some(slot) = self.first(Place::Reserved) {
+            self.forget_id(slot);
+            let records = self.store.records();
+            let tables = &mut self.out.exchanges.tables;
+            tables.drop(records, slot, Place::Reserved);
+        }
+    }
+
+    fn forget_id(&mut self, slot: u16) {
+        let mut parts = self.store.parts();
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            let id = core::mem::take(&mut record.id);
+            self.out.exchanges.tables.free_id(&mut parts, id);
         }
     }
 }

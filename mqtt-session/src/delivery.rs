@@ -20,7 +20,6 @@ use mqtt_proto::{Properties, QoS, TopicName};
 /// }
 /// ```
 #[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Delivery<'a> {
     /// What came.
     pub message: Message<'a>,
@@ -30,7 +29,6 @@ pub struct Delivery<'a> {
 
 /// A message, or a part of one. It is borrowed until the next call of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Message<'a> {
     /// The topic name, whole also when the server sent an alias for it.
     pub topic: TopicName<'a>,
@@ -70,6 +68,34 @@ impl Delivery<'_> {
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         self.sender.publish(publish)
+    }
+}
+
+/// As the message alone.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Delivery<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.message.format(f);
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Message<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Message {{ topic: {:?}, payload: {}, offset: {=usize}, total: {=usize}, qos: {}, \
+             retain: {=bool}, dup: {=bool}, properties: {}, token: {} }}",
+            self.topic,
+            crate::log::Size::of(self.payload),
+            self.offset,
+            self.total,
+            self.qos,
+            self.retain,
+            self.dup,
+            self.properties,
+            self.token
+        );
     }
 }
 

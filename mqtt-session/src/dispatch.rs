@@ -12,7 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, ConnAck, PacketType, Properties, Property, Publish, RawPacket, Sender as From,
+    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -46,6 +46,7 @@ pub(crate) struct Part {
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
+#[cfg(feature = "topic-alias")]
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
@@ -83,7 +84,7 @@ impl Machine {
     ) -> Result<Heard, Violation> {
         let packet = raw.packet_type();
         if self.phase.verdict(packet) == Verdict::Break {
-            raw.decode(From::Server)?;
+            raw.validate(From::Server)?;
             return Err(Violation::Unexpected(packet));
         }
         match packet {
@@ -92,7 +93,7 @@ impl Machine {
             }
             PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
             PacketType::PingResp => {
-                raw.decode(From::Server)?;
+                raw.validate(From::Server)?;
                 self.connection.ping_due = Instant::NEVER;
                 Ok(Heard::Nothing)
             }
@@ -269,10 +270,9 @@ impl Machine {
         if self.intake.problem_information || properties.is_empty() {
             return Ok(());
         }
-        let told = properties
-            .iter()
-            .any(|p| matches!(p, Property::ReasonString(_) | Property::UserProperty(..)));
-        if told {
+        if properties.contains(PropertyId::ReasonString)
+            || properties.contains(PropertyId::UserProperty)
+        {
             Err(Violation::ProblemInformation(packet))
         } else {
             Ok(())
@@ -295,26 +295,18 @@ impl Machine {
         if connack.session_present && facts.has(Facts::CLEAN_START) {
             return Err(Violation::SessionPresentAfterCleanStart);
         }
-        let mut limits = Limits::DEFAULT;
-        let mut said = Said {
-            keep_alive: self.connection.keep_alive,
-            kept: facts.has(Facts::KEPT),
-            client_id: None,
-            method: None,
+        let properties = &connack.properties;
+        let limits = Limits::of(properties);
+        let said = Said {
+            keep_alive: properties.server_keep_alive(),
+            expiry: properties.session_expiry_interval(),
         };
-        for property in connack.properties.iter() {
-            match property {
-                Property::ServerKeepAlive(secs) => said.keep_alive = secs,
-                Property::SessionExpiryInterval(secs) => said.kept = secs > 0,
-                Property::AssignedClientIdentifier(id) => said.client_id = Some(id),
-                Property::AuthenticationMethod(method) => said.method = Some(method),
-                property => limits.set(&property),
-            }
-        }
+        let client_id = properties.assigned_client_identifier();
+        let method = properties.authentication_method();
         #[cfg(feature = "auth")]
-        self.check_method(said.method)?;
+        self.check_method(method)?;
         #[cfg(not(feature = "auth"))]
-        if said.method.is_some() {
+        if method.is_some() {
             return Err(Violation::AuthenticationMethod);
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
@@ -322,7 +314,7 @@ impl Machine {
         if connack.session_present && !had_session && !self.out.config.adopt_session {
             return Err(Violation::UnknownSession);
         }
-        match said.client_id {
+        match client_id {
             None if facts.has(Facts::ANONYMOUS) => {
                 return Err(Violation::NoAssignedClientIdentifier);
             }
@@ -353,7 +345,7 @@ impl Machine {
     fn adopt<O: OutboundStore, I: InboundStore>(
         &mut self,
         limits: Limits,
-        said: &Said<'_>,
+        said: &Said,
         session_lost: bool,
         stores: Stores<'_, O, I>,
     ) {
@@ -361,6 +353,7 @@ impl Machine {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
+        #[cfg(feature = "topic-alias")]
         let alias_limit = self
             .out
             .config
@@ -368,6 +361,8 @@ impl Machine {
             .min(MOST_ALIASES)
             .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
+        #[cfg(not(feature = "topic-alias"))]
+        let alias_limit = 0;
         self.out.line.agree(limits, alias_limit);
         let clean_start = self.connection.facts.has(Facts::CLEAN_START);
         if session_lost {
@@ -379,11 +374,15 @@ impl Machine {
         self.identity.accepted = true;
         let now = self.out.clock.now;
         let connection = &mut self.connection;
-        connection.keep_alive = said.keep_alive;
+        if let Some(keep_alive) = said.keep_alive {
+            connection.keep_alive = keep_alive;
+        }
         connection.since = now;
         connection.facts.set(Facts::ACCEPTED, true);
-        let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
-        connection.facts.set(kept, said.kept);
+        if let Some(expiry) = said.expiry {
+            let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
+            connection.facts.set(kept, expiry > 0);
+        }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
             connection.deadline = Instant::NEVER;
@@ -396,10 +395,9 @@ impl Machine {
 }
 
 /// What CONNACK says besides the limits.
-struct Said<'p> {
-    keep_alive: u16,
-    /// Whether the Session Expiry Interval that holds is above zero.
-    kept: bool,
-    client_id: Option<&'p str>,
-    method: Option<&'p str>,
+struct Said {
+    /// Keep Alive in seconds, where the server wants another.
+    keep_alive: Option<u16>,
+    /// Session Expiry Interval in seconds, where the server wants another.
+    expiry: Option<u32>,
 }

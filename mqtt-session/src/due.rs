@@ -61,7 +61,13 @@ impl Machine {
             (Phase::AwaitConnAck, _) => Cause::ConnectTimeout,
             (_, Timer::Phase) if self.out.line.standing == Standing::Stopping => Cause::Stopped,
             (_, Timer::Phase) => Cause::AuthTimeout,
-            (_, Timer::Stall) => Cause::SendTimeout,
+            (_, Timer::Stall) => {
+                #[cfg(feature = "draw")]
+                if self.is_starved() {
+                    return self.give_up_drawing(outbound);
+                }
+                Cause::SendTimeout
+            }
             (_, Timer::Ping) => Cause::PingTimeout,
             (_, Timer::Ack) => Cause::AckTimeout,
             (_, Timer::KeepAlive) => {
@@ -133,9 +139,6 @@ impl Machine {
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        if !self.out.exchanges.awaits_answer() {
-            return Instant::NEVER;
-        }
         let deadline = self.sender(outbound).ack_deadline();
         if deadline == Instant::NEVER || self.connection.unread == 0 {
             return deadline;

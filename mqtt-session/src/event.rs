@@ -2,7 +2,6 @@
 
 use crate::instant::Instant;
 use crate::violation::Violation;
-use core::fmt;
 use mqtt_proto::{Auth, ConnAck, Disconnect, Properties, ReasonCode, ReasonCodes};
 
 /// What a call handed over, and what its one settling event names again.
@@ -101,6 +100,12 @@ pub enum Event<'a> {
     Challenge(Auth<'a>),
     /// A re-authentication succeeded.
     Reauthenticated(Auth<'a>),
+    /// The next part of a payload is wanted that `Client::publish_drawn` announced: it goes where
+    /// `Client::draw` points. This is told once for each part, and with the feature `draw` only.
+    PayloadWanted {
+        /// What `publish_drawn` returned.
+        ticket: Ticket,
+    },
     /// A message that was being delivered in parts will not be finished on this connection.
     /// A QoS 1 or QoS 2 message comes again, from its start.
     DeliveryCut,
@@ -108,7 +113,6 @@ pub enum Event<'a> {
 
 /// Why something handed over did not end with the server's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum GiveUp {
     /// The connection ended before a QoS 0 message was sent or a SUBSCRIBE or UNSUBSCRIBE was
@@ -134,33 +138,32 @@ pub enum GiveUp {
     SubscriptionIdentifiersNotSupported,
     /// The application called [`Client::abandon`](crate::Client::abandon).
     Abandoned,
+    /// A payload drawn from the application was begun and not finished: the application abandoned
+    /// it, or supplied nothing for [`Config::ack_timeout`](crate::Config::ack_timeout). The server
+    /// got no whole message over that transport.
+    PayloadUnfinished,
 }
 
-impl fmt::Display for GiveUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ConnectionLost => "the connection was lost first",
-            Self::OutcomeUnknown => "the server lost the session: the outcome is unknown",
-            Self::SessionDiscarded => "a clean start discarded the session",
-            Self::Expired => "the message expired before it was sent",
-            Self::TooLarge => "larger than the server's maximum packet size",
-            Self::QoSNotSupported => "above the server's maximum QoS",
-            Self::RetainNotSupported => "the server does not support retained messages",
-            Self::WildcardsNotSupported => "the server does not support wildcard subscriptions",
-            Self::SharedNotSupported => "the server does not support shared subscriptions",
-            Self::SubscriptionIdentifiersNotSupported => {
-                "the server does not support subscription identifiers"
-            }
-            Self::Abandoned => "abandoned by the application",
-        })
-    }
+crate::words::words! { GiveUp:
+    Self::ConnectionLost => "the connection was lost first";
+    Self::OutcomeUnknown => "the server lost the session: the outcome is unknown";
+    Self::SessionDiscarded => "a clean start discarded the session";
+    Self::Expired => "the message expired before it was sent";
+    Self::TooLarge => "larger than the server's maximum packet size";
+    Self::QoSNotSupported => "above the server's maximum QoS";
+    Self::RetainNotSupported => "the server does not support retained messages";
+    Self::WildcardsNotSupported => "the server does not support wildcard subscriptions";
+    Self::SharedNotSupported => "the server does not support shared subscriptions";
+    Self::SubscriptionIdentifiersNotSupported =>
+        "the server does not support subscription identifiers";
+    Self::Abandoned => "abandoned by the application";
+    Self::PayloadUnfinished => "the application did not supply the payload it announced";
 }
 
 impl core::error::Error for GiveUp {}
 
 /// Why a connection ended or did not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 #[repr(u8)] // What a client begins with is all zero, so that a static one takes no room in a program.
 pub enum Cause {
@@ -184,6 +187,9 @@ pub enum Cause {
     AckTimeout,
     /// The transport took no byte within the time limit.
     SendTimeout,
+    /// A payload drawn from the application was begun and not finished, so that nothing else
+    /// could follow on that transport.
+    PayloadUnfinished,
     /// The application called [`Client::stop`](crate::Client::stop).
     Stopped,
 }
@@ -240,29 +246,25 @@ impl Cause {
             | Self::AuthTimeout
             | Self::PingTimeout
             | Self::AckTimeout
-            | Self::SendTimeout => false,
+            | Self::SendTimeout
+            | Self::PayloadUnfinished => false,
         }
     }
 }
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotOpened => f.write_str("the transport could not be opened"),
-            Self::TransportClosed => f.write_str("the transport was closed"),
-            Self::Refused(reason) => write!(f, "the server refused the connection: {reason}"),
-            Self::ServerDisconnect(reason) => write!(f, "the server disconnected: {reason}"),
-            Self::Violation(violation) => write!(f, "the server broke the protocol: {violation}"),
-            Self::ConnectTimeout => f.write_str("the server did not accept in time"),
-            Self::AuthTimeout => {
-                f.write_str("the server did not answer a re-authentication in time")
-            }
-            Self::PingTimeout => f.write_str("the server did not answer a ping in time"),
-            Self::AckTimeout => f.write_str("an acknowledgement did not come in time"),
-            Self::SendTimeout => f.write_str("the transport took no bytes for too long"),
-            Self::Stopped => f.write_str("stopped by the application"),
-        }
-    }
+crate::words::words! { Cause:
+    Self::NotOpened => "the transport could not be opened";
+    Self::TransportClosed => "the transport was closed";
+    Self::Refused(reason) => "the server refused the connection: {}", reason;
+    Self::ServerDisconnect(reason) => "the server disconnected: {}", reason;
+    Self::Violation(violation) => "the server broke the protocol: {}", violation;
+    Self::ConnectTimeout => "the server did not accept in time";
+    Self::AuthTimeout => "the server did not answer a re-authentication in time";
+    Self::PingTimeout => "the server did not answer a ping in time";
+    Self::AckTimeout => "an acknowledgement did not come in time";
+    Self::SendTimeout => "the transport took no bytes for too long";
+    Self::PayloadUnfinished => "a payload was not supplied to its end";
+    Self::Stopped => "stopped by the application";
 }
 
 impl core::error::Error for Cause {}

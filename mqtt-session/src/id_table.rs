@@ -62,6 +62,7 @@ pub(crate) fn find(entries: &[IdEntry], id: u16) -> Option<u16> {
 }
 
 /// Stores `id` if its home is free, which is nearly always so where identifiers rise.
+#[cfg(feature = "fast")]
 #[inline]
 pub(crate) fn insert_at_home(entries: &mut [IdEntry], id: u16, value: u16) -> bool {
     let at = home(entries, id);

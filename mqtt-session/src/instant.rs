@@ -16,7 +16,6 @@ use core::time::Duration;
 /// assert_eq!(start.after(Duration::MAX), Instant::NEVER);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -84,13 +83,21 @@ impl Instant {
         )
     }
 
-    /// Whole seconds from `earlier` to this moment, what is begun of one counted as one; zero when
-    /// `earlier` is later. Both less than 136 years apart.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) const fn whole_secs_since(self, earlier: Self) -> u32 {
-        let micros = self.0.saturating_sub(earlier.0).saturating_add(999_999);
-        // A second has 2^6 times 15,625 microseconds.
-        quotient(micros >> 6, 15_625)
+    /// Seconds from `earlier` to this moment, rounded up: counted without a division, which takes
+    /// much code where the processor has none so wide.
+    #[inline(never)]
+    pub(crate) fn secs_from(self, earlier: Self) -> u32 {
+        let micros = self.0.saturating_sub(earlier.0);
+        let mut left = micros.saturating_add(999_999);
+        let mut secs = 0;
+        for bit in (0..32u32).rev() {
+            let span = 1_000_000u64 << bit;
+            if left >= span {
+                left = left.wrapping_sub(span);
+                secs |= 1 << bit;
+            }
+        }
+        secs
     }
 
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
@@ -122,6 +129,17 @@ const fn quotient(of: u64, divisor: u16) -> u32 {
     let upper = (rest << 16) | (low >> 16);
     let lower = ((upper % divisor) << 16) | (low & 0xffff);
     ((upper / divisor) << 16) | (lower / divisor)
+}
+
+/// In seconds.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Instant {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match *self {
+            Self::NEVER => defmt::write!(f, "never"),
+            Self(micros) => defmt::write!(f, "{=u64:us} s", micros),
+        }
+    }
 }
 
 /// A moment squeezed into four bytes for the tables: milliseconds that wrap after 49 days.
@@ -206,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn seconds_are_rounded_up() {
+        let secs = |micros| Instant::from_micros(micros + 7).secs_from(Instant::from_micros(7));
+        for (micros, expected) in [
+            (0, 0),
+            (1, 1),
+            (1_000_000, 1),
+            (1_000_001, 2),
+            (86_399_999_999, 86_400),
+        ] {
+            assert_eq!(secs(micros), expected, "{micros}");
+        }
+        let most = 1_000_000 * u64::from(u32::MAX);
+        assert_eq!(secs(most), u32::MAX);
+    }
+
+    #[test]
     fn a_deadline_that_has_passed_is_now() {
         let then = Instant::from_secs(1);
         let now = Instant::from_secs(10);
@@ -228,17 +262,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_second_that_is_begun_counts_whole() {
-        let start = Instant::from_micros(7);
-        for (micros, secs) in [(7, 0), (8, 1), (1_000_007, 1), (1_000_008, 2), (0, 0)] {
-            let end = Instant::from_micros(micros);
-            assert_eq!(end.whole_secs_since(start), secs, "{micros}");
-        }
-        let most = start.plus_secs(u32::MAX);
-        assert_eq!(most.whole_secs_since(start), u32::MAX);
     }
 
     #[test]

@@ -56,9 +56,12 @@ pub mod broker;
 mod client;
 mod config;
 mod connection;
+mod copy;
 mod cut;
 mod delivery;
 mod dispatch;
+#[cfg(feature = "draw")]
+mod draw;
 mod due;
 mod event;
 mod exchanges;
@@ -66,6 +69,8 @@ mod id_table;
 mod instant;
 mod limits;
 mod line;
+#[cfg(feature = "defmt")]
+mod log;
 mod machine;
 mod offer;
 mod owed;
@@ -73,23 +78,30 @@ mod parts;
 mod poll;
 mod pump;
 mod receipts;
+mod record;
 mod request;
 mod rx_buffer;
 mod sender;
 mod settle;
-mod slots;
 mod store;
 mod stored;
 #[cfg(feature = "fast")]
 mod straight;
+mod subscribing;
+mod tables;
+#[cfg(feature = "topic-alias")]
+mod topic_alias;
 mod transmit;
 mod violation;
+mod words;
 
 pub use action::Action;
 pub use answer::Sender;
 pub use client::Client;
 pub use config::{Acknowledge, Config, Lost, Offline};
 pub use delivery::{AckToken, Delivery, Message};
+#[cfg(feature = "draw")]
+pub use draw::Draw;
 pub use event::{Cause, Event, GiveUp, Ticket};
 pub use instant::Instant;
 pub use limits::Limits;

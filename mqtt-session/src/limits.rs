@@ -1,8 +1,6 @@
 //! What the server allows on the present connection.
 
-#[cfg(feature = "broker")]
-use mqtt_proto::Properties;
-use mqtt_proto::{Property, QoS};
+use mqtt_proto::{Properties, QoS};
 
 /// The limits of CONNACK; each starts at the standard's default, for each connection anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,32 +37,32 @@ impl Limits {
         subscription_identifier_available: true,
     };
 
-    /// The limits that the properties of a CONNECT set.
-    #[cfg(feature = "broker")]
+    /// The limits that the properties of a CONNACK set.
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
-        let mut limits = Self::DEFAULT;
-        properties.iter().for_each(|property| limits.set(&property));
-        limits
-    }
-
-    /// Takes over what a property says, if it is about a limit.
-    pub(crate) fn set(&mut self, property: &Property<'_>) {
-        match *property {
-            Property::MaximumPacketSize(size) => self.maximum_packet_size = size,
-            Property::ReceiveMaximum(count) => self.receive_maximum = count,
-            Property::TopicAliasMaximum(count) => self.topic_alias_maximum = count,
-            Property::MaximumQoS(qos) => self.maximum_qos = qos,
-            Property::RetainAvailable(yes) => self.retain_available = yes,
-            Property::WildcardSubscriptionAvailable(yes) => {
-                self.wildcard_subscription_available = yes;
-            }
-            Property::SharedSubscriptionAvailable(yes) => {
-                self.shared_subscription_available = yes;
-            }
-            Property::SubscriptionIdentifierAvailable(yes) => {
-                self.subscription_identifier_available = yes;
-            }
-            _ => {}
+        let default = Self::DEFAULT;
+        Self {
+            maximum_packet_size: properties
+                .maximum_packet_size()
+                .unwrap_or(default.maximum_packet_size),
+            receive_maximum: properties
+                .receive_maximum()
+                .unwrap_or(default.receive_maximum),
+            topic_alias_maximum: properties
+                .topic_alias_maximum()
+                .unwrap_or(default.topic_alias_maximum),
+            maximum_qos: properties.maximum_qos().unwrap_or(default.maximum_qos),
+            retain_available: properties
+                .retain_available()
+                .unwrap_or(default.retain_available),
+            wildcard_subscription_available: properties
+                .wildcard_subscription_available()
+                .unwrap_or(default.wildcard_subscription_available),
+            shared_subscription_available: properties
+                .shared_subscription_available()
+                .unwrap_or(default.shared_subscription_available),
+            subscription_identifier_available: properties
+                .subscription_identifier_available()
+                .unwrap_or(default.subscription_identifier_available),
         }
     }
 }

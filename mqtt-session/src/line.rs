@@ -1,13 +1,19 @@
 //! The sending half of the connection: made afresh for each transport.
 
+use crate::event::GiveUp;
 use crate::instant::Instant;
 use crate::limits::Limits;
+use crate::record::Needs;
+#[cfg(feature = "topic-alias")]
+use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
 use mqtt_proto::QoS;
 
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
+#[cfg(feature = "fast")]
 pub(crate) const ACK_DUE_UNKNOWN: Instant = Instant::from_micros(0);
 
+#[cfg(feature = "fast")]
 /// The largest packet there can be (section 2.1.4).
 const LARGEST_PACKET: u32 = 268_435_460;
 
@@ -19,17 +25,16 @@ pub(crate) struct Line {
     pub(crate) standing: Standing,
     /// When the longest unanswered packet should have been answered; never, while there is none;
     /// or [`ACK_DUE_UNKNOWN`].
+    #[cfg(feature = "fast")]
     pub(crate) ack_due: Instant,
     /// What is queued waits for room.
     pub(crate) blocked: bool,
     /// The largest message that nothing has to be looked up for: none, unless any QoS is allowed,
     /// messages may be retained, and topics get no alias.
+    #[cfg(feature = "fast")]
     pub(crate) largest_plain: u32,
-    /// Outbound topic aliases: how many are set, and which is replaced next.
-    aliases_set: u16,
-    alias_next: u16,
-    /// How many may be set.
-    pub(crate) alias_limit: u16,
+    #[cfg(feature = "topic-alias")]
+    pub(crate) aliases: Aliases,
     /// When the transport last took a byte.
     pub(crate) last_sent: Instant,
     /// Since when the transport has been offered something and took nothing; never, where it was
@@ -57,11 +62,12 @@ impl Line {
             limits: Limits::DEFAULT,
             standing: Standing::Down,
             blocked: false,
+            #[cfg(feature = "fast")]
             ack_due: Instant::NEVER,
+            #[cfg(feature = "fast")]
             largest_plain: LARGEST_PACKET,
-            aliases_set: 0,
-            alias_next: 1,
-            alias_limit: 0,
+            #[cfg(feature = "topic-alias")]
+            aliases: Aliases::NONE,
             last_sent: now,
             stalled_since: Instant::NEVER,
         }
@@ -71,14 +77,32 @@ impl Line {
     /// made use of as `alias_limit` says.
     pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
         self.limits = limits;
-        self.alias_limit = alias_limit;
-        let plain =
-            alias_limit == 0 && limits.maximum_qos == QoS::ExactlyOnce && limits.retain_available;
-        self.largest_plain = if plain {
-            limits.maximum_packet_size.min(LARGEST_PACKET)
-        } else {
-            0
-        };
+        #[cfg(feature = "topic-alias")]
+        {
+            self.aliases.limit = alias_limit;
+        }
+        #[cfg(not(feature = "topic-alias"))]
+        let _ = alias_limit;
+        #[cfg(feature = "fast")]
+        {
+            let plain = alias_limit == 0
+                && limits.maximum_qos == QoS::ExactlyOnce
+                && limits.retain_available;
+            self.largest_plain = if plain {
+                limits.maximum_packet_size.min(LARGEST_PACKET)
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Whether topics may get an alias.
+    #[cfg(feature = "fast")]
+    pub(crate) const fn has_aliases(&self) -> bool {
+        #[cfg(feature = "topic-alias")]
+        return self.aliases.limit > 0;
+        #[cfg(not(feature = "topic-alias"))]
+        false
     }
 
     /// Bytes are offered to the transport, which is held to taking some from the first time on.
@@ -87,31 +111,32 @@ impl Line {
         self.stalled_since = self.stalled_since.min(now);
     }
 
+    /// Why the server's limits forbid what needs this of it and has so many bytes, if they do.
+    #[inline(never)]
+    pub(crate) fn forbids(&self, needs: Needs, len: usize) -> Option<GiveUp> {
+        let limits = &self.limits;
+        let cause = if len > limits.maximum_packet_size as usize {
+            GiveUp::TooLarge
+        } else if needs.has(Needs::QOS_1) && limits.maximum_qos == QoS::AtMostOnce
+            || needs.has(Needs::QOS_2) && limits.maximum_qos < QoS::ExactlyOnce
+        {
+            GiveUp::QoSNotSupported
+        } else if needs.has(Needs::RETAIN) && !limits.retain_available {
+            GiveUp::RetainNotSupported
+        } else if needs.has(Needs::WILDCARD) && !limits.wildcard_subscription_available {
+            GiveUp::WildcardsNotSupported
+        } else if needs.has(Needs::SHARED) && !limits.shared_subscription_available {
+            GiveUp::SharedNotSupported
+        } else if needs.has(Needs::IDENTIFIED) && !limits.subscription_identifier_available {
+            GiveUp::SubscriptionIdentifiersNotSupported
+        } else {
+            return None;
+        };
+        Some(cause)
+    }
+
     /// Whether application packets may leave now.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.standing, Standing::Up | Standing::Stopping)
-    }
-
-    /// How many aliases are set: those from 1 on.
-    pub(crate) fn aliases_set(&self) -> u16 {
-        self.aliases_set
-    }
-
-    /// The alias to be given to a new topic: an unused one, or else the longest set one.
-    pub(crate) fn alias_to_set(&self) -> Option<u16> {
-        if self.alias_limit == 0 {
-            return None;
-        }
-        Some(self.alias_next)
-    }
-
-    /// The alias that [`Line::alias_to_set`] named is set.
-    pub(crate) fn alias_was_set(&mut self) {
-        self.aliases_set = self.aliases_set.max(self.alias_next);
-        self.alias_next = if self.alias_next >= self.alias_limit {
-            1
-        } else {
-            self.alias_next.saturating_add(1)
-        };
     }
 }

@@ -413,7 +413,12 @@ impl Machine {
         if self.out.line.standing != Standing::Stopping {
             self.give_time(self.out.config.close_timeout);
         }
-        self.end_in(Phase::Flush);
+        // What ends in the middle of a payload has nothing more to say.
+        self.end_in(if self.out.line.tx.is_drawing() {
+            Phase::Close
+        } else {
+            Phase::Flush
+        });
     }
 
     /// The connection is given up without a word.

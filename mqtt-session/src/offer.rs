@@ -14,6 +14,7 @@ pub(crate) struct Offered {
 enum Source {
     Transmit,
     Arena,
+    #[cfg(feature = "bytes")]
     Payload(u16),
 }
 
@@ -64,11 +65,12 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// What of a large packet has not been taken.
     fn place_of(&mut self, large: &Large) -> Offered {
         let (start, end) = self.large_range(large);
-        let source = if large.apart {
-            Source::Payload(large.slot)
-        } else {
-            Source::Arena
-        };
+        #[cfg(feature = "bytes")]
+        if large.apart {
+            let source = Source::Payload(large.slot);
+            return Offered { source, start, end };
+        }
+        let source = Source::Arena;
         Offered { source, start, end }
     }
 }
@@ -82,6 +84,7 @@ impl OfferedAll {
             let whole = match large.source {
                 Source::Transmit => transmit,
                 Source::Arena => arena,
+                #[cfg(feature = "bytes")]
                 Source::Payload(slot) => store.payload(slot),
             };
             whole.get(large.start..large.end).unwrap_or_default()
@@ -97,6 +100,7 @@ impl Offered {
         let whole = match self.source {
             Source::Transmit => store.transmit(),
             Source::Arena => store.arena(),
+            #[cfg(feature = "bytes")]
             Source::Payload(slot) => store.payload(slot),
         };
         whole.get(self.start..self.end).unwrap_or_default()

@@ -24,10 +24,10 @@ impl Machine {
         if self.phase.verdict(PacketType::Publish) == Verdict::Break {
             return Err(Violation::Unexpected(PacketType::Publish));
         }
-        // Half the buffer is left for the payload, so that the header is looked at again only
-        // once for as many bytes as it has itself. What lies behind that half is not looked at,
-        // so that it does not matter whether it has come.
-        let most = rx.capacity() / 2;
+        // A quarter of the buffer is left for the payload, so that the header is looked at again
+        // only once for at least a third as many bytes as it has itself. What lies in that quarter
+        // is not looked at, so that it does not matter whether it has come.
+        let most = rx.capacity().saturating_sub(rx.capacity() / 4);
         let bytes = bytes.get(..most).unwrap_or(bytes);
         let body = bytes.get(header.len()..).unwrap_or_default();
         match Publish::decode_header(header, body, From::Server)? {

@@ -10,8 +10,8 @@ use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
+use crate::record::{Flags, Place};
 use crate::rx_buffer::Rx;
-use crate::slots::Flags;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
@@ -90,6 +90,12 @@ impl Machine {
         if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
         {
             return Action::Event(event);
+        }
+        #[cfg(feature = "draw")]
+        if self.phase == Phase::Connected
+            && let Some(ticket) = self.sender(outbound).ask_for_payload()
+        {
+            return Action::Event(Event::PayloadWanted { ticket });
         }
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
@@ -234,7 +240,7 @@ impl Machine {
         if self.out.line.standing != Standing::Stopping {
             return;
         }
-        let (sender, mut receiver) = self.halves(Stores {
+        let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });
@@ -255,7 +261,7 @@ impl Machine {
         if self.notices.any() && self.next_notice(rx, event) {
             return true;
         }
-        let told = if self.out.exchanges.ended.is_empty() {
+        let told = if self.sender(&mut *outbound).first(Place::Ended).is_none() {
             self.out.exchanges.work.done(Work::TELL);
             // This notes more work when there is more of it.
             let taken = self.sender(outbound).next_taken();

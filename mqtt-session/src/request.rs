@@ -1,6 +1,7 @@
 //! What the application asks for: to connect, to publish, to subscribe.
 
-use core::fmt;
+#[cfg(feature = "defmt")]
+use crate::log::Size;
 use mqtt_proto::{EncodeError, Property, QoS, TopicName, Will};
 
 /// A message to be published.
@@ -19,7 +20,6 @@ use mqtt_proto::{EncodeError, Property, QoS, TopicName, Will};
 /// # Ok::<(), mqtt_session::TopicError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Publish<'a> {
     pub(crate) topic: TopicName<'a>,
     pub(crate) payload: &'a [u8],
@@ -75,6 +75,23 @@ impl<'a> Publish<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Publish<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Publish {{ topic: {:?}, payload: {}, qos: {}, retain: {=bool}, expiry: {}, \
+             properties: {} }}",
+            self.topic,
+            Size::of(self.payload),
+            self.qos,
+            self.retain,
+            self.expiry,
+            self.properties
+        );
+    }
+}
+
 /// What CONNECT says, given fresh for each connection.
 ///
 /// The machine reads what it has to keep to itself from the properties: Receive Maximum, Maximum
@@ -95,7 +112,6 @@ impl<'a> Publish<'a> {
 /// # let _ = connect;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'a> {
     /// The client identifier; empty to have the server assign one, which is then used for later
     /// connections.
@@ -138,10 +154,27 @@ impl<'a> Connect<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Connect<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Connect {{ client_id: {=str:?}, clean_start: {=bool}, keep_alive: {=u16}, \
+             properties: {}, will: {}, user_name: {:?}, password: {} }}",
+            self.client_id,
+            self.clean_start,
+            self.keep_alive,
+            self.properties,
+            self.will,
+            self.user_name,
+            self.password.map(Size::of)
+        );
+    }
+}
+
 /// Why [`Client::opened`](crate::Client::opened) refused. Nothing was queued: the machine waits
 /// for `opened` again, or for `closed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The machine did not ask for a transport.
@@ -167,30 +200,19 @@ pub enum ConnectError {
     },
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotExpected => f.write_str("no transport was asked for"),
-            Self::Invalid(error) => error.fmt(f),
-            Self::Authentication => f.write_str("enhanced authentication needs the feature `auth`"),
-            Self::TransmitBuffer { needed } => {
-                write!(f, "CONNECT needs a transmit buffer of {needed} bytes")
-            }
-            Self::ReceiveMaximum { store } => {
-                write!(f, "receive maximum is above the store's {store}")
-            }
-            Self::TopicAliasMaximum { store } => {
-                write!(f, "topic alias maximum is above the store's {store}")
-            }
-        }
-    }
+crate::words::words! { ConnectError:
+    Self::NotExpected => "no transport was asked for";
+    Self::Invalid(error) => "{}", error;
+    Self::Authentication => "enhanced authentication needs the feature `auth`";
+    Self::TransmitBuffer { needed } => "CONNECT needs a transmit buffer of {} bytes", needed;
+    Self::ReceiveMaximum { store } => "receive maximum is above the store's {}", store;
+    Self::TopicAliasMaximum { store } => "topic alias maximum is above the store's {}", store;
 }
 
 impl core::error::Error for ConnectError {}
 
 /// Why a publish, subscribe or unsubscribe was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
     /// QoS 0 without a connection, see [`Config::qos0_offline`](crate::Config::qos0_offline).
@@ -235,48 +257,28 @@ impl From<EncodeError> for RequestError {
     }
 }
 
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConnected => f.write_str("not connected"),
-            Self::Stopping => f.write_str("the client is stopping"),
-            Self::TooMany => f.write_str("the store holds as many exchanges as it can"),
-            Self::NoRoom => f.write_str("the store has no room for it now"),
-            Self::LargerThanStore => f.write_str("larger than the store"),
-            Self::TooLarge { len, maximum } => {
-                write!(
-                    f,
-                    "{len} bytes, the server's maximum packet size is {maximum}"
-                )
-            }
-            Self::QoSNotSupported { maximum } => {
-                write!(f, "the server's maximum QoS is {}", *maximum as u8)
-            }
-            Self::RetainNotSupported => {
-                f.write_str("the server does not support retained messages")
-            }
-            Self::WildcardsNotSupported => {
-                f.write_str("the server does not support wildcard subscriptions")
-            }
-            Self::SharedNotSupported => {
-                f.write_str("the server does not support shared subscriptions")
-            }
-            Self::SubscriptionIdentifiersNotSupported => {
-                f.write_str("the server does not support subscription identifiers")
-            }
-            Self::OwnProperty(property) => {
-                write!(f, "{property:?} is not given among the properties")
-            }
-            Self::Invalid(error) => error.fmt(f),
-        }
-    }
+crate::words::words! { RequestError:
+    Self::NotConnected => "not connected";
+    Self::Stopping => "the client is stopping";
+    Self::TooMany => "the store holds as many exchanges as it can";
+    Self::NoRoom => "the store has no room for it now";
+    Self::LargerThanStore => "larger than the store";
+    Self::TooLarge { len, maximum } =>
+        "{} bytes, the server's maximum packet size is {}", len, maximum;
+    Self::QoSNotSupported { maximum } => "the server's maximum QoS is {}", *maximum as u8;
+    Self::RetainNotSupported => "the server does not support retained messages";
+    Self::WildcardsNotSupported => "the server does not support wildcard subscriptions";
+    Self::SharedNotSupported => "the server does not support shared subscriptions";
+    Self::SubscriptionIdentifiersNotSupported =>
+        "the server does not support subscription identifiers";
+    Self::OwnProperty(property) => "property {} is not given among the properties", property;
+    Self::Invalid(error) => "{}", error;
 }
 
 impl core::error::Error for RequestError {}
 
 /// Why an acknowledgement was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AcknowledgeError {
     /// It was acknowledged already, or it came over an earlier connection: the server delivers
@@ -290,17 +292,11 @@ pub enum AcknowledgeError {
     Invalid(EncodeError),
 }
 
-impl fmt::Display for AcknowledgeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale => f.write_str("acknowledged already, or of an earlier connection"),
-            Self::Reason(reason) => write!(f, "an acknowledgement may not say {reason}"),
-            Self::PropertiesCannotWait => {
-                f.write_str("properties cannot wait for older acknowledgements")
-            }
-            Self::Invalid(error) => error.fmt(f),
-        }
-    }
+crate::words::words! { AcknowledgeError:
+    Self::Stale => "acknowledged already, or of an earlier connection";
+    Self::Reason(reason) => "an acknowledgement may not say {}", reason;
+    Self::PropertiesCannotWait => "properties cannot wait for older acknowledgements";
+    Self::Invalid(error) => "{}", error;
 }
 
 impl core::error::Error for AcknowledgeError {}
@@ -308,7 +304,6 @@ impl core::error::Error for AcknowledgeError {}
 /// Why `Client::authenticate` or
 /// [`Client::stop_with`](crate::Client::stop_with) was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ControlError {
     /// Not possible in this phase of the connection.
@@ -327,20 +322,14 @@ pub enum ControlError {
     Invalid(EncodeError),
 }
 
-impl fmt::Display for ControlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotNow => f.write_str("not possible in this phase of the connection"),
-            Self::Method => f.write_str("not the authentication method of CONNECT"),
-            Self::Reason(reason) => write!(f, "a client may not send {reason} here"),
-            Self::SessionExpiry => {
-                f.write_str("a session expiry of zero in CONNECT cannot be raised")
-            }
-            Self::NoRoom => f.write_str("no room in the transmit buffer"),
-            Self::TooLarge => f.write_str("larger than the server's maximum packet size"),
-            Self::Invalid(error) => error.fmt(f),
-        }
-    }
+crate::words::words! { ControlError:
+    Self::NotNow => "not possible in this phase of the connection";
+    Self::Method => "not the authentication method of CONNECT";
+    Self::Reason(reason) => "a client may not send {} here", reason;
+    Self::SessionExpiry => "a session expiry of zero in CONNECT cannot be raised";
+    Self::NoRoom => "no room in the transmit buffer";
+    Self::TooLarge => "larger than the server's maximum packet size";
+    Self::Invalid(error) => "{}", error;
 }
 
 impl core::error::Error for ControlError {}

@@ -1,5 +1,7 @@
 //! The caller's input bytes, read from the transport and consumed by the machine.
 
+use crate::copy::move_down;
+
 /// The buffer between the transport and the machine, over bytes that the caller brings.
 ///
 /// The adapter reads into [`RxBuffer::spare`] and says how much with [`RxBuffer::filled`];
@@ -21,6 +23,19 @@ pub struct RxBuffer<B> {
     cursor: RxCursor,
 }
 
+/// How full it is.
+#[cfg(feature = "defmt")]
+impl<B: AsRef<[u8]> + AsMut<[u8]>> defmt::Format for RxBuffer<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "RxBuffer {{ len: {=usize}, capacity: {=usize} }}",
+            self.len(),
+            self.capacity()
+        );
+    }
+}
+
 /// Where in the bytes the unread part lies, and what is known of the packet at its start.
 ///
 /// A PUBLISH larger than the buffer keeps its header at the start while its payload passes
@@ -40,8 +55,8 @@ pub(crate) struct RxCursor {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// A buffer over `bytes`: an array, a vector, a static slice.
     ///
-    /// It must hold the largest packet that is not a PUBLISH, and of a PUBLISH twice the header
-    /// (topic name and properties); larger payloads are delivered in parts.
+    /// It must hold the largest packet that is not a PUBLISH; of a larger PUBLISH the header (topic
+    /// name and properties) may take three quarters of it, and the payload is delivered in parts.
     pub const fn new(bytes: B) -> Self {
         Self {
             bytes,
@@ -229,16 +244,14 @@ impl RxCursor {
         if self.gap > 0 {
             let kept = self.start.saturating_add(self.header);
             let rest = kept.saturating_add(self.gap);
-            if rest <= self.end {
-                bytes.copy_within(rest..self.end, kept);
-            }
+            move_down(bytes, rest, self.end, kept);
             self.end = self.end.saturating_sub(self.gap);
             self.gap = 0;
         }
         if self.start > 0
             && (self.end == bytes.len() || self.start.saturating_add(self.wanted) > bytes.len())
         {
-            bytes.copy_within(self.start..self.end, 0);
+            move_down(bytes, self.start, self.end, 0);
             self.end = self.end.saturating_sub(self.start);
             self.start = 0;
         }

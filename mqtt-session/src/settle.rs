@@ -1,14 +1,13 @@
 //! How exchanges go on and end: by the transport, by acknowledgements, by expiry.
 
 use crate::event::{GiveUp, Ticket};
-use crate::exchanges::{Exchanges, Work};
-use crate::id_table;
-use crate::instant::{Instant, Stamp};
+use crate::exchanges::Work;
+use crate::instant::Instant;
+#[cfg(feature = "fast")]
 use crate::line::ACK_DUE_UNKNOWN;
+use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{Outbox, Sending};
-use crate::slots::{Flags, Queue, Record, Stage, Wire};
 use crate::store::OutboundStore;
-use crate::transmit::Transmit;
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, ReasonCode};
 
@@ -32,27 +31,35 @@ pub(crate) enum Answer {
 impl<O: OutboundStore> Sending<'_, O> {
     /// The next QoS 0 message that the transport has taken whole.
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
-        if let Some(slot) = self.out.exchanges.leaving.first()
-            && let Some(record) = self.record(slot)
-            && self.out.line.tx.has_taken(record.mark)
-        {
-            self.free_block(slot);
+        let records = self.store.records();
+        let tables = &self.out.exchanges.tables;
+        let slot = tables.first(records, Place::Leaving)?;
+        let record = records.get(usize::from(slot))?;
+        if !self.out.line.tx.has_taken(record.mark) {
+            return None;
         }
-        self.out.tell_taken(self.store.records())
+        let ticket = tables.ticket(record);
+        self.free_block(slot);
+        let exchanges = &mut self.out.exchanges;
+        let records = self.store.records();
+        exchanges.tables.drop(records, slot, Place::Leaving);
+        // There may be more of them.
+        exchanges.work.note(Work::TAKEN);
+        Some(ticket)
     }
 
     /// PUBACK, PUBREC or PUBCOMP came in.
     ///
     /// What each does to each stage is this one table; a packet for an identifier that is not in
     /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     pub(crate) fn acknowledged(
         &mut self,
         packet: PacketType,
         id: u16,
         reason: ReasonCode,
     ) -> Result<Answer, Violation> {
-        let Some((slot, at, record)) = self.find(id) else {
+        let Some((slot, record)) = self.find(id) else {
             return Ok(match packet {
                 PacketType::PubRec => Answer::Unknown,
                 _ => Answer::Unsolicited,
@@ -61,46 +68,36 @@ impl<O: OutboundStore> Sending<'_, O> {
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
             return Ok(Answer::Unsolicited);
         }
-        let ticket = Ticket(record.ticket);
-        match (record.stage, packet) {
-            (Stage::AwaitPubAck, PacketType::PubAck) => {
-                self.finish(slot, at, &record);
-                Ok(Answer::Settled(ticket, reason))
-            }
-            (Stage::AwaitPubRec, PacketType::PubRec) if reason.is_failure() => {
-                self.finish(slot, at, &record);
-                Ok(Answer::Settled(ticket, reason))
-            }
+        let ticket = self.out.exchanges.tables.ticket(&record);
+        let reason = match (record.stage, packet) {
+            (Stage::AwaitPubAck, PacketType::PubAck) => reason,
+            (Stage::AwaitPubRec, PacketType::PubRec) if reason.is_failure() => reason,
             (Stage::AwaitPubRec, PacketType::PubRec) => {
                 self.go_on(slot, &record, reason);
-                Ok(Answer::Continues(ticket, reason))
+                return Ok(Answer::Continues(ticket, reason));
             }
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
                 if record.flags.has(Flags::ON_WIRE) {
-                    let records = self.store.records();
-                    let oldest = self.out.exchanges.released.remove(records, slot);
-                    self.out.answered(oldest, records);
-                    if let Some(record) = records.get_mut(usize::from(slot)) {
-                        record.flags.clear(Flags::ON_WIRE);
-                    }
-                    self.out.exchanges.release.push_back(records, slot);
-                    self.out.exchanges.work.note(Work::PUMP);
+                    self.releases(slot, Place::Released);
                 }
-                Ok(Answer::Quiet)
+                return Ok(Answer::Quiet);
             }
-            (Stage::AwaitPubComp, PacketType::PubRec) => Err(Violation::OutOfOrder(packet)),
-            (Stage::AwaitPubComp, PacketType::PubComp) => {
-                self.finish(slot, at, &record);
-                Ok(Answer::Settled(ticket, record.reason))
+            (Stage::AwaitPubComp, PacketType::PubRec) => {
+                return Err(Violation::OutOfOrder(packet));
             }
+            (Stage::AwaitPubComp, PacketType::PubComp) => record.reason,
             // Given up here because of the server's limits, while it still held the message.
             (Stage::Reserved | Stage::Ended(_), PacketType::PubRec) if !reason.is_failure() => {
-                Ok(Answer::Unknown)
+                return Ok(Answer::Unknown);
             }
-            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => Ok(Answer::Unsolicited),
-            _ => Err(Violation::WrongAcknowledgement(packet)),
-        }
+            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => {
+                return Ok(Answer::Unsolicited);
+            }
+            _ => return Err(Violation::WrongAcknowledgement(packet)),
+        };
+        self.finish(slot, &record);
+        Ok(Answer::Settled(ticket, reason))
     }
 
     /// SUBACK or UNSUBACK came in with this many reason codes.
@@ -110,96 +107,86 @@ impl<O: OutboundStore> Sending<'_, O> {
         id: u16,
         reasons: usize,
     ) -> Result<Option<Ticket>, Violation> {
-        let Some((slot, at, record)) = self.find(id) else {
+        let Some((slot, record)) = self.find(id) else {
             return Ok(None);
         };
-        match (record.stage, packet) {
-            (Stage::AwaitSubAck, PacketType::SubAck)
-            | (Stage::AwaitUnsubAck, PacketType::UnsubAck) => {
-                if !record.flags.has(Flags::ON_WIRE) {
-                    return Ok(None);
-                }
-                // What is kept of the count stops at 65,535.
-                if u16::try_from(reasons).unwrap_or(u16::MAX) != record.count {
-                    return Err(Violation::ReasonCodeCount(packet));
-                }
-                self.finish(slot, at, &record);
-                Ok(Some(Ticket(record.ticket)))
-            }
-            _ => Err(Violation::WrongAcknowledgement(packet)),
+        let expected = match record.stage {
+            Stage::AwaitSubAck => PacketType::SubAck,
+            Stage::AwaitUnsubAck => PacketType::UnsubAck,
+            // An identifier of a message.
+            _ => PacketType::PubAck,
+        };
+        if packet != expected {
+            return Err(Violation::WrongAcknowledgement(packet));
         }
+        if !record.flags.has(Flags::ON_WIRE) {
+            return Ok(None);
+        }
+        // What is kept of the count stops at 65,535.
+        if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
+            return Err(Violation::ReasonCodeCount(packet));
+        }
+        self.finish(slot, &record);
+        Ok(Some(self.out.exchanges.tables.ticket(&record)))
     }
 
-    /// The record of an identifier in use: its slot, its place in the table, and a copy.
-    fn find(&mut self, id: u16) -> Option<(u16, usize, Record)> {
+    /// The record of an identifier in use: its slot, and a copy.
+    fn find(&mut self, id: u16) -> Option<(u16, Record)> {
         let parts = self.store.parts();
-        let (at, slot) = id_table::locate(parts.ids, id)?;
-        let record = parts.records.get(usize::from(slot))?;
-        Some((slot, at, *record))
+        let slot = self.out.exchanges.tables.find_id(&parts, id)?;
+        Some((slot, *parts.records.get(usize::from(slot))?))
     }
 
     /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
     fn go_on(&mut self, slot: u16, record: &Record, reason: ReasonCode) {
-        self.leave_wire(slot, record);
         self.free_block(slot);
         let records = self.store.records();
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.stage = Stage::AwaitPubComp;
             record.reason = reason;
+        }
+        self.releases(slot, record.place());
+    }
+
+    /// PUBREL is due.
+    fn releases(&mut self, slot: u16, from: Place) {
+        let records = self.store.records();
+        if let Some(record) = records.get_mut(usize::from(slot)) {
             record.flags.past_pubrec();
         }
-        self.out.exchanges.release.push_back(records, slot);
-        self.out.exchanges.work.note(Work::PUMP);
+        let exchanges = &mut self.out.exchanges;
+        let oldest = exchanges.tables.shift(records, slot, from, Place::Release);
+        exchanges.work.note(Work::PUMP);
+        self.out.answered(oldest, records);
     }
 
     /// Takes a settled record out and frees all it held.
-    fn finish(&mut self, slot: u16, at: usize, record: &Record) {
-        self.leave_wire(slot, record);
+    fn finish(&mut self, slot: u16, record: &Record) {
         self.free_block(slot);
-        let parts = self.store.parts();
-        self.out.exchanges.free_id_at(parts.ids, at);
-        self.out.exchanges.slots.give_back(parts.records, slot);
-        self.out.window_is_wider();
-    }
-
-    /// Takes a record that is answered out of its queue: that of the wire, or of what was sent
-    /// over an earlier transport and is not sent again any more.
-    fn leave_wire(&mut self, slot: u16, record: &Record) {
-        let records = self.store.records();
-        let exchanges = &mut self.out.exchanges;
-        let on_wire = record.flags.has(Flags::ON_WIRE);
-        let oldest = match record.stage {
-            Stage::AwaitSubAck | Stage::AwaitUnsubAck => exchanges.requests.remove(records, slot),
-            Stage::AwaitPubComp if on_wire => exchanges.released.remove(records, slot),
-            _ if on_wire => exchanges.flight.remove(records, slot),
-            Stage::AwaitPubComp => {
-                exchanges.release.remove(records, slot);
-                false
-            }
-            _ => {
-                exchanges.resume.remove(records, slot);
-                false
-            }
-        };
-        self.out.answered(oldest, records);
+        let mut parts = self.store.parts();
+        let tables = &mut self.out.exchanges.tables;
+        tables.free_id(&mut parts, record.id);
+        let oldest = tables.drop(parts.records, slot, record.place());
+        self.out.answered(oldest, parts.records);
+        self.out.window_is_wider(parts.records);
     }
 
     /// The next thing that ended without a packet from the server.
     pub(crate) fn next_ended(&mut self) -> Option<(Ticket, Flags, Result<ReasonCode, GiveUp>)> {
-        let slot = self.out.exchanges.ended.first()?;
         let records = self.store.records();
-        self.out.exchanges.ended.remove(records, slot);
+        let tables = &mut self.out.exchanges.tables;
+        let slot = tables.first(records, Place::Ended)?;
         let record = records.get_mut(usize::from(slot))?;
         let outcome = match record.stage {
             Stage::Ended(cause) => Err(cause),
             _ => Ok(record.reason),
         };
-        let told = (Ticket(record.ticket), record.flags, outcome);
+        let told = (tables.ticket(record), record.flags, outcome);
         if record.id == 0 {
-            self.out.exchanges.slots.give_back(records, slot);
+            tables.drop(records, slot, Place::Ended);
         } else {
             record.stage = Stage::Reserved;
-            self.out.exchanges.reserved.push_back(records, slot);
+            tables.shift(records, slot, Place::Ended, Place::Reserved);
         }
         Some(told)
     }
@@ -207,31 +194,18 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// Gives up every message that was never sent and has expired, and finds the next to expire.
     pub(crate) fn expire(&mut self) {
         let mut next = Instant::NEVER;
-        for prompt in [false, true] {
-            let mut at = if prompt {
-                self.out.exchanges.prompt.first()
-            } else {
-                self.out.exchanges.queued.first()
-            };
+        for place in [Place::Queued, Place::Prompt] {
+            let mut at = self.first(place);
             while let Some(slot) = at {
-                at = Queue::after(self.store.records(), slot);
+                at = self.after(slot);
                 let Some(record) = self.record(slot) else {
                     break;
                 };
-                let Some(expires) = self.expires(&record) else {
-                    continue;
-                };
-                if expires > self.out.clock.now {
-                    next = next.min(expires);
-                    continue;
+                match self.expires(&record) {
+                    None => {}
+                    Some(expires) if expires > self.out.clock.now => next = next.min(expires),
+                    Some(_) => self.give_up(slot, place, GiveUp::Expired),
                 }
-                let records = self.store.records();
-                if prompt {
-                    self.out.exchanges.prompt.remove(records, slot);
-                } else {
-                    self.out.exchanges.queued.remove(records, slot);
-                }
-                self.give_up(slot, GiveUp::Expired);
             }
         }
         // Message Expiry Interval counts seconds: looking once a second is often enough, and
@@ -244,22 +218,17 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
     }
 
-    /// Gives up one publish, subscribe or unsubscribe that has not been settled; false when
-    /// there is none with this ticket.
+    /// Gives up one publish, subscribe or unsubscribe that was never sent, or is not being sent
+    /// again now; false when there is none with this ticket.
     pub(crate) fn abandon(&mut self, ticket: Ticket) -> bool {
-        for place in Place::ALL {
-            let mut at = place.queue(&mut self.out.exchanges).first();
+        for place in [Place::Queued, Place::Prompt, Place::Resume] {
+            let mut at = self.first(place);
             while let Some(slot) = at {
-                let records = self.store.records();
-                at = Queue::after(records, slot);
-                let found = records
-                    .get(usize::from(slot))
-                    .is_some_and(|record| record.ticket == ticket.0);
-                if found {
-                    let mut queue = *place.queue(&mut self.out.exchanges);
-                    queue.remove(records, slot);
-                    *place.queue(&mut self.out.exchanges) = queue;
-                    self.give_up(slot, GiveUp::Abandoned);
+                at = self.after(slot);
+                let tables = &self.out.exchanges.tables;
+                let record = self.store.records().get(usize::from(slot));
+                if record.is_some_and(|record| tables.ticket(record) == ticket) {
+                    self.give_up(slot, place, GiveUp::Abandoned);
                     return true;
                 }
             }
@@ -267,183 +236,90 @@ impl<O: OutboundStore> Sending<'_, O> {
         false
     }
 
-    /// When the longest unanswered packet should have been answered.
-    pub(crate) fn ack_deadline(&mut self) -> Instant {
-        if self.out.line.ack_due == ACK_DUE_UNKNOWN {
-            self.out.look_up_ack_due(self.store.records());
-        }
-        self.out.line.ack_due
+    /// The first record in a place.
+    pub(crate) fn first(&mut self, place: Place) -> Option<u16> {
+        let tables = &self.out.exchanges.tables;
+        tables.first(self.store.records(), place)
     }
-}
 
-/// The queues of what can be given up on the application's wish: what was never sent, and what
-/// is not being sent again now.
-#[derive(Clone, Copy)]
-enum Place {
-    Queued,
-    Prompt,
-    Resume,
-}
+    /// The record behind `slot` in the same place.
+    pub(crate) fn after(&mut self, slot: u16) -> Option<u16> {
+        let tables = &self.out.exchanges.tables;
+        tables.after(self.store.records(), slot)
+    }
 
-impl Place {
-    const ALL: [Self; 3] = [Self::Queued, Self::Prompt, Self::Resume];
-
-    fn queue(self, exchanges: &mut Exchanges) -> &mut Queue {
-        match self {
-            Self::Queued => &mut exchanges.queued,
-            Self::Prompt => &mut exchanges.prompt,
-            Self::Resume => &mut exchanges.resume,
+    /// When the longest unanswered packet should have been answered; never, while there is none.
+    pub(crate) fn ack_deadline(&mut self) -> Instant {
+        let records = self.store.records();
+        #[cfg(feature = "fast")]
+        {
+            if self.out.line.ack_due == ACK_DUE_UNKNOWN {
+                self.out.look_up_ack_due(records);
+            }
+            self.out.line.ack_due
         }
+        #[cfg(not(feature = "fast"))]
+        {
+            let mut due = Instant::NEVER;
+            for record in records {
+                if record.flags.has(Flags::ON_WIRE) && record.place != Place::Free {
+                    let sent = record.sent_at();
+                    due = due.min(sent.deadline(self.out.config.ack_timeout, self.out.clock.now));
+                }
+            }
+            due
+        }
+    }
+
+    /// The transport took `count` of the bytes offered: what it has taken whole is on the wire,
+    /// and is stamped with the time.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn sent(&mut self, count: usize) {
+        let line = &mut self.out.line;
+        if line.tx.took(count) == 0 {
+            return;
+        }
+        let now = self.out.clock.now;
+        line.last_sent = now;
+        line.stalled_since = Instant::NEVER;
+        self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
+        let mut slot = 0;
+        while let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+            // A QoS 0 message is told of, and done with, at the next poll.
+            if record.flags.has(Flags::SENDING)
+                && record.place != Place::Leaving
+                && self.out.line.tx.has_taken(record.mark)
+            {
+                record.flags.now_on_wire();
+                record.mark = now.stamp().raw();
+                // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
+                // where it is stored, is still there.
+                if record.place == Place::Requests {
+                    self.free_block(slot);
+                }
+            }
+            slot = slot.wrapping_add(1);
+        }
+        self.out
+            .clock
+            .arm(now.plus_millis(self.out.config.ack_timeout));
     }
 }
 
 impl Outbox {
-    /// The transport took `len` of the bytes offered. Whether that may have completed anything.
-    #[inline]
-    pub(crate) fn was_taken(&mut self, len: usize) -> bool {
-        if self.line.tx.took(len) == 0 {
-            return false;
-        }
-        self.line.last_sent = self.clock.now;
-        self.line.stalled_since = Instant::NEVER;
-        let exchanges = &mut self.exchanges;
-        if self.line.blocked {
-            exchanges.work.note(Work::PUMP);
-        }
-        if exchanges.is_moving() {
-            return true;
-        }
-        if self.line.tx.is_empty() && !exchanges.leaving.is_empty() {
-            exchanges.work.note(Work::TAKEN);
-            return false;
-        }
-        !exchanges.leaving.is_empty()
-    }
-
-    /// What the transport has taken whole is on the wire, and is stamped with the time. A request
-    /// that is not kept any longer.
-    #[cfg_attr(feature = "fast", inline(never))]
-    pub(crate) fn move_on(&mut self, records: &mut [Record]) -> Option<u16> {
-        let exchanges = &mut self.exchanges;
-        let tx = &self.line.tx;
-        let now = self.clock.now;
-        let stamp = now.stamp();
-        let mut last = take_up(&mut exchanges.flight, records, tx, stamp);
-        if exchanges.released.untaken().is_some() {
-            last = take_up(&mut exchanges.released, records, tx, stamp).or(last);
-        }
-        let mut request = None;
-        if exchanges.requests.untaken().is_some() {
-            request = take_up(&mut exchanges.requests, records, tx, stamp);
-        }
-        if !exchanges.leaving.is_empty() {
-            exchanges.note_taken(records, tx);
-        }
-        // What was sent earlier is due earlier.
-        if self.line.ack_due == Instant::NEVER && last.or(request).is_some() {
-            let due = now.plus_millis(self.config.ack_timeout);
-            self.line.ack_due = due;
-            self.clock.arm(due);
-        }
-        request
-    }
-
-    /// Takes out the first QoS 0 message if the transport has taken it whole, and nothing it held
-    /// is to be freed.
-    #[inline]
-    pub(crate) fn tell_taken(&mut self, records: &mut [Record]) -> Option<Ticket> {
-        let exchanges = &mut self.exchanges;
-        let slot = exchanges.leaving.first()?;
-        let record = records.get_mut(usize::from(slot))?;
-        if record.flags.holds() || !self.line.tx.has_taken(record.mark) {
-            return None;
-        }
-        let ticket = Ticket(record.ticket);
-        exchanges.leaving.pop_front(records);
-        exchanges.slots.give_back(records, slot);
-        exchanges.work.done(Work::TAKEN);
-        if !exchanges.leaving.is_empty() {
-            exchanges.note_taken(records, &self.line.tx);
-        }
-        Some(ticket)
-    }
-
     /// Something was answered; when it was the oldest on its wire, another one has been
     /// unanswered longest.
-    #[inline]
-    pub(crate) fn answered(&mut self, oldest: bool, records: &[Record]) {
-        let exchanges = &self.exchanges;
-        let others = exchanges.released.oldest().or(exchanges.requests.oldest());
-        let next = match (exchanges.flight.oldest(), others) {
-            (None, None) => {
-                self.line.ack_due = Instant::NEVER;
-                return;
-            }
-            _ if !oldest => return,
-            // Nearly always there is no choice.
-            (Some(slot), None) => records.get(usize::from(slot)),
-            _ => None,
-        };
-        self.line.ack_due = match next {
-            Some(next) => next
-                .sent_at()
-                .deadline(self.config.ack_timeout, self.clock.now),
-            None => ACK_DUE_UNKNOWN,
-        };
-    }
-
-    /// Looks up when the longest unanswered packet should have been answered.
-    #[inline]
-    pub(crate) fn look_up_ack_due(&mut self, records: &[Record]) {
-        let now = self.clock.now;
-        let limit = self.config.ack_timeout;
-        let exchanges = &self.exchanges;
-        let mut due = Instant::NEVER;
-        for wire in [&exchanges.flight, &exchanges.released, &exchanges.requests] {
-            if let Some(slot) = wire.oldest()
-                && let Some(record) = records.get(usize::from(slot))
-            {
-                due = due.min(record.sent_at().deadline(limit, now));
-            }
-        }
-        self.line.ack_due = due;
-    }
+    #[cfg(not(feature = "fast"))]
+    fn answered(&mut self, _oldest: bool, _records: &[Record]) {}
 
     /// The window is wider by one, and an identifier is free.
     #[inline]
-    pub(crate) fn window_is_wider(&mut self) {
-        let waits = !(self.exchanges.queued.is_empty() && self.exchanges.resume.is_empty());
+    pub(crate) fn window_is_wider(&mut self, records: &[Record]) {
+        let tables = &self.exchanges.tables;
+        let waits =
+            !(tables.is_empty(records, Place::Queued) && tables.is_empty(records, Place::Resume));
         if waits || self.line.blocked {
             self.exchanges.work.note(Work::PUMP);
         }
     }
-}
-
-impl Exchanges {
-    /// Notes that there is a QoS 0 message to tell, if the transport has taken it whole.
-    #[inline]
-    fn note_taken(&mut self, records: &[Record], tx: &Transmit) {
-        if let Some(slot) = self.leaving.first()
-            && let Some(record) = records.get(usize::from(slot))
-            && tx.has_taken(record.mark)
-        {
-            self.work.note(Work::TAKEN);
-        }
-    }
-}
-
-/// What the transport has taken whole goes on to what is on the wire; the last of it.
-#[cfg_attr(feature = "fast", inline(always))]
-fn take_up(wire: &mut Wire, records: &mut [Record], tx: &Transmit, now: Stamp) -> Option<u16> {
-    let mut last = None;
-    while let Some(slot) = wire.untaken()
-        && let Some(record) = records.get_mut(usize::from(slot))
-        && tx.has_taken(record.mark)
-    {
-        record.flags.now_on_wire();
-        record.mark = now.raw();
-        wire.advance(Queue::after(records, slot));
-        last = Some(slot);
-    }
-    last
 }

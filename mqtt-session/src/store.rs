@@ -13,7 +13,7 @@ pub use heap::{Heap, HeapLimits};
 
 use crate::id_table::IdEntry;
 use crate::owed::Owed;
-use crate::slots::Record;
+use crate::record::Record;
 
 /// A store for [`Client`](crate::Client): [`Fixed`] or, with the feature `alloc`, `Heap`.
 ///
@@ -27,6 +27,9 @@ pub trait Store: sealed::Sealed {
     /// the session with the other.
     #[doc(hidden)]
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound);
+    /// The sending half, to be read.
+    #[doc(hidden)]
+    fn outbound(&self) -> &Self::Outbound;
 }
 
 pub(crate) mod sealed {
@@ -39,6 +42,7 @@ pub(crate) mod sealed {
 #[doc(hidden)]
 pub struct OutboundParts<'a> {
     pub(crate) records: &'a mut [Record],
+    #[cfg(feature = "fast")]
     pub(crate) ids: &'a mut [IdEntry],
     pub(crate) arena: &'a mut [u8],
     pub(crate) transmit: &'a mut [u8],
@@ -50,8 +54,8 @@ pub trait OutboundStore: 'static {
     fn parts(&mut self) -> OutboundParts<'_>;
     /// The records alone.
     fn records(&mut self) -> &mut [Record];
-    /// The packet identifiers alone.
-    fn ids(&mut self) -> &mut [IdEntry];
+    /// The records, to be read.
+    fn all_records(&self) -> &[Record];
     /// The arena alone.
     fn arena(&mut self) -> &mut [u8];
     /// The transmit buffer alone.
@@ -67,14 +71,19 @@ pub trait OutboundStore: 'static {
     /// Makes the transmit buffer at least `len` bytes long, if its bound allows.
     fn grow_transmit(&mut self, len: usize) -> bool;
     /// The payload held for a record beside the arena.
+    #[cfg(feature = "bytes")]
     fn payload(&self, slot: u16) -> &[u8];
     /// Lets go of a payload held beside the arena.
+    #[cfg(feature = "bytes")]
     fn release_payload(&mut self, slot: u16);
     /// How many topics can be kept for outbound aliases.
+    #[cfg(feature = "topic-alias")]
     fn alias_capacity(&self) -> u16;
     /// Which of the aliases from 1 to `set` stands for the topic at this place in the arena.
+    #[cfg(feature = "topic-alias")]
     fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16>;
     /// Keeps the topic at this place in the arena for an alias; false when it is too long.
+    #[cfg(feature = "topic-alias")]
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool;
 }
 

@@ -1,7 +1,12 @@
-//! PUBLISH packets as they are stored: canonical, with the full topic, DUP clear and a
-//! placeholder for the packet identifier. What a transmission changes is applied here.
+//! Packets as they are stored: canonical, with the full topic and a place for the packet identifier.
+//! What belongs to one transmission is written into them before it, over what the last one left.
 
-use mqtt_proto::{PacketId, PropertyId};
+#[cfg(any(feature = "fast", feature = "topic-alias"))]
+use crate::copy::copy;
+use crate::record::{Record, Stage};
+use mqtt_proto::PacketId;
+#[cfg(feature = "topic-alias")]
+use mqtt_proto::PropertyId;
 
 /// Stands in for the packet identifier until the packet is first sent.
 pub(crate) fn placeholder() -> Option<PacketId> {
@@ -10,7 +15,50 @@ pub(crate) fn placeholder() -> Option<PacketId> {
 
 pub(crate) const DUP: u8 = 0x08;
 
-/// The places of a stored PUBLISH that a transmission needs.
+/// Writes what belongs to one transmission into a stored packet, or into its header: the packet
+/// identifier, DUP, and how many seconds are left of a message that expires.
+#[inline(never)]
+pub(crate) fn stamp(packet: &mut [u8], record: &Record, expiry: Option<u32>) {
+    let mut at = behind_integer(packet, 1);
+    let exchange = record.stage.is_exchange();
+    if exchange || record.stage == Stage::AwaitSent {
+        at = at.wrapping_add(2).wrapping_add(usize::from(record.count));
+    }
+    if exchange && let Some(first) = packet.first_mut() {
+        *first &= !DUP;
+        if record.flags.has(crate::record::Flags::MAYBE_SEEN) {
+            *first |= DUP;
+        }
+    }
+    if record.stage != Stage::AwaitSent {
+        put(packet, at, record.id.to_be_bytes());
+        at = at.wrapping_add(2);
+    }
+    // The machine puts Message Expiry Interval first: its identifier, then four bytes.
+    if let Some(expiry) = expiry {
+        let at = behind_integer(packet, at).wrapping_add(1);
+        put(packet, at, expiry.to_be_bytes());
+    }
+}
+
+/// The place behind a variable byte integer.
+fn behind_integer(packet: &[u8], mut at: usize) -> usize {
+    while packet.get(at).is_some_and(|byte| byte & 0x80 != 0) {
+        at = at.wrapping_add(1);
+    }
+    at.wrapping_add(1)
+}
+
+fn put<const N: usize>(packet: &mut [u8], at: usize, bytes: [u8; N]) {
+    if let Some(place) = packet.get_mut(at..)
+        && let Some(place) = place.first_chunk_mut()
+    {
+        *place = bytes;
+    }
+}
+
+/// The places of a stored PUBLISH that a transmission with a topic alias needs.
+#[cfg(feature = "topic-alias")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     topic: (usize, usize),
@@ -21,7 +69,8 @@ pub(crate) struct Layout {
 }
 
 /// A number of one to four bytes at the front, and its own length.
-fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
+#[cfg(any(feature = "draw", feature = "topic-alias"))]
+pub(crate) fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0usize;
     for (at, byte) in bytes.iter().take(4).enumerate() {
         let shift = 7usize.checked_mul(at)?;
@@ -33,6 +82,7 @@ fn variable_integer(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
+#[cfg(feature = "topic-alias")]
 impl Layout {
     /// Finds its way in a packet that this crate encoded.
     pub(crate) fn of(packet: &[u8]) -> Option<Self> {
@@ -67,27 +117,6 @@ impl Layout {
     /// The topic name.
     fn topic<'p>(&self, packet: &'p [u8]) -> &'p [u8] {
         packet.get(self.topic.0..self.topic.1).unwrap_or_default()
-    }
-
-    /// Writes what belongs to one transmission into a copy of the packet, or of its header.
-    pub(crate) fn apply(&self, packet: &mut [u8], id: u16, dup: bool, expiry: Option<u32>) {
-        if let Some(first) = packet.first_mut() {
-            *first = if dup { *first | DUP } else { *first & !DUP };
-        }
-        if let Some(place) = self.id
-            && let Some(bytes) = packet.get_mut(place..)
-            && let Some(bytes) = bytes.first_chunk_mut::<2>()
-        {
-            *bytes = id.to_be_bytes();
-        }
-        // The machine puts Message Expiry Interval first: its identifier, then four bytes.
-        if let Some(expiry) = expiry
-            && let Some(place) = self.properties.0.checked_add(1)
-            && let Some(bytes) = packet.get_mut(place..)
-            && let Some(bytes) = bytes.first_chunk_mut::<4>()
-        {
-            *bytes = expiry.to_be_bytes();
-        }
     }
 
     /// Length of this packet when it is sent with a topic alias, with its topic or without.
@@ -147,6 +176,7 @@ impl Layout {
     }
 }
 
+#[cfg(any(feature = "fast", feature = "topic-alias"))]
 #[inline]
 pub(crate) fn integer_len(value: usize) -> usize {
     match value {
@@ -158,8 +188,10 @@ pub(crate) fn integer_len(value: usize) -> usize {
 }
 
 /// Bytes being written one piece after the other.
+#[cfg(any(feature = "fast", feature = "topic-alias"))]
 pub(crate) struct Cursor<'o>(pub(crate) &'o mut [u8]);
 
+#[cfg(any(feature = "fast", feature = "topic-alias"))]
 impl Cursor<'_> {
     #[cfg(feature = "fast")]
     #[inline(always)]
@@ -175,7 +207,7 @@ impl Cursor<'_> {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let out = core::mem::take(&mut self.0);
         let (to, rest) = out.split_at_mut_checked(bytes.len())?;
-        to.copy_from_slice(bytes);
+        copy(to, bytes);
         self.0 = rest;
         Some(())
     }

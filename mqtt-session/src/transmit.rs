@@ -3,6 +3,13 @@
 //! One buffer holds whole packets back to back, so that everything queued leaves in one write.
 //! A packet too large to be copied there is sent from where it is stored, at its place in the
 //! order. Nothing here outlives the transport.
+use crate::copy::move_down;
+
+#[cfg(feature = "draw")]
+mod drawing;
+
+#[cfg(feature = "draw")]
+use drawing::Drawing;
 
 /// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
 pub(crate) const RESERVE: usize = 5;
@@ -33,6 +40,10 @@ pub(crate) struct Large {
     sent: u32,
     /// Whether it is the payload held beside the arena, and not a whole packet in the arena.
     pub(crate) apart: bool,
+    /// Whether it is a payload that is drawn from the application, to lie in the buffer behind
+    /// its header; `sent` is then how much of it does or did.
+    #[cfg(feature = "draw")]
+    drawing: Drawing,
 }
 
 impl Large {
@@ -95,6 +106,17 @@ impl Transmit {
         self.large
     }
 
+    /// Whether a payload is being drawn from the application: nothing but the rest of it may be
+    /// written behind what is queued.
+    #[inline(always)]
+    pub(crate) fn is_drawing(&self) -> bool {
+        #[cfg(feature = "draw")]
+        let drawing = self.large.is_some_and(|large| large.drawing != Drawing::No);
+        #[cfg(not(feature = "draw"))]
+        let drawing = false;
+        drawing
+    }
+
     /// The place in the stream after the last queued byte.
     pub(crate) fn queued(&self) -> u32 {
         self.queued
@@ -131,7 +153,7 @@ impl Transmit {
     pub(crate) fn fits(&self, capacity: usize, len: usize) -> bool {
         let wanted = len.saturating_add(RESERVE);
         let behind = capacity.saturating_sub(self.end as usize);
-        behind >= wanted || self.pays(behind, wanted)
+        !self.is_drawing() && (behind >= wanted || self.pays(behind, wanted))
     }
 
     /// Whether moving what is queued to the front makes room, and at least as much is free there,
@@ -151,21 +173,28 @@ impl Transmit {
     ) -> Option<&'b mut [u8]> {
         let start = self.end as usize;
         let end = start.wrapping_add(len);
-        if end.wrapping_add(RESERVE) > buffer.len() {
+        if end.wrapping_add(RESERVE) > buffer.len() || self.is_drawing() {
             return None;
         }
         buffer.get_mut(start..end)
     }
 
     /// All the room behind what is queued, leaving the reserve free, as it is now.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) fn spare<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
+        if self.is_drawing() {
+            return &mut [];
+        }
         let end = buffer.len().saturating_sub(RESERVE);
         buffer.get_mut(self.end as usize..end).unwrap_or_default()
     }
 
     /// Room for `len` bytes behind what is queued, leaving the reserve free.
     pub(crate) fn room<'b>(&mut self, buffer: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
+        if self.is_drawing() {
+            return None;
+        }
         let wanted = len.saturating_add(RESERVE);
         let behind = buffer.len().saturating_sub(self.end as usize);
         if behind < wanted {
@@ -184,6 +213,9 @@ impl Transmit {
         buffer: &'b mut [u8],
         len: usize,
     ) -> Option<&'b mut [u8]> {
+        if self.is_drawing() {
+            return None;
+        }
         if buffer.len().saturating_sub(self.end as usize) < len {
             self.pack(buffer);
         }
@@ -193,9 +225,7 @@ impl Transmit {
 
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
-        if start <= end && end <= buffer.len() {
-            buffer.copy_within(start..end, 0);
-        }
+        move_down(buffer, start, end, 0);
         self.end = self.end.saturating_sub(self.start);
         if let Some(large) = &mut self.large {
             large.at = large.at.saturating_sub(self.start);
@@ -220,6 +250,8 @@ impl Transmit {
             len,
             sent: 0,
             apart,
+            #[cfg(feature = "draw")]
+            drawing: Drawing::No,
         });
         self.queued = self.queued.wrapping_add(len);
     }
@@ -246,7 +278,7 @@ impl Transmit {
         if self.offered != NOT_OFFERED {
             return Next::Nothing;
         }
-        match self.large {
+        match self.large.filter(|_| !self.is_drawing()) {
             Some(large) if large.at == self.start => Next::Large(large),
             Some(large) => Next::Buffered(self.start as usize, large.at as usize),
             None if self.start < self.end => Next::Buffered(self.start as usize, self.end as usize),
@@ -261,10 +293,11 @@ impl Transmit {
             return None;
         }
         let (start, end) = (self.start as usize, self.end as usize);
-        let at = self.large.map_or(end, |large| large.at as usize);
+        let large = self.large.filter(|_| !self.is_drawing());
+        let at = large.map_or(end, |large| large.at as usize);
         Some(Queue {
             before: (start, at),
-            large: self.large,
+            large,
             behind: (at, end),
         })
     }
@@ -293,9 +326,9 @@ impl Transmit {
             offered
         };
         self.taken = self.taken.wrapping_add(len);
+        let drawing = self.is_drawing();
         match &mut self.large {
-            None => self.start = self.start.wrapping_add(len),
-            Some(large) => {
+            Some(large) if !drawing => {
                 // What lies before it is taken first, what lies behind it last.
                 let before = large.at.saturating_sub(self.start).min(len);
                 self.start = self.start.saturating_add(before);
@@ -309,6 +342,7 @@ impl Transmit {
                     return len;
                 }
             }
+            _ => self.start = self.start.wrapping_add(len),
         }
         if self.start == self.end {
             self.start = 0;

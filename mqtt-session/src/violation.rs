@@ -1,11 +1,10 @@
 //! How a peer breaks the protocol, what it is told, and which statement says so.
 
-use core::fmt;
+use crate::words::{Plain, words};
 use mqtt_proto::{DecodeError, PacketType, ReasonCode, Sender};
 
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Violation {
     /// A packet that is wrong by itself.
@@ -142,78 +141,53 @@ impl From<DecodeError> for Violation {
     }
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.describe(Sender::Server, f)
-    }
+words! { Violation:
+    violation => "{}", Told(violation, Sender::Server);
 }
 
-impl Violation {
-    /// What the sender did wrong, which statement says so, and what it is answered.
-    pub(crate) fn describe(&self, sender: Sender, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Packet(error) => return fmt::Display::fmt(error, f),
-            Self::Unexpected(packet) => write!(f, "{packet} may not come now"),
-            Self::LargerThanBuffer => f.write_str("packet does not fit the input buffer"),
-            Self::SessionPresentAfterCleanStart => {
-                f.write_str("session present in answer to clean start")
-            }
-            Self::UnknownSession => {
-                f.write_str("session present, but there is no session on this side")
-            }
-            Self::NoAssignedClientIdentifier => {
-                f.write_str("no client identifier assigned in answer to an empty one")
-            }
-            Self::UnwantedClientIdentifier => {
-                f.write_str("client identifier assigned though the client sent its own")
-            }
-            Self::ClientIdentifierTooLong => {
-                f.write_str("assigned client identifier is longer than the store can keep")
-            }
-            Self::AuthenticationMethod => {
-                f.write_str("authentication method is missing or not the one of CONNECT")
-            }
-            Self::AuthenticationReason(reason) => write!(f, "AUTH may not say {reason} now"),
-            Self::ReceiveMaximum => f.write_str("more unacknowledged messages than allowed"),
-            Self::TopicAlias(alias) => write!(f, "topic alias {alias} is above the maximum"),
-            Self::UnknownTopicAlias(alias) => write!(f, "topic alias {alias} was never set"),
-            Self::TopicAliasTooLong => {
-                f.write_str("topic for an alias is longer than the store can keep")
-            }
-            Self::WrongAcknowledgement(packet) => {
-                write!(f, "{packet} is the wrong answer for this packet identifier")
-            }
-            Self::OutOfOrder(packet) => write!(f, "{packet} out of order"),
-            Self::AnswerTooLarge(packet) => {
-                write!(f, "the answer to {packet} is too large to be sent")
-            }
-            Self::ReasonCodeCount(packet) => {
-                write!(
-                    f,
-                    "{packet} has another number of reason codes than filters"
-                )
-            }
-            Self::ProblemInformation(packet) => {
-                write!(
-                    f,
-                    "{packet} carries problem information that was not requested"
-                )
-            }
-            Self::QoSNotSupported => f.write_str("the QoS is above the server's maximum"),
-            Self::RetainNotSupported => {
-                f.write_str("retained, though the server keeps no messages")
-            }
-            Self::SessionExpiry => {
-                f.write_str("session expiry interval though CONNECT had none above 0")
-            }
-        }?;
-        write!(
-            f,
-            " ({}, answer {:#04x})",
-            self.statement_for(sender),
-            self.reason().value()
-        )
-    }
+/// A violation as it is told of this sender: what was done, which statement says so, and what it
+/// is answered.
+pub(crate) struct Told<'a>(pub(crate) &'a Violation, pub(crate) Sender);
+
+words! { Told<'_>:
+    Self(Violation::Packet(error), _) => "{}", error;
+    Self(violation, sender) => "{} ({}, answer {:#04x})",
+        Done(violation), Plain(violation.statement_for(*sender)), violation.reason().value();
+}
+
+/// What was done, alone.
+struct Done<'a>(&'a Violation);
+
+words! { Done<'_>:
+    Self(Violation::Packet(error)) => "{}", error;
+    Self(Violation::Unexpected(packet)) => "{} may not come now", packet;
+    Self(Violation::LargerThanBuffer) => "packet does not fit the input buffer";
+    Self(Violation::SessionPresentAfterCleanStart) => "session present in answer to clean start";
+    Self(Violation::UnknownSession) => "session present, but there is no session on this side";
+    Self(Violation::NoAssignedClientIdentifier) =>
+        "no client identifier assigned in answer to an empty one";
+    Self(Violation::UnwantedClientIdentifier) =>
+        "client identifier assigned though the client sent its own";
+    Self(Violation::ClientIdentifierTooLong) =>
+        "assigned client identifier is longer than the store can keep";
+    Self(Violation::AuthenticationMethod) =>
+        "authentication method is missing or not the one of CONNECT";
+    Self(Violation::AuthenticationReason(reason)) => "AUTH may not say {} now", reason;
+    Self(Violation::ReceiveMaximum) => "more unacknowledged messages than allowed";
+    Self(Violation::TopicAlias(alias)) => "topic alias {} is above the maximum", alias;
+    Self(Violation::UnknownTopicAlias(alias)) => "topic alias {} was never set", alias;
+    Self(Violation::TopicAliasTooLong) => "topic for an alias is longer than the store can keep";
+    Self(Violation::WrongAcknowledgement(packet)) =>
+        "{} is the wrong answer for this packet identifier", packet;
+    Self(Violation::OutOfOrder(packet)) => "{} out of order", packet;
+    Self(Violation::AnswerTooLarge(packet)) => "the answer to {} is too large to be sent", packet;
+    Self(Violation::ReasonCodeCount(packet)) =>
+        "{} has another number of reason codes than filters", packet;
+    Self(Violation::ProblemInformation(packet)) =>
+        "{} carries problem information that was not requested", packet;
+    Self(Violation::QoSNotSupported) => "the QoS is above the server's maximum";
+    Self(Violation::RetainNotSupported) => "retained, though the server keeps no messages";
+    Self(Violation::SessionExpiry) => "session expiry interval though CONNECT had none above 0";
 }
 
 impl core::error::Error for Violation {}

@@ -6,6 +6,7 @@ pub mod cut;
 #[cfg(unix)]
 pub mod far_end;
 pub mod hall;
+pub mod input;
 pub mod mosquitto;
 pub mod network;
 pub mod process;

@@ -43,11 +43,21 @@ impl Process {
         Self::start(command.stdin(Stdio::piped()), Transcript::default())
     }
 
+    /// Starts `command` with the input and output that it has been given.
+    ///
+    /// # Errors
+    /// As [`Command::spawn`].
+    pub fn spawn_as_it_is(command: &mut Command) -> io::Result<Self> {
+        Self::follow(command.stderr(Stdio::piped()), Transcript::default())
+    }
+
     fn start(command: &mut Command, errors: Transcript) -> io::Result<Self> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::follow(command, errors)
+    }
+
+    fn follow(command: &mut Command, errors: Transcript) -> io::Result<Self> {
+        let mut child = command.spawn()?;
         let output = Transcript::default();
         if let Some(pipe) = child.stdout.take() {
             output.follow(pipe);

@@ -8,6 +8,7 @@
     reason = "each test program uses its part of the vocabulary"
 )]
 
+use crate::input::INPUT;
 use core::time::Duration;
 use mqtt_proto::{
     Ack, ConnAck, Disconnect, Frame, Packet, PacketId, Properties, Property, Publish as Pub, QoS,
@@ -73,6 +74,7 @@ pub enum Told {
     Challenge(Vec<String>),
     Reauthenticated,
     DeliveryCut,
+    PayloadWanted(Ticket),
 }
 
 fn printed(properties: &Properties<'_>) -> Vec<String> {
@@ -113,6 +115,7 @@ impl From<Event<'_>> for Told {
             Event::Challenge(auth) => Self::Challenge(printed(&auth.properties)),
             Event::Reauthenticated(_) => Self::Reauthenticated,
             Event::DeliveryCut => Self::DeliveryCut,
+            Event::PayloadWanted { ticket } => Self::PayloadWanted(ticket),
             other => panic!("an event without a word for it: {other:?}"),
         }
     }
@@ -136,8 +139,16 @@ pub struct Talk<S> {
     offered: bool,
     /// Bytes that left but are no whole packet yet.
     wire: Vec<u8>,
+    /// Payloads to be drawn, by ticket. One that is not here is asked for in vain, and that is told.
+    pub sources: Vec<(Ticket, Vec<u8>)>,
+    /// How many bytes of them the application supplies at a time.
+    pub supplies: usize,
     /// How many bytes the server's packets come in at a time.
     pub chunk: usize,
+    /// Whether parts of messages are taken as they come. Otherwise they are put together first.
+    pub parts: bool,
+    /// What has come of a message whose last part has not.
+    unfinished: Option<Message>,
     /// What happened, for the message of a failure.
     pub history: Vec<String>,
 }
@@ -184,6 +195,16 @@ pub fn refused(reason: ReasonCode) -> Packet<'static> {
         reason,
         properties: Properties::EMPTY,
     })
+}
+
+/// Whether a packet that has to be whole to be read fits the input buffer of these conversations.
+/// What is left out because it does not is said.
+pub fn fits_input(what: &str, bytes: usize) -> bool {
+    let fits = bytes <= INPUT;
+    if !fits {
+        println!("left out: {what} of {bytes} bytes does not fit an input buffer of {INPUT}");
+    }
+    fits
 }
 
 fn id(id: u16) -> PacketId {
@@ -292,14 +313,18 @@ impl<S: Store + Clone> Talk<S> {
     pub fn new(config: Config, store: S) -> Self {
         Self {
             client: Client::new(config, store),
-            input: RxBuffer::new(vec![0; 4096]),
+            input: RxBuffer::new(vec![0; INPUT]),
             now: Instant::from_secs(1_000),
             did: VecDeque::new(),
             deadline: Instant::NEVER,
             takes: usize::MAX,
             offered: false,
             wire: Vec::new(),
+            sources: Vec::new(),
+            supplies: usize::MAX,
             chunk: usize::MAX,
+            parts: false,
+            unfinished: None,
             history: Vec::new(),
         }
     }
@@ -335,6 +360,12 @@ impl<S: Store + Clone> Talk<S> {
                         token: m.token,
                     })
                 }
+                Action::Event(Event::PayloadWanted { ticket }) => {
+                    if self.supply(ticket) {
+                        continue;
+                    }
+                    Did::Told(Told::PayloadWanted(ticket))
+                }
                 Action::Event(event) => Did::Told(event.into()),
                 Action::Close => Did::Close,
                 Action::Done => Did::Done,
@@ -351,12 +382,62 @@ impl<S: Store + Clone> Talk<S> {
         );
     }
 
+    /// Supplies the next part of a payload, if the application has it.
+    pub fn supply(&mut self, ticket: Ticket) -> bool {
+        let source = self.sources.iter().find(|(of, _)| *of == ticket);
+        let Some((_, payload)) = source else {
+            return false;
+        };
+        let mut draw = self.client.draw(self.now).expect("a part is wanted");
+        assert_eq!((draw.ticket, draw.total), (ticket, payload.len()));
+        let offset = draw.offset;
+        let room = draw.room();
+        let count = room.len().min(self.supplies);
+        room[..count].copy_from_slice(&payload[offset..offset + count]);
+        draw.supply(count);
+        true
+    }
+
     fn note(&mut self, did: Did) {
+        let did = match did {
+            Did::Delivered(message) => match self.put_together(message) {
+                Some(whole) => Did::Delivered(whole),
+                None => return,
+            },
+            Did::Told(Told::DeliveryCut) => {
+                self.unfinished = None;
+                did
+            }
+            did => did,
+        };
         self.history.push(format!(
             "{:>10} client {did:?}",
             self.now.as_micros() / 1000
         ));
         self.did.push_back(did);
+    }
+
+    /// The message, once all its parts have come.
+    fn put_together(&mut self, part: Message) -> Option<Message> {
+        if self.parts {
+            return Some(part);
+        }
+        let message = match self.unfinished.take() {
+            None => part,
+            Some(mut message) => {
+                assert_eq!(part.offset, message.payload.len());
+                message.payload.extend(part.payload);
+                Message {
+                    token: part.token,
+                    ..message
+                }
+            }
+        };
+        if message.payload.len() < message.total {
+            self.unfinished = Some(message);
+            return None;
+        }
+        Some(message)
     }
 
     fn split_packets(&mut self) {
@@ -400,7 +481,8 @@ impl<S: Store + Clone> Talk<S> {
         self.run()
     }
 
-    /// The server sends bytes, in the talk's chunks.
+    /// The server sends bytes, in the talk's chunks. What it sends to a client that has asked for the
+    /// end of the transport lies there unread.
     pub fn server_bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.history.push(format!(
             "{:>10} server {bytes:02x?}",
@@ -410,6 +492,9 @@ impl<S: Store + Clone> Talk<S> {
         while !rest.is_empty() {
             let spare = self.input.spare();
             let count = rest.len().min(spare.len()).min(self.chunk);
+            if count == 0 && self.did.contains(&Did::Close) {
+                break;
+            }
             assert!(
                 count > 0,
                 "the input buffer is full:\n{}",
@@ -614,6 +699,26 @@ impl<S: Store + Clone> Talk<S> {
         ));
         self.client
             .publish(self.now, &message(qos, topic, payload))
+            .expect("published")
+    }
+
+    /// The application publishes a payload that it supplies when it is asked for it.
+    #[track_caller]
+    pub fn publishes_drawn(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Ticket {
+        let ticket = self.announces(qos, topic, payload.len());
+        self.sources.push((ticket, payload.to_vec()));
+        ticket
+    }
+
+    /// The application announces a payload.
+    #[track_caller]
+    pub fn announces(&mut self, qos: QoS, topic: &str, total: usize) -> Ticket {
+        self.history.push(format!(
+            "{:>10} publish {topic}, {total} bytes to be drawn",
+            self.now.as_micros() / 1000
+        ));
+        self.client
+            .publish_drawn(self.now, &message(qos, topic, &[]), total)
             .expect("published")
     }
 

@@ -11,7 +11,10 @@ use mqtt_tests::cut::{ASK, Acks, Cut, How, Kind, Outcome, Pace, Scenario, Step};
 use mqtt_tests::server::Terms;
 
 use QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
-use Step::{Publish, PublishHeld, Serve, Settle, Subscribe};
+use Step::{Publish, PublishDrawn, PublishHeld, Serve, Settle, Subscribe};
+
+/// Bytes of the smallest input buffer that is promised to do.
+const SMALLEST: usize = 64;
 
 const HOUR: Property<'static> = Property::SessionExpiryInterval(3600);
 
@@ -67,13 +70,20 @@ fn cut_everywhere(scenario: Scenario) {
     cut_everywhere_with(&[Kind::Fixed, Kind::Heap], scenario);
 }
 
-/// Plays a scenario in every way, with these stores.
+/// Plays a scenario in every way, with these stores, and with its own input buffer and the smallest:
+/// where there are two stores, one each.
 #[track_caller]
 fn cut_everywhere_with(stores: &[Kind], scenario: Scenario) {
     let mut count = 0;
-    for &store in stores {
+    let mut runs = vec![
+        (stores[0], SMALLEST),
+        (stores[stores.len() - 1], scenario.input),
+    ];
+    runs.dedup();
+    for (store, input) in runs {
         let scenario = Scenario {
             store,
+            input,
             ..scenario.clone()
         };
         let whole = play(&scenario, &[], Pace::WHOLE);
@@ -359,10 +369,16 @@ fn a_message_in_parts_through_a_small_input_buffer() {
         Serve(ExactlyOnce, "in", long(130)),
         serve(AtLeastOnce, "small"),
         Serve(AtLeastOnce, "in", long(70)),
+        // The longest topic name that goes through the buffer with any payload.
+        Serve(
+            ExactlyOnce,
+            "in/forty-one-bytes-of-a-topic-is-the-most",
+            long(50),
+        ),
         serve(ExactlyOnce, "small"),
     ];
     let scenario = Scenario {
-        input: 64,
+        input: SMALLEST,
         ..plain("in parts", steps)
     };
     cut_everywhere_with(&[Kind::Fixed], scenario);
@@ -376,7 +392,7 @@ fn a_message_in_parts_that_the_application_acknowledges() {
         serve(ExactlyOnce, "small"),
     ];
     let scenario = Scenario {
-        input: 64,
+        input: SMALLEST,
         acks: Acks::InReverse,
         ..plain("in parts, acknowledged", steps)
     };
@@ -407,4 +423,42 @@ fn a_payload_held_as_bytes() {
         publish(ExactlyOnce, "after"),
     ];
     cut_everywhere_with(&[Kind::Heap], plain("held as bytes", steps));
+}
+
+#[test]
+fn a_payload_drawn_from_the_application() {
+    let steps = vec![
+        Settle,
+        publish(AtLeastOnce, "before"),
+        PublishDrawn(ExactlyOnce, "out", long(130)),
+        publish(ExactlyOnce, "after"),
+        PublishDrawn(AtLeastOnce, "out", long(60)),
+        serve(ExactlyOnce, "meanwhile"),
+        PublishDrawn(AtMostOnce, "out", long(90)),
+        publish(AtMostOnce, "last"),
+    ];
+    cut_everywhere(plain("drawn", steps));
+}
+
+#[test]
+fn payloads_drawn_one_at_a_time_and_between_topic_aliases() {
+    let steps = vec![
+        PublishDrawn(AtLeastOnce, "a/long/topic", long(70)),
+        Publish(AtLeastOnce, "a/long/topic", bytes("1")),
+        PublishDrawn(ExactlyOnce, "a/long/topic", long(0)),
+        Settle,
+        Publish(ExactlyOnce, "a/long/topic", bytes("2")),
+        PublishDrawn(ExactlyOnce, "a/long/topic", long(55)),
+    ];
+    cut_everywhere(Scenario {
+        aliases: 2,
+        publishes_offline: true,
+        terms: Terms {
+            receive_maximum: Some(1),
+            receive_maximum_later: Some(2),
+            topic_alias_maximum: 2,
+            ..Terms::NONE
+        },
+        ..plain("drawn one by one", steps)
+    });
 }

@@ -16,6 +16,7 @@ const WITH_ALIASES: &[Property<'static>] = &[
 enum Draft {
     Publish(QoS, &'static str, usize),
     PublishHeld(QoS, &'static str, usize),
+    PublishDrawn(QoS, &'static str, usize),
     Serve(QoS, &'static str, usize),
     Subscribe,
     Settle,
@@ -37,10 +38,12 @@ fn len() -> impl Strategy<Value = usize> {
 fn draft() -> impl Strategy<Value = Draft> {
     let out = prop::sample::select(vec!["a", "b", "a/longer/topic"]);
     let held = prop::sample::select(vec!["held/1", "held/2"]);
+    let drawn = prop::sample::select(vec!["a", "drawn"]);
     let inward = prop::sample::select(vec!["in", "in/another/topic", ASK]);
     prop_oneof![
         5 => (qos(), out, len()).prop_map(|(qos, topic, len)| Draft::Publish(qos, topic, len)),
         1 => (qos(), held, len()).prop_map(|(qos, topic, len)| Draft::PublishHeld(qos, topic, len)),
+        1 => (qos(), drawn, len()).prop_map(|(qos, topic, len)| Draft::PublishDrawn(qos, topic, len)),
         5 => (qos(), inward, len()).prop_map(|(qos, topic, len)| Draft::Serve(qos, topic, len)),
         1 => Just(Draft::Subscribe),
         2 => Just(Draft::Settle),
@@ -61,6 +64,9 @@ fn steps(drafts: Vec<Draft>) -> Vec<Step> {
             Draft::Publish(qos, topic, len) => (1, len, Step::Publish(qos, topic, payload(len))),
             Draft::PublishHeld(qos, topic, len) => {
                 (1, len, Step::PublishHeld(qos, topic, payload(len)))
+            }
+            Draft::PublishDrawn(qos, topic, len) => {
+                (1, len, Step::PublishDrawn(qos, topic, payload(len)))
             }
             // A request that comes twice is answered twice.
             Draft::Serve(qos, ASK, len) => (3, 3 * len, Step::Serve(qos, ASK, payload(len))),

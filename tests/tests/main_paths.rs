@@ -161,6 +161,7 @@ fn a_payload_larger_than_the_buffer_comes_in_parts() {
     let packet = Packet::Publish(publish(QoS::ExactlyOnce, 9, "big", &payload));
     let bytes = packet.to_vec(Sender::Server).unwrap();
     talk.chunk = 100;
+    talk.parts = true;
     talk.server_bytes(&bytes);
     let mut whole = Vec::new();
     while whole.len() < payload.len() {

@@ -2,6 +2,7 @@
 
 use mqtt_proto::{Packet, QoS, ReasonCode, Sender};
 use mqtt_session::{Acknowledge, Cause, Config, Connect, Fixed, GiveUp, Property};
+use mqtt_tests::input::INPUT;
 use mqtt_tests::talk::*;
 
 // covers: pitfall 75
@@ -104,10 +105,11 @@ fn a_header_too_large_for_the_buffer_is_refused_alike_in_one_piece_and_in_many()
     for chunk in [usize::MAX, 1] {
         let mut talk = connected(Config::default());
         talk.chunk = chunk;
-        // A topic name of 3,000 bytes that is no UTF-8, for a buffer of 4,096 bytes.
-        let mut bytes = vec![0x30, 0xa0, 0x9c, 0x01, 0x0b, 0xb8];
-        bytes.resize(4_096, 0xff);
-        talk.server_bytes(&bytes[..if chunk == 1 { 6 } else { 4_096 }]);
+        // A topic name that leaves less than a quarter of the buffer, and is no UTF-8.
+        let [high, low] = u16::try_from(INPUT / 4 * 3).unwrap().to_be_bytes();
+        let mut bytes = vec![0x30, 0xa0, 0x9c, 0x01, high, low];
+        bytes.resize(INPUT, 0xff);
+        talk.server_bytes(&bytes[..if chunk == 1 { 6 } else { INPUT }]);
         let reason = ReasonCode::PACKET_TOO_LARGE;
         talk.tells(Told::Violation(reason, "section 3.1.2.11.4"));
         talk.sends(disconnect(reason)).closes();

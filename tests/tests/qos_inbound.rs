@@ -1,7 +1,9 @@
 //! Messages from the server at QoS 0, 1 and 2, with automatic acknowledgement.
 
 use mqtt_proto::{Packet, Publish, QoS, ReasonCode, Sender};
-use mqtt_session::{Config, Connect, Fixed, Heap, Property, Store, TopicFilter, Violation};
+use mqtt_session::{
+    Config, Connect, Fixed, Heap, Property, RxBuffer, Store, TopicFilter, Violation,
+};
 use mqtt_tests::talk::*;
 
 type Small = Fixed<8, 8, 1024, 256>;
@@ -245,7 +247,7 @@ fn pubcomp_carries_neither_reason_string_nor_user_property() {
     talk.server_publishes(QoS::ExactlyOnce, 1, "a", b"1");
     talk.delivers("a", b"1").sends(pubrec(1));
     let told = [
-        Property::ReasonString("a reason longer than the server itself takes"),
+        Property::ReasonString("longer than the server takes"),
         Property::UserProperty("name", "value"),
     ];
     talk.server(Packet::PubRel(mqtt_proto::Ack {
@@ -287,5 +289,41 @@ fn an_expired_message_is_acknowledged_to_the_end() {
         talk.delivers("a", b"old").sends(pubrec(number));
         talk.wait(core::time::Duration::from_secs(5)).quiet();
         talk.server(pubrel(number)).sends(pubcomp(number)).quiet();
+    }
+}
+
+#[test]
+fn a_header_of_three_quarters_of_the_buffer_costs_few_parts() {
+    // 2 bytes of fixed header, 2 of length, 2 of identifier, 1 of properties.
+    for (capacity, other) in [(64, 7), (512, 8), (4096, 8)] {
+        let longest = capacity / 4 * 3 - other;
+        for len in [1, longest / 2, longest, longest + 1] {
+            let mut talk = connected(Config::default());
+            talk.input = RxBuffer::new(vec![0; capacity]);
+            talk.parts = true;
+            let total = if capacity == 64 {
+                127 - 5 - len
+            } else {
+                capacity * 3
+            };
+            let payload: Vec<u8> = (0..total).map(|at| at as u8).collect();
+            let topic = "t".repeat(len);
+            talk.server_publishes(QoS::AtLeastOnce, 1, &topic, &payload);
+            if len > longest {
+                talk.ends_by(Violation::LargerThanBuffer);
+                continue;
+            }
+            let mut whole = Vec::new();
+            let mut parts = 0;
+            while whole.len() < total {
+                let part = talk.delivered();
+                assert_eq!((part.offset, part.topic), (whole.len(), topic.clone()));
+                whole.extend(part.payload);
+                parts += 1;
+            }
+            assert_eq!(whole, payload);
+            assert!(parts <= total.div_ceil(capacity / 4), "{parts} parts");
+            talk.sends(puback(1)).quiet();
+        }
     }
 }

@@ -7,6 +7,7 @@ use mqtt_session::{
     Acknowledge, Action, Cause, Client, Config, Connect, Heap, Instant, Property, RxBuffer,
     Violation,
 };
+use mqtt_tests::input::INPUT;
 use mqtt_tests::talk::*;
 use std::collections::BTreeMap;
 
@@ -128,14 +129,15 @@ fn more_messages_than_the_client_takes_end_the_connection() {
 
 #[test]
 fn a_packet_that_can_never_fit_the_input_ends_the_connection() {
-    // 4096 bytes of input; the payload of a PUBLISH may be larger, nothing else may.
+    // The payload of a PUBLISH may be larger than the buffer, nothing else may.
     let reasons = [ReasonCode::SUCCESS; 5_000];
     let large = suback(1, &reasons).to_vec(Sender::Server).unwrap();
     let mut talk = connected(Config::default());
     talk.server_bytes(&large[..3])
         .ends_by(Violation::LargerThanBuffer);
 
-    let topic = "t".repeat(3_000);
+    // Three quarters of the buffer are for its topic name and properties.
+    let topic = "t".repeat(3_070);
     let payload = [0; 2_000];
     let large = Packet::Publish(publish(QoS::AtMostOnce, 0, &topic, &payload));
     let mut talk = connected(Config::default());
@@ -297,7 +299,7 @@ fn every_write_holds_whole_packets() {
     let now = Instant::from_secs(1);
     let config = Config::default().topic_aliases(2);
     let mut client = Client::new(config, Heap::default());
-    let mut input = RxBuffer::new(vec![0; 4096]);
+    let mut input = RxBuffer::new(vec![0; INPUT]);
     let mut writes = 0;
     let mut packets = 0;
     let mut drive = |client: &mut Client<Heap>, input: &mut RxBuffer<Vec<u8>>, said: &[u8]| {

@@ -5,6 +5,7 @@ use mqtt_proto::{Packet, QoS, ReasonCode, Sender, Subscription, TopicFilter};
 use mqtt_session::{
     Action, Cause, Config, Connect, Fixed, GiveUp, Heap, Instant, Property, RxBuffer,
 };
+use mqtt_tests::input::INPUT;
 use mqtt_tests::talk::*;
 
 const fn secs(count: u64) -> Duration {
@@ -401,9 +402,9 @@ fn bytes_that_never_leave_hold_up_no_close() {
 }
 
 /// A client with a small store, connected at `now`, and its input.
-fn small(now: Instant) -> (Client, RxBuffer<[u8; 512]>) {
+fn small(now: Instant) -> (Client, RxBuffer<[u8; INPUT]>) {
     let mut client = Client::new(Config::default(), Fixed::new());
-    let mut input = RxBuffer::new([0; 512]);
+    let mut input = RxBuffer::new([0; INPUT]);
     client.start(now);
     assert!(matches!(client.poll(now, &mut input), Action::Open));
     client.opened(now, &keeping()).unwrap();
@@ -416,12 +417,12 @@ fn small(now: Instant) -> (Client, RxBuffer<[u8; 512]>) {
 
 type Client = mqtt_session::Client<Fixed<4, 4, 256, 128>>;
 
-fn fill(input: &mut RxBuffer<[u8; 512]>, bytes: &[u8]) {
+fn fill(input: &mut RxBuffer<[u8; INPUT]>, bytes: &[u8]) {
     input.spare()[..bytes.len()].copy_from_slice(bytes);
     input.filled(bytes.len());
 }
 
-fn send(client: &mut Client, input: &mut RxBuffer<[u8; 512]>, now: Instant) -> Vec<u8> {
+fn send(client: &mut Client, input: &mut RxBuffer<[u8; INPUT]>, now: Instant) -> Vec<u8> {
     let bytes = match client.poll(now, input) {
         Action::Send(bytes) => bytes.to_vec(),
         other => panic!("nothing is sent but {other:?}"),
@@ -437,7 +438,8 @@ fn a_flood_of_input_starves_no_timer() {
     // Keep alive is 60 seconds, and a ping may take 10.
     let (mut client, mut input) = small(start);
     let ping_due = start.after(secs(60));
-    let flood = packet.repeat(80);
+    let count = INPUT / packet.len();
+    let flood = packet.repeat(count);
     fill(&mut input, &flood);
     let mut delivered = 0;
     loop {
@@ -450,7 +452,10 @@ fn a_flood_of_input_starves_no_timer() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(delivered, 80, "PINGREQ leaves as soon as the input is read");
+    assert_eq!(
+        delivered, count,
+        "PINGREQ leaves as soon as the input is read"
+    );
 
     // An acknowledgement that is overdue is not waited for a packet longer.
     let (mut client, mut input) = small(start);

@@ -1,5 +1,6 @@
 //! A message is handed to the machine, at once or when there is room for it.
 
+use crate::draw::PayloadSource;
 use crate::error::PublishError;
 use crate::ledger::{Outcome, Pending};
 use crate::options::{Queue, WhenFull};
@@ -25,9 +26,11 @@ pub struct Request<'a> {
     pub publish: Publish<'a>,
     /// Its payload once more, to be held without copying it.
     pub payload: &'a Bytes,
+    /// Where its payload is drawn from instead.
+    pub source: Option<&'a PayloadSource>,
     /// Its quality of service.
     pub qos: QoS,
-    /// Bytes of topic and payload.
+    /// Bytes of topic and payload, as far as they lie in memory.
     pub size: usize,
     /// Whether it has a Message Expiry Interval, which begins when it is handed over.
     pub expires: bool,
@@ -125,6 +128,7 @@ impl Core {
             topic,
             publish,
             payload,
+            source,
             qos,
             size,
             expires: _,
@@ -141,7 +145,9 @@ impl Core {
         if load.messages() >= queue.messages.clamp(1, 65_000) || load.bytes + size > queue.bytes {
             return Ok(None);
         }
-        let accepted = if payload.len() >= HELD {
+        let accepted = if let Some(source) = source {
+            self.machine.publish_drawn(now, publish, source.len())
+        } else if payload.len() >= HELD {
             self.machine
                 .publish_bytes(now, publish, Bytes::clone(payload))
         } else {
@@ -159,6 +165,11 @@ impl Core {
             size,
         };
         self.ledger.expect(ticket, pending);
+        if let Some(source) = source {
+            self.ledger
+                .sources
+                .add(ticket, PayloadSource::clone(source));
+        }
         self.ledger.trace.accepted(topic, qos, size);
         Ok(Some(slot))
     }
@@ -192,6 +203,7 @@ mod tests {
             topic: "t",
             publish: Publish::new(TopicName::new("t").unwrap(), payload).qos(QoS::AtLeastOnce),
             payload,
+            source: None,
             qos: QoS::AtLeastOnce,
             size: 1 + payload.len(),
             expires: false,

@@ -7,7 +7,7 @@ use crate::options::{Credentials, Options};
 use crate::renewal::Renewal;
 use crate::shared::{Core, Shared};
 use crate::state::State;
-use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer};
+use mqtt_session::{Action, Event, Property, ReasonCode, RxBuffer, Ticket};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
@@ -92,6 +92,10 @@ pub struct Course {
     renewal: Renewal,
     /// Bytes that came and were not used up when the last turn ended.
     unused: usize,
+    /// The machine wants a part of a payload from the application.
+    wanted: Option<Ticket>,
+    /// Room for such a part.
+    part: Vec<u8>,
 }
 
 impl Course {
@@ -108,6 +112,8 @@ impl Course {
             cause: None,
             stopping: false,
             unused: 0,
+            wanted: None,
+            part: Vec::new(),
         }
     }
 
@@ -126,6 +132,10 @@ impl Course {
         let next = self.act(&mut core, transport, input);
         self.unused = input.len();
         core.asleep = matches!(next, Next::Sleep(_));
+        drop(core);
+        if let Some(ticket) = self.wanted.take() {
+            shared.supply(ticket, &mut self.part);
+        }
         next
     }
 
@@ -165,6 +175,10 @@ impl Course {
                     if core.ledger.has_to_tell(delivered) {
                         return Next::Tell;
                     }
+                }
+                Action::Event(Event::PayloadWanted { ticket }) => {
+                    self.wanted = Some(ticket);
+                    return Next::Read;
                 }
                 Action::Event(event) => {
                     if let Some(end) = self.on_event(&mut core.ledger, &event, clock) {
@@ -508,6 +522,7 @@ mod tests {
             topic: "t",
             publish: mqtt_session::Publish::new(topic, &payload),
             payload: &payload,
+            source: None,
             qos: QoS::AtMostOnce,
             size: 5_001,
             expires: false,

@@ -75,6 +75,9 @@ pub enum Cause {
     // The application's doing.
     /// The options make a CONNECT packet that cannot be sent.
     Options(mqtt_session::ConnectError),
+    /// The payload of a message ended too early, or could not be read: nothing else could follow
+    /// on that connection. The message's token says more.
+    PayloadUnfinished,
     /// The topic of the will is not a topic name.
     WillTopic(TopicError),
     /// The function that gives the credentials failed.
@@ -151,6 +154,9 @@ impl fmt::Display for Cause {
             }
             Self::Violation(violation) => write!(f, "the server broke the protocol: {violation}"),
             Self::Options(error) => write!(f, "the options cannot be sent: {error}"),
+            Self::PayloadUnfinished => {
+                f.write_str("a payload could not be drawn from the application to its end")
+            }
             Self::WillTopic(error) => write!(f, "the topic of the will: {error}"),
             Self::Credentials(error) => write!(f, "there are no credentials: {error}"),
             Self::Closed => f.write_str("the client was closed"),
@@ -196,6 +202,7 @@ impl Cause {
             MachineCause::PingTimeout => timed_out(Awaited::Pong, options.ping_timeout),
             MachineCause::AckTimeout => timed_out(Awaited::Acknowledgement, options.ack_timeout),
             MachineCause::SendTimeout => timed_out(Awaited::Write, options.ack_timeout),
+            MachineCause::PayloadUnfinished => Self::PayloadUnfinished,
             MachineCause::Stopped => Self::Closed,
             _ => Self::StreamClosed,
         }
@@ -333,6 +340,9 @@ pub enum DeliveryError {
     },
     /// It was given up.
     GivenUp(GiveUp),
+    /// Its payload was to be drawn from the application, and ended too early or could not be
+    /// read. The server has not got the message by this attempt.
+    Source(Arc<io::Error>),
     /// The client has ended first: the server may have the message or not.
     Ended(Cause),
     /// The time given for waiting is over; the message goes on, and waiting again is possible.
@@ -350,6 +360,7 @@ impl fmt::Display for DeliveryError {
                 in_words(f, reason_string, &None)
             }
             Self::GivenUp(cause) => cause.fmt(f),
+            Self::Source(error) => write!(f, "its payload could not be drawn: {error}"),
             Self::Ended(cause) => write!(f, "not acknowledged: {cause}"),
             Self::TimedOut => f.write_str("not acknowledged yet"),
         }

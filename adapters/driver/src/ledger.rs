@@ -2,6 +2,7 @@
 
 use crate::buffer::{Buffer, Overflow};
 use crate::counters::Counters;
+use crate::draw::Sources;
 use crate::error::{Cause, DeliveryError, SubscribeError, Undelivered};
 use crate::inbox::Inbox;
 use crate::message::{Assembly, Message, Receipt};
@@ -43,6 +44,7 @@ const TURN: usize = 1024;
 pub(crate) struct Ledger {
     pending: Tickets<Pending>,
     pub(crate) load: Undelivered,
+    pub(crate) sources: Sources,
     pub(crate) router: Router,
     pub(crate) requests: Requests,
     pub(crate) counters: Counters,
@@ -82,6 +84,7 @@ impl Ledger {
         Self {
             pending: Tickets::new(),
             load: Undelivered::default(),
+            sources: Sources::default(),
             router: Router::new(options.unmatched, !options.clean_start),
             requests: Requests::default(),
             counters: Counters::default(),
@@ -164,13 +167,14 @@ impl Ledger {
         *count(&mut self.load, qos) -= 1;
         self.load.bytes -= size;
         self.freed = true;
+        let given_up = self.sources.settled(ticket, outcome.err());
         let outcome: Outcome = match outcome {
             Ok(reason) if reason.is_failure() => Err(DeliveryError::Refused {
                 reason,
                 reason_string: properties.reason_string().map(str::to_owned),
             }),
             Ok(reason) => Ok(reason),
-            Err(cause) => Err(DeliveryError::GivenUp(cause)),
+            Err(cause) => Err(given_up.unwrap_or(DeliveryError::GivenUp(cause))),
         };
         let ended = match &outcome {
             Ok(_) => &mut self.counters.published,
@@ -350,6 +354,7 @@ impl Ledger {
                 slot.fill(Err(DeliveryError::Ended(cause.clone())), &mut self.wakes);
             }
         }
+        self.sources.clear();
         self.router.end(cause, &mut self.wakes);
         self.requests.end(cause, &mut self.wakes);
         self.set_state(State::Ended {

@@ -19,6 +19,7 @@ mod buffer;
 mod connect;
 mod counters;
 mod course;
+mod draw;
 mod error;
 mod inbox;
 mod layers;
@@ -64,6 +65,7 @@ pub use address::{Address, AddressError, Scheme};
 pub use buffer::{Buffer, Overflow};
 pub use counters::Counters;
 pub use course::{Course, Input, Next, Transport};
+pub use draw::PayloadSource;
 pub use error::{
     AcknowledgeError, AnswerError, Awaited, Cause, ConnectError, DeliveryError, PublishError,
     SubscribeError, Undelivered,
@@ -76,7 +78,7 @@ pub use message::{Message, MessageProperties};
 pub use options::{
     Asked, Coming, Credentials, Login, Options, Queue, WhenFull, Will, whole_seconds,
 };
-pub use publication::{Publication, Target, WrongTopic};
+pub use publication::{Draws, Publication, Target, WrongTopic};
 pub use question::Answer;
 pub use shared::{Shared, Subscribing, When};
 pub use slot::{Filled, Slot};

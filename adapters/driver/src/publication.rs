@@ -1,11 +1,13 @@
 //! A message as the application describes it, before it is handed over.
 
 use crate::accept::Request;
+use crate::draw::PayloadSource;
 use crate::error::PublishError;
 use crate::message::Message;
 use crate::options::whole_seconds;
 use bytes::Bytes;
 use mqtt_session::{PayloadFormat, Property, Publish, QoS, TopicError, TopicName};
+use std::io::{self, Read, Seek};
 use std::time::Duration;
 
 /// A message to be published, made by the `publish` of a client or of a broker. Nothing happens
@@ -16,6 +18,7 @@ pub struct Publication<'a, To> {
     to: &'a To,
     topic: &'a str,
     payload: Bytes,
+    source: Option<PayloadSource>,
     qos: QoS,
     retain: bool,
     expiry: Option<u32>,
@@ -52,6 +55,38 @@ pub trait Target: Sized {
     fn send<'a>(publication: Publication<'a, Self>) -> Self::Sent<'a>;
 }
 
+/// A target that takes messages whose payload is drawn from the application while they are sent.
+pub trait Draws: Target {}
+
+impl<To: Draws> Publication<'_, To> {
+    /// Has the payload drawn from the application while it is sent, `len` bytes of it, instead of
+    /// that given to `publish`: so it need not lie in memory, nor fit into the queue.
+    ///
+    /// `draw` is called with an offset and the place for what comes there; it says how many bytes
+    /// it put there, one at least. The offsets are in order, and begin at 0 again after a
+    /// connection was lost. It is called by what drives the client, which does nothing else
+    /// meanwhile: it is to give what it has, and not to wait for long.
+    ///
+    /// Where it fails or ends too early, the token resolves to
+    /// [`DeliveryError::Source`](crate::DeliveryError::Source). The server was told the length
+    /// then, so that the connection has to be closed; it is made again, and all else goes on.
+    pub fn draw_from(
+        mut self,
+        len: usize,
+        draw: impl FnMut(usize, &mut [u8]) -> io::Result<usize> + Send + 'static,
+    ) -> Self {
+        self.source = Some(PayloadSource::new(len, draw));
+        self
+    }
+
+    /// As [`Publication::draw_from`], with `len` bytes of a reader, such as a file, from where it
+    /// is now.
+    pub fn read_from(mut self, len: usize, reader: impl Read + Seek + Send + 'static) -> Self {
+        self.source = Some(PayloadSource::reading(len, reader));
+        self
+    }
+}
+
 impl<'a, To: Target> Publication<'a, To> {
     /// Hands the message over. Where the target is a client, the message is in its queue when
     /// that has succeeded, and leaves as soon as there is a connection and the server lets it;
@@ -69,6 +104,7 @@ impl<'a, To> Publication<'a, To> {
             to,
             topic,
             payload,
+            source: None,
             qos: QoS::AtMostOnce,
             retain: false,
             expiry: None,
@@ -177,6 +213,7 @@ impl<'a, To> Publication<'a, To> {
                 None => publish,
             },
             payload: &self.payload,
+            source: self.source.as_ref(),
             qos: self.qos,
             size: self.topic.len() + self.payload.len(),
             expires: self.expiry.is_some(),

@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::token::Token;
 use crate::wait::wait;
-use mqtt_driver::{PublishError, Target};
+use mqtt_driver::{Draws, PublishError, Target};
 use std::time::Instant;
 
 /// A message to be published, made by [`Client::publish`] or by a broker's `publish`. Nothing
@@ -26,3 +26,5 @@ impl Target for Client {
         })
     }
 }
+
+impl Draws for Client {}

@@ -1,6 +1,5 @@
 /// The properties of the standard, numbered as on the wire (section 2.2.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum PropertyId {
     /// Whether the payload is text or unspecified bytes.
@@ -165,5 +164,12 @@ impl PropertyId {
 impl core::fmt::Display for PropertyId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for PropertyId {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::words::Plain(self.name()).format(f);
     }
 }

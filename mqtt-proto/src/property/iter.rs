@@ -1,3 +1,4 @@
+use super::legality::Shape;
 use super::{PayloadFormat, Property, PropertyId, Source};
 use crate::{QoS, TopicName, varint};
 
@@ -17,7 +18,7 @@ impl<'a> PropertyIter<'a> {
     #[inline]
     pub(super) fn new(source: Source<'a>) -> Self {
         Self(match source {
-            Source::Wire { block, .. } => Rest::Wire(block),
+            Source::Wire(validated) => Rest::Wire(validated.block()),
             Source::List(first, rest) => Rest::List(first.iter().chain(rest)),
         })
     }
@@ -45,7 +46,15 @@ impl core::fmt::Debug for PropertyIter<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for PropertyIter<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::log::list(f, self.clone());
+    }
+}
+
 /// The first property of this kind in a validated block; the values of others are passed over.
+#[cfg(feature = "fast")]
 pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Property<'a>> {
     loop {
         let (id, value) = split_first(&mut block)?;
@@ -55,16 +64,28 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
     }
 }
 
+/// The encoded value of the first property of this kind in a validated block.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+pub(super) fn find(mut block: &[u8], wanted: PropertyId) -> Option<&[u8]> {
+    loop {
+        let (id, value) = split_first(&mut block)?;
+        if id == wanted {
+            return Some(value);
+        }
+    }
+}
+
 /// Takes the first property off a validated block: its identifier and its encoded value.
-fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
+pub(super) fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
     let (&number, rest) = block.split_first()?;
     let id = PropertyId::from_u32(u32::from(number))?;
     let len = match id.shape() {
         Shape::Flag => 1,
-        Shape::Two => 2,
-        Shape::Four => 4,
+        Shape::Two | Shape::Count => 2,
+        Shape::Four | Shape::Size => 4,
         Shape::Varint => varint::read(rest).ok()??.1,
-        Shape::Text | Shape::Binary => prefixed_len(rest)?,
+        Shape::Text | Shape::Topic | Shape::Binary => prefixed_len(rest)?,
         Shape::Pair => {
             let name = prefixed_len(rest)?;
             name.saturating_add(prefixed_len(rest.get(name..)?)?)
@@ -79,51 +100,6 @@ fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
 fn prefixed_len(bytes: &[u8]) -> Option<usize> {
     let len = u16::from_be_bytes(*bytes.first_chunk()?);
     Some(usize::from(len).saturating_add(2))
-}
-
-/// How a value is encoded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Flag,
-    Two,
-    Four,
-    Varint,
-    Text,
-    Binary,
-    Pair,
-}
-
-impl PropertyId {
-    pub(super) const fn shape(self) -> Shape {
-        match self {
-            Self::PayloadFormatIndicator
-            | Self::RequestProblemInformation
-            | Self::RequestResponseInformation
-            | Self::MaximumQoS
-            | Self::RetainAvailable
-            | Self::WildcardSubscriptionAvailable
-            | Self::SubscriptionIdentifierAvailable
-            | Self::SharedSubscriptionAvailable => Shape::Flag,
-            Self::ServerKeepAlive
-            | Self::ReceiveMaximum
-            | Self::TopicAliasMaximum
-            | Self::TopicAlias => Shape::Two,
-            Self::MessageExpiryInterval
-            | Self::SessionExpiryInterval
-            | Self::WillDelayInterval
-            | Self::MaximumPacketSize => Shape::Four,
-            Self::SubscriptionIdentifier => Shape::Varint,
-            Self::ContentType
-            | Self::ResponseTopic
-            | Self::AssignedClientIdentifier
-            | Self::AuthenticationMethod
-            | Self::ResponseInformation
-            | Self::ServerReference
-            | Self::ReasonString => Shape::Text,
-            Self::CorrelationData | Self::AuthenticationData => Shape::Binary,
-            Self::UserProperty => Shape::Pair,
-        }
-    }
 }
 
 /// The property with this value, whose bytes have been validated: `None` does not happen.

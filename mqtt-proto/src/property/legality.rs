@@ -1,207 +1,237 @@
+//! Which properties a packet may carry, how often, and with which values (section 2.2.2.2): one
+//! line for each property, and all else is read from that.
+
 use super::PropertyId as Id;
+use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
-/// Which properties a packet may carry (section 2.2.2.2), as sets of identifiers.
+const WILL: u16 = Carrier::WILL.bit();
+const CONNECT: u16 = Carrier::CONNECT.bit();
+const CONNACK: u16 = bits(&[PacketType::ConnAck]);
+const PUBLISH_SERVER: u16 = Carrier::PUBLISH_OF_SERVER.bit();
+const PUBLISH: u16 = Carrier::PUBLISH_OF_CLIENT.bit() | PUBLISH_SERVER;
+/// They carry a reason and what explains it.
+const ACKS: u16 = bits(&[
+    PacketType::PubAck,
+    PacketType::PubRec,
+    PacketType::PubRel,
+    PacketType::PubComp,
+    PacketType::SubAck,
+    PacketType::UnsubAck,
+]);
+const SUBSCRIBE: u16 = bits(&[PacketType::Subscribe]);
+const UNSUBSCRIBE: u16 = bits(&[PacketType::Unsubscribe]);
+const DISCONNECT_CLIENT: u16 = Carrier::DISCONNECT_OF_CLIENT.bit();
+const DISCONNECT_SERVER: u16 = Carrier::DISCONNECT_OF_SERVER.bit();
+const DISCONNECT: u16 = DISCONNECT_CLIENT | DISCONNECT_SERVER;
+const AUTH: u16 = Carrier::AUTH.bit();
+
+const fn bits(packets: &[PacketType]) -> u16 {
+    let mut set = 0;
+    let mut rest = packets;
+    while let [packet, tail @ ..] = rest {
+        set |= Carrier::of(*packet, Sender::Server).bit();
+        rest = tail;
+    }
+    set
+}
+
+/// Whether the property may occur.
+#[inline]
+pub(super) const fn allows(carrier: Carrier, id: Id) -> bool {
+    carrier.is_in(line(id).carriers)
+}
+
+/// Whether the property may occur more than once: a server repeats Subscription Identifier
+/// (MQTT-3.3.4-4).
+#[inline]
+pub(super) const fn repeats(carrier: Carrier, id: Id) -> bool {
+    match id {
+        Id::UserProperty => true,
+        Id::SubscriptionIdentifier => carrier.is(Carrier::PUBLISH_OF_SERVER),
+        _ => false,
+    }
+}
+
+/// Whether a property may stand where it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    /// It may not occur.
+    NotAllowed,
+    /// It may occur, but not again.
+    Again,
+}
+
+/// Whether Authentication Method must be there (section 3.15.2.2.2).
+#[inline]
+pub(super) const fn needs_method(carrier: Carrier) -> bool {
+    carrier.is(Carrier::AUTH)
+}
+
+/// Whether Authentication Method must be there if Authentication Data is, which say nothing
+/// without it (section 3.1.2.11.10).
+#[inline]
+pub(super) const fn needs_method_for_data(carrier: Carrier) -> bool {
+    carrier.is(Carrier::CONNECT)
+}
+
+/// How a value is encoded, and which values there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shape {
+    /// One byte, 0 or 1.
+    Flag,
+    Two,
+    /// Two bytes, not 0.
+    Count,
+    Four,
+    /// Four bytes, not 0.
+    Size,
+    /// A variable byte integer, not 0.
+    Varint,
+    Text,
+    Topic,
+    Binary,
+    /// Two texts.
+    Pair,
+}
+
+impl Shape {
+    /// How many bytes a number takes; 0 if it is a variable byte integer, or none.
+    #[cfg(not(feature = "fast"))]
+    pub(super) const fn width(self) -> usize {
+        match self {
+            Self::Flag => 1,
+            Self::Two | Self::Count => 2,
+            Self::Four | Self::Size => 4,
+            _ => 0,
+        }
+    }
+
+    /// Whether a number has such a value.
+    pub(super) const fn admits(self, value: u32) -> bool {
+        match self {
+            Self::Flag => value <= 1,
+            Self::Count | Self::Size => value != 0,
+            Self::Varint => value.wrapping_sub(1) < crate::varint::MAX,
+            _ => true,
+        }
+    }
+}
+
+/// What there is to know about a property.
 #[derive(Clone, Copy)]
-pub(crate) struct PropertyRules {
-    /// May occur.
-    pub(crate) allowed: u64,
-    /// May occur only when the other end sends the packet.
-    pub(crate) peer_only: u64,
-    /// May occur more than once.
-    pub(crate) repeatable: u64,
-    /// If one of these is there, Authentication Method must be.
-    pub(crate) demand_method: u64,
-    /// Where.
-    pub(crate) packet: PacketType,
+struct Line {
+    shape: Shape,
+    /// Where it may occur.
+    carriers: u16,
+}
+
+const NOWHERE: Line = Line {
+    shape: Shape::Flag,
+    carriers: 0,
+};
+
+/// By number. A client never sends Subscription Identifier with a PUBLISH (MQTT-3.3.4-6); in
+/// DISCONNECT, Session Expiry Interval is the client's (MQTT-3.14.2-2), Server Reference the
+/// server's.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+const LINES: [Line; 43] = {
+    let mut lines = [NOWHERE; 43];
+    let mut rest: &[(Id, Shape, u16)] = &[
+        (Id::PayloadFormatIndicator, Shape::Flag, WILL | PUBLISH),
+        (Id::MessageExpiryInterval, Shape::Four, WILL | PUBLISH),
+        (Id::ContentType, Shape::Text, WILL | PUBLISH),
+        (Id::ResponseTopic, Shape::Topic, WILL | PUBLISH),
+        (Id::CorrelationData, Shape::Binary, WILL | PUBLISH),
+        (
+            Id::SubscriptionIdentifier,
+            Shape::Varint,
+            PUBLISH_SERVER | SUBSCRIBE,
+        ),
+        (
+            Id::SessionExpiryInterval,
+            Shape::Four,
+            CONNECT | CONNACK | DISCONNECT_CLIENT,
+        ),
+        (Id::AssignedClientIdentifier, Shape::Text, CONNACK),
+        (Id::ServerKeepAlive, Shape::Two, CONNACK),
+        (
+            Id::AuthenticationMethod,
+            Shape::Text,
+            CONNECT | CONNACK | AUTH,
+        ),
+        (
+            Id::AuthenticationData,
+            Shape::Binary,
+            CONNECT | CONNACK | AUTH,
+        ),
+        (Id::RequestProblemInformation, Shape::Flag, CONNECT),
+        (Id::WillDelayInterval, Shape::Four, WILL),
+        (Id::RequestResponseInformation, Shape::Flag, CONNECT),
+        (Id::ResponseInformation, Shape::Text, CONNACK),
+        (
+            Id::ServerReference,
+            Shape::Text,
+            CONNACK | DISCONNECT_SERVER,
+        ),
+        (
+            Id::ReasonString,
+            Shape::Text,
+            CONNACK | ACKS | DISCONNECT | AUTH,
+        ),
+        (Id::ReceiveMaximum, Shape::Count, CONNECT | CONNACK),
+        (Id::TopicAliasMaximum, Shape::Two, CONNECT | CONNACK),
+        (Id::TopicAlias, Shape::Count, PUBLISH),
+        (Id::MaximumQoS, Shape::Flag, CONNACK),
+        (Id::RetainAvailable, Shape::Flag, CONNACK),
+        (
+            Id::UserProperty,
+            Shape::Pair,
+            WILL | CONNECT | CONNACK | PUBLISH | ACKS | SUBSCRIBE | UNSUBSCRIBE | DISCONNECT | AUTH,
+        ),
+        (Id::MaximumPacketSize, Shape::Size, CONNECT | CONNACK),
+        (Id::WildcardSubscriptionAvailable, Shape::Flag, CONNACK),
+        (Id::SubscriptionIdentifierAvailable, Shape::Flag, CONNACK),
+        (Id::SharedSubscriptionAvailable, Shape::Flag, CONNACK),
+    ];
+    while let [(id, shape, carriers), tail @ ..] = rest {
+        lines[*id as usize] = Line {
+            shape: *shape,
+            carriers: *carriers,
+        };
+        rest = tail;
+    }
+    lines
+};
+
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "all identifiers are below 43")]
+const fn line(id: Id) -> Line {
+    LINES[id as usize]
+}
+
+impl Id {
+    #[inline]
+    pub(super) const fn shape(self) -> Shape {
+        line(self).shape
+    }
 }
 
 /// Set in a set of present properties when Subscription Identifier occurs more than once.
-pub(crate) const REPEATED_SUBSCRIPTION_ID: u64 = 1 << 63;
-
-/// No property; so it is in no set of those that are allowed, and always among those that are not.
-pub(crate) const ALWAYS: u64 = 1 << 62;
+#[cfg(feature = "fast")]
+pub(super) const REPEATED_SUBSCRIPTION_ID: u64 = 1 << 63;
 
 /// All identifiers are below 43, so that a set of them is one word.
+#[cfg(feature = "fast")]
 #[inline]
-pub(crate) const fn bit(id: Id) -> u64 {
+pub(super) const fn bit(id: Id) -> u64 {
     1 << (id as u8)
 }
 
+#[cfg(feature = "fast")]
 #[inline]
-pub(crate) const fn has(set: u64, id: Id) -> bool {
+pub(super) const fn has(set: u64, id: Id) -> bool {
     set & bit(id) != 0
-}
-
-const fn set(ids: &[Id]) -> u64 {
-    let mut bits = bit(Id::UserProperty);
-    let mut rest = ids;
-    while let [first, tail @ ..] = rest {
-        bits |= bit(*first);
-        rest = tail;
-    }
-    bits
-}
-
-const CONNECT: u64 = set(&[
-    Id::SessionExpiryInterval,
-    Id::AuthenticationMethod,
-    Id::AuthenticationData,
-    Id::RequestProblemInformation,
-    Id::RequestResponseInformation,
-    Id::ReceiveMaximum,
-    Id::TopicAliasMaximum,
-    Id::MaximumPacketSize,
-]);
-const WILL: u64 = set(&[
-    Id::PayloadFormatIndicator,
-    Id::MessageExpiryInterval,
-    Id::ContentType,
-    Id::ResponseTopic,
-    Id::CorrelationData,
-    Id::WillDelayInterval,
-]);
-const CONNACK: u64 = set(&[
-    Id::SessionExpiryInterval,
-    Id::AssignedClientIdentifier,
-    Id::ServerKeepAlive,
-    Id::AuthenticationMethod,
-    Id::AuthenticationData,
-    Id::ResponseInformation,
-    Id::ServerReference,
-    Id::ReasonString,
-    Id::ReceiveMaximum,
-    Id::TopicAliasMaximum,
-    Id::MaximumQoS,
-    Id::RetainAvailable,
-    Id::MaximumPacketSize,
-    Id::WildcardSubscriptionAvailable,
-    Id::SubscriptionIdentifierAvailable,
-    Id::SharedSubscriptionAvailable,
-]);
-const PUBLISH: u64 = set(&[
-    Id::PayloadFormatIndicator,
-    Id::MessageExpiryInterval,
-    Id::ContentType,
-    Id::ResponseTopic,
-    Id::CorrelationData,
-    Id::TopicAlias,
-]);
-const REASON_STRING: u64 = set(&[Id::ReasonString]);
-const SUBSCRIBE: u64 = set(&[Id::SubscriptionIdentifier]);
-const UNSUBSCRIBE: u64 = set(&[]);
-const AUTH: u64 = set(&[
-    Id::AuthenticationMethod,
-    Id::AuthenticationData,
-    Id::ReasonString,
-]);
-
-impl PropertyRules {
-    /// Of the will in a CONNECT.
-    pub(crate) const WILL: &Self = &Self::both_ways(PacketType::Connect, WILL);
-
-    /// Of a packet from this sender.
-    #[inline]
-    pub(crate) const fn of(packet: PacketType, sender: Sender) -> &'static Self {
-        // A server repeats Subscription Identifier (MQTT-3.3.4-4), a client never sends it
-        // (MQTT-3.3.4-6). In DISCONNECT, Session Expiry Interval is the client's (MQTT-3.14.2-2)
-        // and Server Reference the server's.
-        match (packet, sender) {
-            (PacketType::Connect, _) => {
-                const {
-                    &Self {
-                        // Data say nothing without a method (section 3.1.2.11.10).
-                        demand_method: bit(Id::AuthenticationData),
-                        ..Self::both_ways(PacketType::Connect, CONNECT)
-                    }
-                }
-            }
-            (PacketType::ConnAck, _) => const { &Self::both_ways(PacketType::ConnAck, CONNACK) },
-            (PacketType::Publish, Sender::Client) => {
-                const {
-                    &Self {
-                        peer_only: bit(Id::SubscriptionIdentifier),
-                        ..Self::both_ways(PacketType::Publish, PUBLISH)
-                    }
-                }
-            }
-            (PacketType::Publish, Sender::Server) => {
-                const {
-                    &Self {
-                        repeatable: bit(Id::UserProperty) | bit(Id::SubscriptionIdentifier),
-                        ..Self::both_ways(
-                            PacketType::Publish,
-                            PUBLISH | bit(Id::SubscriptionIdentifier),
-                        )
-                    }
-                }
-            }
-            (PacketType::Subscribe, _) => {
-                const { &Self::both_ways(PacketType::Subscribe, SUBSCRIBE) }
-            }
-            (PacketType::Unsubscribe, _) => {
-                const { &Self::both_ways(PacketType::Unsubscribe, UNSUBSCRIBE) }
-            }
-            (PacketType::Disconnect, Sender::Client) => {
-                const {
-                    &Self {
-                        peer_only: bit(Id::ServerReference),
-                        ..Self::both_ways(
-                            PacketType::Disconnect,
-                            REASON_STRING | bit(Id::SessionExpiryInterval),
-                        )
-                    }
-                }
-            }
-            (PacketType::Disconnect, Sender::Server) => {
-                const {
-                    &Self {
-                        peer_only: bit(Id::SessionExpiryInterval),
-                        ..Self::both_ways(
-                            PacketType::Disconnect,
-                            REASON_STRING | bit(Id::ServerReference),
-                        )
-                    }
-                }
-            }
-            (PacketType::Auth, _) => {
-                const {
-                    &Self {
-                        demand_method: ALWAYS,
-                        ..Self::both_ways(PacketType::Auth, AUTH)
-                    }
-                }
-            }
-            (PacketType::PubAck, _) => {
-                const { &Self::both_ways(PacketType::PubAck, REASON_STRING) }
-            }
-            (PacketType::PubRec, _) => {
-                const { &Self::both_ways(PacketType::PubRec, REASON_STRING) }
-            }
-            (PacketType::PubRel, _) => {
-                const { &Self::both_ways(PacketType::PubRel, REASON_STRING) }
-            }
-            (PacketType::PubComp, _) => {
-                const { &Self::both_ways(PacketType::PubComp, REASON_STRING) }
-            }
-            (PacketType::SubAck, _) => {
-                const { &Self::both_ways(PacketType::SubAck, REASON_STRING) }
-            }
-            (PacketType::UnsubAck, _) => {
-                const { &Self::both_ways(PacketType::UnsubAck, REASON_STRING) }
-            }
-            (PacketType::PingReq, _) => const { &Self::both_ways(PacketType::PingReq, 0) },
-            (PacketType::PingResp, _) => const { &Self::both_ways(PacketType::PingResp, 0) },
-        }
-    }
-
-    const fn both_ways(packet: PacketType, allowed: u64) -> Self {
-        Self {
-            allowed,
-            peer_only: 0,
-            repeatable: bit(Id::UserProperty),
-            demand_method: 0,
-            packet,
-        }
-    }
 }

@@ -4,18 +4,31 @@
 //! is a list of [`Property`] that is checked then. Reading it is the same in both cases.
 
 mod accessors;
+#[cfg(not(feature = "fast"))]
+#[path = "encode_compact.rs"]
 mod encode;
+#[cfg(feature = "fast")]
+#[path = "encode_fast.rs"]
+mod encode;
+#[cfg(not(feature = "fast"))]
+mod found;
 mod id;
 mod iter;
 mod legality;
+#[cfg(not(feature = "fast"))]
+#[path = "rules_compact.rs"]
+mod rules;
+#[cfg(feature = "fast")]
+#[path = "rules_fast.rs"]
+mod rules;
 mod value;
 mod wire;
 
 pub use id::PropertyId;
 pub use iter::PropertyIter;
-pub(crate) use legality::{PropertyRules, has};
+pub(crate) use rules::PropertyRules;
 pub use value::{PayloadFormat, Property};
-pub(crate) use wire::{read_properties, read_will_properties};
+pub(crate) use wire::{Validated, read_properties, read_will_properties};
 
 /// The properties of a packet or of a will, in their order.
 ///
@@ -48,8 +61,8 @@ pub struct Properties<'a>(Source<'a>);
 
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    /// A validated block without its length, and the set of what is in it.
-    Wire { block: &'a [u8], present: u64 },
+    /// A block without its length.
+    Wire(Validated<'a>),
     /// The second list follows the first.
     List(&'a [Property<'a>], &'a [Property<'a>]),
 }
@@ -82,7 +95,7 @@ impl<'a> Properties<'a> {
     #[inline]
     pub const fn is_empty(&self) -> bool {
         match self.0 {
-            Source::Wire { block, .. } => block.is_empty(),
+            Source::Wire(validated) => validated.block().is_empty(),
             Source::List(first, rest) => first.is_empty() && rest.is_empty(),
         }
     }
@@ -92,26 +105,34 @@ impl<'a> Properties<'a> {
     #[inline]
     pub const fn wire_bytes(&self) -> Option<&'a [u8]> {
         match self.0 {
-            Source::Wire { block, .. } => Some(block),
+            Source::Wire(validated) => Some(validated.block()),
             Source::List(..) => None,
         }
     }
 
     /// What is decoded where properties are left out, or have the length 0.
-    pub(crate) const NONE_ON_WIRE: Self = Self::wire(&[], 0);
+    pub(crate) const NONE_ON_WIRE: Self = Validated::NONE.properties();
 
-    /// A block that has been validated, and the set of what is in it.
+    /// Whether there is a property of this kind.
+    #[must_use]
     #[inline]
-    pub(crate) const fn wire(block: &'a [u8], present: u64) -> Self {
-        Self(Source::Wire { block, present })
+    pub fn contains(&self, id: PropertyId) -> bool {
+        #[cfg(feature = "fast")]
+        return match self.0 {
+            Source::Wire(validated) => validated.has(id),
+            Source::List(..) => self.find(id).is_some(),
+        };
+        #[cfg(not(feature = "fast"))]
+        self.value(id).is_some()
     }
 
     /// The first property of this kind.
+    #[cfg(feature = "fast")]
     fn find(&self, id: PropertyId) -> Option<Property<'a>> {
         match self.0 {
-            Source::Wire { block, present } => {
-                if has(present, id) {
-                    iter::find(block, id)
+            Source::Wire(validated) => {
+                if validated.has(id) {
+                    iter::find(validated.block(), id)
                 } else {
                     None
                 }
@@ -180,6 +201,6 @@ impl<'a> IntoIterator for &Properties<'a> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Properties<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        crate::defmt_list::format(f, self.iter());
+        crate::log::list(f, self.iter());
     }
 }

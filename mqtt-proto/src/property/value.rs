@@ -1,4 +1,6 @@
 use super::PropertyId;
+#[cfg(feature = "defmt")]
+use crate::log::Size;
 use crate::{QoS, TopicName};
 
 /// What the Payload Format Indicator says about a payload (section 3.3.2.3.2).
@@ -17,7 +19,6 @@ pub enum PayloadFormat {
 ///
 /// A decoded property keeps the rules of its type. One made by hand is checked when it is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Property<'a> {
     /// Whether the payload is text or unspecified bytes.
@@ -111,6 +112,46 @@ impl Property<'_> {
                 PropertyId::SubscriptionIdentifierAvailable
             }
             Self::SharedSubscriptionAvailable(..) => PropertyId::SharedSubscriptionAvailable,
+        }
+    }
+}
+
+/// Data is counted: it may be long, and that of an authentication is secret.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Property<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let id = self.id();
+        match *self {
+            Self::PayloadFormatIndicator(format) => defmt::write!(f, "{}: {}", id, format),
+            Self::ResponseTopic(topic) => defmt::write!(f, "{}: {:?}", id, topic),
+            Self::MaximumQoS(qos) => defmt::write!(f, "{}: {}", id, qos),
+            Self::UserProperty(name, value) => {
+                defmt::write!(f, "{}: {=str:?} = {=str:?}", id, name, value);
+            }
+            Self::CorrelationData(data) | Self::AuthenticationData(data) => {
+                defmt::write!(f, "{}: {}", id, Size::of(data));
+            }
+            Self::ContentType(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => defmt::write!(f, "{}: {=str:?}", id, text),
+            Self::MessageExpiryInterval(number)
+            | Self::SubscriptionIdentifier(number)
+            | Self::SessionExpiryInterval(number)
+            | Self::WillDelayInterval(number)
+            | Self::MaximumPacketSize(number) => defmt::write!(f, "{}: {=u32}", id, number),
+            Self::ServerKeepAlive(number)
+            | Self::ReceiveMaximum(number)
+            | Self::TopicAliasMaximum(number)
+            | Self::TopicAlias(number) => defmt::write!(f, "{}: {=u16}", id, number),
+            Self::RequestProblemInformation(yes)
+            | Self::RequestResponseInformation(yes)
+            | Self::RetainAvailable(yes)
+            | Self::WildcardSubscriptionAvailable(yes)
+            | Self::SubscriptionIdentifierAvailable(yes)
+            | Self::SharedSubscriptionAvailable(yes) => defmt::write!(f, "{}: {=bool}", id, yes),
         }
     }
 }

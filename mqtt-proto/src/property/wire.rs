@@ -1,12 +1,60 @@
-use super::legality::{REPEATED_SUBSCRIPTION_ID, bit};
-use super::{Properties, PropertyId, PropertyRules};
-use crate::reader::{Context, Fault, Reader};
+#[cfg(feature = "fast")]
+use super::legality::bit;
+use super::legality::{Admission, Shape};
+use super::rules::{Present, Rules};
+use super::{Properties, PropertyId, PropertyRules, Source};
+#[cfg(feature = "fast")]
+use crate::reader::Fault;
+use crate::reader::{Context, Reader};
 use crate::{DecodeErrorKind, Field};
 
+/// A block of properties that has been validated.
+#[derive(Clone, Copy)]
+pub(crate) struct Validated<'a> {
+    block: &'a [u8],
+    /// What is in it.
+    #[cfg(feature = "fast")]
+    present: Present,
+}
+
+impl<'a> Validated<'a> {
+    /// No properties.
+    pub(crate) const NONE: Self = Self {
+        block: &[],
+        #[cfg(feature = "fast")]
+        present: Present::NONE,
+    };
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) const fn properties(self) -> Properties<'a> {
+        Properties(Source::Wire(self))
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) const fn block(self) -> &'a [u8] {
+        self.block
+    }
+
+    /// What is in it.
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    pub(super) const fn present(self) -> u64 {
+        self.present.0
+    }
+
+    /// Whether there is a property of this kind.
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn has(self, id: PropertyId) -> bool {
+        #[cfg(feature = "fast")]
+        return self.present.0 & bit(id) != 0;
+        #[cfg(not(feature = "fast"))]
+        super::iter::find(self.block, id).is_some()
+    }
+}
+
 /// Reads the property length and the properties of a packet, and validates them once and for all.
-/// Also tells which are present.
 #[cfg_attr(feature = "fast", inline(always))]
-pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Properties<'a>, u64)> {
+pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
     let Context {
         packet_type,
         sender,
@@ -16,18 +64,16 @@ pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<(Proper
 
 /// As [`read_properties`], for the properties of a will.
 #[cfg_attr(feature = "fast", inline(always))]
-pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Properties<'a>> {
-    read(reader, || PropertyRules::WILL).map(|(properties, _)| properties)
+pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
+    read(reader, || PropertyRules::WILL)
 }
 
 #[cfg_attr(feature = "fast", inline(always))]
-fn read<'a>(
-    reader: &mut Reader<'a, '_>,
-    rules: impl FnOnce() -> &'static PropertyRules,
-) -> Option<(Properties<'a>, u64)> {
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
     if let [0, ..] = reader.rest() {
         reader.byte()?;
-        return Some((Properties::NONE_ON_WIRE, 0));
+        return Some(Validated::NONE);
     }
     if reader.is_empty() {
         return reader.fail(DecodeErrorKind::MissingPropertyLength);
@@ -39,92 +85,76 @@ fn read<'a>(
     }
     let block = reader.take(len as usize)?;
     let after = reader.rest().len();
-    let context = reader.context();
-    let present = validate(block, after, context, rules(), reader.fault())?;
-    Some((Properties::wire(block, present), present))
+    #[cfg(feature = "fast")]
+    let present = validate_apart(block, after, reader.context(), rules(), reader.fault())?;
+    #[cfg(not(feature = "fast"))]
+    {
+        let rest = reader.turn_to(block, after);
+        validate(reader, rules())?;
+        reader.turn_to(rest, 0);
+    }
+    Some(Validated {
+        block,
+        #[cfg(feature = "fast")]
+        present,
+    })
 }
 
-/// Checks every property of the block, after which the body goes on for `after` bytes; the set of
-/// those that are present.
-#[cfg_attr(feature = "fast", inline(never))]
-fn validate(
+/// As [`validate`], for a block of a packet, after which the body goes on for `after` bytes.
+#[cfg(feature = "fast")]
+#[inline(never)]
+fn validate_apart(
     block: &[u8],
     after: usize,
     context: Context,
-    rules: &PropertyRules,
+    rules: Rules,
     fault: &mut Fault,
-) -> Option<u64> {
-    let mut block = Reader::new(block, after, context, fault);
-    let mut present = 0;
+) -> Option<Present> {
+    validate(&mut Reader::new(block, after, context, fault), rules)
+}
+
+/// Checks every property; the set of those that are present.
+#[cfg_attr(feature = "fast", inline(always))]
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
+    let mut present = Present::NONE;
     while let Some(&number) = block.rest().first() {
-        let id = match PropertyId::from_u32(u32::from(number)) {
-            Some(id) if rules.allowed & bit(id) != 0 => id,
-            _ => return not_allowed(&mut block, rules),
+        let Some(id) = PropertyId::from_u32(u32::from(number)) else {
+            return not_allowed(block, rules);
         };
-        if present & bit(id) != 0 {
-            if rules.repeatable & bit(id) == 0 {
-                return block.fail(DecodeErrorKind::DuplicateProperty(id));
-            }
-            if id == PropertyId::SubscriptionIdentifier {
-                present |= REPEATED_SUBSCRIPTION_ID;
-            }
+        match rules.admit(id, &mut present) {
+            Admission::Granted => {}
+            Admission::NotAllowed => return not_allowed(block, rules),
+            Admission::Again => return block.fail(DecodeErrorKind::DuplicateProperty(id)),
         }
-        present |= bit(id);
         block.byte()?;
-        check_value(&mut block, id)?;
+        check_value(block, id)?;
     }
     Some(present)
 }
 
 #[cfg_attr(feature = "fast", inline(always))]
+#[cfg_attr(not(feature = "fast"), inline(never))]
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
-    use PropertyId as Id;
     let field = Field::Property(id);
     let place = block.place();
-    let value = match id {
-        Id::UserProperty => {
+    let shape = id.shape();
+    let value = match shape {
+        Shape::Pair => {
             block.check_text(field)?;
             return block.check_text(field);
         }
-        Id::ContentType
-        | Id::AssignedClientIdentifier
-        | Id::AuthenticationMethod
-        | Id::ResponseInformation
-        | Id::ServerReference
-        | Id::ReasonString => return block.check_text(field),
-        Id::ResponseTopic => return block.nonempty_topic_name(field).map(|_| ()),
-        Id::CorrelationData | Id::AuthenticationData => return block.binary().map(|_| ()),
-        Id::MessageExpiryInterval | Id::SessionExpiryInterval | Id::WillDelayInterval => {
-            return block.four().map(|_| ());
-        }
-        Id::ServerKeepAlive | Id::TopicAliasMaximum => return block.two().map(|_| ()),
-        Id::PayloadFormatIndicator
-        | Id::RequestProblemInformation
-        | Id::RequestResponseInformation
-        | Id::MaximumQoS
-        | Id::RetainAvailable
-        | Id::WildcardSubscriptionAvailable
-        | Id::SubscriptionIdentifierAvailable
-        | Id::SharedSubscriptionAvailable => {
-            let value = block.byte()?;
-            if value <= 1 {
-                return Some(());
-            }
-            u32::from(value)
-        }
-        Id::ReceiveMaximum | Id::TopicAlias => match block.two()? {
-            0 => 0,
-            _ => return Some(()),
-        },
-        Id::MaximumPacketSize => match block.four()? {
-            0 => 0,
-            _ => return Some(()),
-        },
-        Id::SubscriptionIdentifier => match block.varint()? {
-            0 => 0,
-            _ => return Some(()),
-        },
+        Shape::Text => return block.check_text(field),
+        Shape::Topic => return block.nonempty_topic_name(field).map(|_| ()),
+        Shape::Binary => return block.binary().map(|_| ()),
+        Shape::Flag => u32::from(block.byte()?),
+        Shape::Two | Shape::Count => u32::from(block.two()?),
+        Shape::Four | Shape::Size => block.four()?,
+        Shape::Varint => block.varint()?,
     };
+    if shape.admits(value) {
+        return Some(());
+    }
     block.fail_at(
         place,
         DecodeErrorKind::PropertyValue {
@@ -136,12 +166,13 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 
 /// Why the next property is not one of those that may come here.
 #[cfg_attr(feature = "fast", inline(always))]
-fn not_allowed(block: &mut Reader<'_, '_>, rules: &PropertyRules) -> Option<u64> {
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     let place = block.place();
     let number = block.varint()?;
     let kind = match PropertyId::from_u32(number) {
         None => DecodeErrorKind::UnknownProperty(number),
-        Some(id) if rules.peer_only & bit(id) != 0 => DecodeErrorKind::PropertyFromWrongSender(id),
+        Some(id) if rules.peer_only(id) => DecodeErrorKind::PropertyFromWrongSender(id),
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
     block.fail_at(place, kind)

@@ -1,6 +1,8 @@
 //! Who may do what: the questions a broker asks the program it runs in.
 
 use super::event::ConnectionId;
+#[cfg(feature = "defmt")]
+use crate::log::Size;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use mqtt_proto::{QoS, ReasonCode, SubscriptionOptions, TopicFilter, TopicName};
@@ -18,8 +20,23 @@ pub struct Login<'a> {
     pub password: Option<&'a [u8]>,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Login<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Login {{ connection: {}, client_id: {=str:?}, user_name: {:?}, password: {} }}",
+            self.connection,
+            self.client_id,
+            self.user_name,
+            self.password.map(Size::of)
+        );
+    }
+}
+
 /// A client whose connection was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Identity<'a> {
     /// Its connection.
     pub connection: ConnectionId,
@@ -38,6 +55,19 @@ pub enum AuthStep {
     Accept(Option<Vec<u8>>),
     /// It is refused with this code: 0x80 or above, such as Not authorized.
     Refuse(ReasonCode),
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for AuthStep {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Continue(data) => defmt::write!(f, "Continue({})", Size::of(data)),
+            Self::Accept(data) => {
+                defmt::write!(f, "Accept({})", data.as_deref().map(Size::of));
+            }
+            Self::Refuse(reason) => defmt::write!(f, "Refuse({})", reason),
+        }
+    }
 }
 
 /// The broker's questions. Each has an answer by default: everyone may do everything, and there
@@ -120,6 +150,7 @@ pub trait Access {
 
 /// Everyone may do everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AllowAll;
 
 impl Access for AllowAll {}

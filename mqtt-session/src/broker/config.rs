@@ -5,6 +5,7 @@ use mqtt_proto::QoS;
 
 /// What becomes of a message for a client whose queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Overflow {
     /// Who publishes to a client that reads more slowly is held back: a message at QoS 1 or 2
     /// that finds the queue of a connected client full waits at its publisher, unacknowledged and
@@ -41,6 +42,7 @@ pub enum Overflow {
 /// assert_eq!(config.connect_timeout, Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BrokerConfig {
     /// From the opening of a connection to an accepted CONNECT. 10 seconds by default.
     pub connect_timeout: Duration,

@@ -1,14 +1,14 @@
 //! What a broker wants done, and what it tells.
 
 use crate::instant::Instant;
-use crate::violation::Violation;
+use crate::violation::{Told, Violation};
 use alloc::boxed::Box;
-use core::fmt;
 use mqtt_proto::{ReasonCode, Sender};
 
 /// A connection, by a number of the caller's choice. A number is free again when
 /// [`BrokerAction::Close`] has named it, or the caller has said that the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnectionId(pub u64);
 
 /// What to do next. Borrowed bytes live until the next call.
@@ -35,8 +35,29 @@ pub enum BrokerAction<'a> {
     Timeout(Instant),
 }
 
+/// What is sent is counted: there are payloads in it.
+#[cfg(feature = "defmt")]
+impl defmt::Format for BrokerAction<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Send { connection, bytes } => defmt::write!(
+                f,
+                "Send {{ connection: {}, bytes: {} }}",
+                connection,
+                crate::log::Size::of(bytes)
+            ),
+            Self::Close { connection } => {
+                defmt::write!(f, "Close {{ connection: {} }}", connection);
+            }
+            Self::Event(event) => defmt::write!(f, "Event({})", event),
+            Self::Timeout(deadline) => defmt::write!(f, "Timeout({})", deadline),
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum BrokerEvent {
     /// A client is connected.
@@ -100,25 +121,17 @@ pub enum EndCause {
     Ordered(ReasonCode),
 }
 
-impl fmt::Display for EndCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TransportClosed => f.write_str("the transport was closed"),
-            Self::ClientDisconnect(reason) => write!(f, "the client disconnected: {reason}"),
-            Self::Refused(reason) => write!(f, "the client was refused: {reason}"),
-            Self::Violation(violation) => {
-                f.write_str("the client broke the protocol: ")?;
-                violation.describe(Sender::Client, f)
-            }
-            Self::ConnectTimeout => f.write_str("the client did not connect in time"),
-            Self::KeepAlive => f.write_str("the client was silent for too long"),
-            Self::SendTimeout => f.write_str("the client took no byte for too long"),
-            Self::TakenOver => f.write_str("the client connected again"),
-            Self::QueueFull => f.write_str("too much waited for the client"),
-            Self::NotAuthenticated(reason) => {
-                write!(f, "the client failed to authenticate again: {reason}")
-            }
-            Self::Ordered(reason) => write!(f, "disconnected by the program: {reason}"),
-        }
-    }
+crate::words::words! { EndCause:
+    Self::TransportClosed => "the transport was closed";
+    Self::ClientDisconnect(reason) => "the client disconnected: {}", reason;
+    Self::Refused(reason) => "the client was refused: {}", reason;
+    Self::Violation(violation) =>
+        "the client broke the protocol: {}", Told(violation, Sender::Client);
+    Self::ConnectTimeout => "the client did not connect in time";
+    Self::KeepAlive => "the client was silent for too long";
+    Self::SendTimeout => "the client took no byte for too long";
+    Self::TakenOver => "the client connected again";
+    Self::QueueFull => "too much waited for the client";
+    Self::NotAuthenticated(reason) => "the client failed to authenticate again: {}", reason;
+    Self::Ordered(reason) => "disconnected by the program: {}", reason;
 }

@@ -114,8 +114,23 @@ pub struct Broker<A = AllowAll> {
     held: hold_back::Line,
 }
 
+/// How many it serves; not what it holds.
+#[cfg(feature = "defmt")]
+impl<A> defmt::Format for Broker<A> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Broker {{ connections: {=usize}, sessions: {=usize}, retained: {=usize} }}",
+            self.connections.len(),
+            self.by_client.len(),
+            self.retained.len()
+        );
+    }
+}
+
 /// How much a broker holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BrokerLoad {
     /// Open connections, accepted or not.
     pub connections: usize,

@@ -4,6 +4,7 @@
 use super::message::{Kept, Message, seconds_left, whole};
 use super::subscribers::Granted;
 use super::{BrokerConfig, Overflow};
+use crate::arena::Arena;
 use crate::broker::event::ConnectionId;
 use crate::config::{Config, Offline};
 use crate::event::Ticket;
@@ -221,7 +222,8 @@ impl Session {
         self.settle(now);
         // What only a connection needs is not kept for one that may never come.
         self.store.release_connection();
-        if self.out.exchanges.forget_unused() {
+        if self.out.exchanges.tables.forget_unused() {
+            self.out.exchanges.arena = Arena::new();
             self.store.release_outbound();
         } else if self.out.exchanges.arena.live() < self.store.arena_len() / 2 {
             self.store.pack(&mut self.out.exchanges.arena);
@@ -488,7 +490,11 @@ impl Session {
 
     /// How many messages wait, or are unacknowledged.
     pub(crate) fn unsettled(&self) -> usize {
-        self.out.exchanges.unsettled()
+        let records = self.store.outbound().all_records();
+        let tables = &self.out.exchanges.tables;
+        tables
+            .waiting(records)
+            .wrapping_add(usize::from(tables.open(records)))
     }
 
     /// The session is over: messages of shared subscriptions that another member may get, with

@@ -4,9 +4,9 @@
 use crate::Instant;
 use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
+use crate::record::{Flags, Place, Stage};
 use crate::request::RequestError;
 use crate::sender::Sending;
-use crate::slots::{Flags, Queue, Stage};
 use crate::store::OutboundStore;
 use alloc::vec::Vec;
 use mqtt_proto::QoS;
@@ -29,8 +29,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// is room for them, or there never is.
     pub(crate) fn has_room_for_messages(&mut self, count: usize, bytes: usize) -> bool {
         let free = |sender: &mut Self| {
-            let slots = &sender.out.exchanges.slots;
-            slots.has_free(sender.store.records(), count)
+            let tables = &sender.out.exchanges.tables;
+            tables.has_free(sender.store.records(), count)
         };
         while !free(self) {
             if !self.store.grow_records() {
@@ -46,8 +46,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// Drops the message that has waited longest and was never sent, for one of this QoS: one at
     /// QoS 0 takes the place of no other. False when there is none.
     pub(crate) fn drop_oldest(&mut self, qos: QoS) -> bool {
-        let prompt = self.out.exchanges.prompt.first();
-        let queued = self.out.exchanges.queued.first();
+        let prompt = self.first(Place::Prompt);
+        let queued = self.first(Place::Queued);
         let queued = queued.filter(|_| qos != QoS::AtMostOnce);
         let oldest = [prompt, queued]
             .into_iter()
@@ -57,14 +57,12 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some((_, slot)) = oldest else {
             return false;
         };
-        let records = self.store.records();
-        let exchanges = &mut self.out.exchanges;
-        if Some(slot) == prompt {
-            exchanges.prompt.pop_front(records);
+        let place = if Some(slot) == prompt {
+            Place::Prompt
         } else {
-            exchanges.queued.pop_front(records);
-        }
-        self.give_up(slot, GiveUp::Abandoned);
+            Place::Queued
+        };
+        self.give_up(slot, place, GiveUp::Abandoned);
         true
     }
 
@@ -74,10 +72,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         &mut self,
         mut visit: impl FnMut(Ticket, &[u8], Option<Instant>),
     ) {
-        for queue in [self.out.exchanges.resume, self.out.exchanges.queued] {
-            let mut at = queue.first();
+        for place in [Place::Resume, Place::Queued] {
+            let mut at = self.first(place);
             while let Some(slot) = at {
-                at = Queue::after(self.store.records(), slot);
+                at = self.after(slot);
                 let Some(record) = self.record(slot) else {
                     return;
                 };

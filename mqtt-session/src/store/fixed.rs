@@ -1,9 +1,10 @@
 //! The store without an allocator: every size is chosen at compile time.
 
 use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use crate::copy::copy;
 use crate::id_table::IdEntry;
 use crate::owed::Owed;
-use crate::slots::Record;
+use crate::record::Record;
 
 /// The longest client identifier that a server may assign, in bytes.
 const ASSIGNED_CLIENT_ID: usize = 64;
@@ -40,6 +41,31 @@ pub struct Fixed<
     inbound: Inbound<IN, ALIASES, TOPIC>,
 }
 
+/// Its sizes; what it holds is the client's to tell.
+#[cfg(feature = "defmt")]
+impl<
+    const OUT: usize,
+    const IN: usize,
+    const ARENA: usize,
+    const TRANSMIT: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
+            OUT,
+            IN,
+            ARENA,
+            TRANSMIT,
+            ALIASES,
+            TOPIC
+        );
+    }
+}
+
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbound<
@@ -50,6 +76,7 @@ pub struct Outbound<
     const TOPIC: usize,
 > {
     records: [Record; OUT],
+    #[cfg(feature = "fast")]
     ids: [IdEntry; OUT],
     arena: [u8; ARENA],
     transmit: [u8; TRANSMIT],
@@ -88,7 +115,7 @@ impl<const MAX: usize> Text<MAX> {
         else {
             return false;
         };
-        bytes.copy_from_slice(text);
+        copy(bytes, text);
         self.len = len;
         true
     }
@@ -147,6 +174,7 @@ impl<
         Self {
             outbound: Outbound {
                 records: [Record::EMPTY; OUT],
+                #[cfg(feature = "fast")]
                 ids: [IdEntry::FREE; OUT],
                 arena: [0; ARENA],
                 transmit: [0; TRANSMIT],
@@ -203,6 +231,10 @@ impl<
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
+
+    fn outbound(&self) -> &Self::Outbound {
+        &self.outbound
+    }
 }
 
 impl<
@@ -216,6 +248,7 @@ impl<
     fn parts(&mut self) -> OutboundParts<'_> {
         OutboundParts {
             records: &mut self.records,
+            #[cfg(feature = "fast")]
             ids: &mut self.ids,
             arena: &mut self.arena,
             transmit: &mut self.transmit,
@@ -226,8 +259,8 @@ impl<
         &mut self.records
     }
 
-    fn ids(&mut self) -> &mut [IdEntry] {
-        &mut self.ids
+    fn all_records(&self) -> &[Record] {
+        &self.records
     }
 
     fn arena(&mut self) -> &mut [u8] {
@@ -258,21 +291,26 @@ impl<
         len <= TRANSMIT
     }
 
+    #[cfg(feature = "bytes")]
     fn payload(&self, _slot: u16) -> &[u8] {
         &[]
     }
 
+    #[cfg(feature = "bytes")]
     fn release_payload(&mut self, _slot: u16) {}
 
+    #[cfg(feature = "topic-alias")]
     fn alias_capacity(&self) -> u16 {
         self.aliases.capacity()
     }
 
+    #[cfg(feature = "topic-alias")]
     fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
         let topic = self.arena.get(start..end)?;
         (1..=set).find(|alias| self.aliases.get(*alias) == topic)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
         let topic = self.arena.get(start..end);
         topic.is_some_and(|topic| self.aliases.set(alias, topic))

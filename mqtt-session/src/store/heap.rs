@@ -3,12 +3,13 @@
 use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
 use crate::id_table::{self, IdEntry};
 use crate::owed::Owed;
-use crate::slots::Record;
+use crate::record::Record;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HeapLimits {
     /// Messages and requests that wait or are unacknowledged at a time. At most 65,534;
     /// 65,534 by default.
@@ -47,6 +48,14 @@ impl Default for HeapLimits {
 pub struct Heap {
     outbound: Outbound,
     inbound: Inbound,
+}
+
+/// Its bounds; what it holds is the client's to tell.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Heap {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Heap({})", self.outbound.limits);
+    }
 }
 
 #[doc(hidden)]
@@ -164,6 +173,10 @@ impl Store for Heap {
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
     }
+
+    fn outbound(&self) -> &Self::Outbound {
+        &self.outbound
+    }
 }
 
 /// The next length of a table that doubles: at least `least`, at most `most`, and more than now.
@@ -189,6 +202,7 @@ impl OutboundStore for Outbound {
     fn parts(&mut self) -> OutboundParts<'_> {
         OutboundParts {
             records: &mut self.records,
+            #[cfg(feature = "fast")]
             ids: &mut self.ids,
             arena: &mut self.arena,
             transmit: &mut self.transmit,
@@ -199,8 +213,8 @@ impl OutboundStore for Outbound {
         &mut self.records
     }
 
-    fn ids(&mut self) -> &mut [IdEntry] {
-        &mut self.ids
+    fn all_records(&self) -> &[Record] {
+        &self.records
     }
 
     fn arena(&mut self) -> &mut [u8] {
@@ -254,6 +268,7 @@ impl OutboundStore for Outbound {
         }
     }
 
+    #[cfg(feature = "bytes")]
     fn payload(&self, slot: u16) -> &[u8] {
         #[cfg(feature = "bytes")]
         if let Some(payload) = self.payloads.get(usize::from(slot)) {
@@ -263,6 +278,7 @@ impl OutboundStore for Outbound {
         &[]
     }
 
+    #[cfg(feature = "bytes")]
     fn release_payload(&mut self, slot: u16) {
         #[cfg(feature = "bytes")]
         if let Some(payload) = self.payloads.get_mut(usize::from(slot)) {
@@ -271,15 +287,18 @@ impl OutboundStore for Outbound {
         let _ = slot;
     }
 
+    #[cfg(feature = "topic-alias")]
     fn alias_capacity(&self) -> u16 {
         u16::MAX
     }
 
+    #[cfg(feature = "topic-alias")]
     fn find_alias(&self, set: u16, start: usize, end: usize) -> Option<u16> {
         let topic = self.arena.get(start..end)?;
         (1..=set).find(|alias| alias_topic(&self.aliases, *alias) == topic)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool {
         let topic = self.arena.get(start..end);
         topic.is_some_and(|topic| set_alias_topic(&mut self.aliases, alias, topic))
@@ -363,7 +382,7 @@ impl InboundStore for Inbound {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fast"))]
 mod tests {
     use super::*;
 

@@ -12,5 +12,6 @@ mod receive;
 mod send;
 mod settle;
 mod short_ack;
+mod taken;
 
 pub(crate) use calm::ShortAck;

@@ -2,14 +2,15 @@
 //! it, and there is room as it is. It is written for the transport by the call that publishes it.
 //! Where any of this does not hold nothing changes, and [`Sender`](crate::Sender) takes it in.
 
+use crate::copy::copy;
 use crate::event::Ticket;
 use crate::line::{Line, Standing};
-use crate::request::Publish;
-use crate::sender::Outbox;
-use crate::slots::{Flags, Record, Stage};
+use crate::record::{Flags, Needs, Place, Record, Stage};
+use crate::request::{Publish, RequestError};
+use crate::sender::{Outbox, Sending};
 use crate::store::{OutboundParts, OutboundStore};
 use crate::straight::plain::Plain;
-use mqtt_proto::{QoS, ReasonCode};
+use mqtt_proto::{EncodeError, Publish as Packet, QoS, ReasonCode};
 
 impl Outbox {
     /// Publishes a message if it may go straight.
@@ -36,16 +37,17 @@ impl Outbox {
         publish: &Publish<'_>,
     ) -> Option<Ticket> {
         let exchanges = &mut self.exchanges;
-        let alone = exchanges.prompt.is_empty() && exchanges.resume.is_empty();
+        let alone = exchanges.tables.is_empty(records, Place::Prompt)
+            && exchanges.tables.is_empty(records, Place::Resume);
         if !self.line.takes_plainly(publish) || !alone {
             return None;
         }
         let packet = Plain::new(publish, QoS::AtMostOnce);
         let len = packet.len_within(self.line.largest_plain)?;
         let room = self.line.tx.room_as_it_is(transmit, len as usize)?;
-        let slot = exchanges.slots.next();
+        let slot = exchanges.tables.next_slot();
         let record = records.get_mut(usize::from(slot))?;
-        let ticket = exchanges.slots.take_next(record);
+        let ticket = exchanges.tables.take_next(record);
         self.line.tx.commit(len as usize);
         record.ticket = ticket.0;
         record.mark = self.line.tx.queued();
@@ -53,7 +55,7 @@ impl Outbox {
         record.reason = ReasonCode::SUCCESS;
         record.stage = Stage::AwaitSent;
         record.flags = Flags::SENDING;
-        exchanges.leaving.push_back(records, slot);
+        exchanges.tables.push(records, slot, Place::Leaving);
         packet.write(room, None);
         Some(ticket)
     }
@@ -65,7 +67,7 @@ impl Outbox {
         parts: &mut OutboundParts<'_>,
         publish: &Publish<'_>,
     ) -> Option<Ticket> {
-        if !self.line.takes_plainly(publish) || !self.nothing_waits() {
+        if !self.line.takes_plainly(publish) || !self.nothing_waits(parts) {
             return None;
         }
         let packet = Plain::new(publish, publish.qos);
@@ -81,10 +83,10 @@ impl Outbox {
                 None
             };
         };
-        let slot = exchanges.slots.next();
+        let slot = exchanges.tables.next_slot();
         let record = parts.records.get_mut(usize::from(slot))?;
-        let id = exchanges.assign_id_at_home(parts.ids, slot)?;
-        let ticket = exchanges.slots.take_next(record);
+        let id = exchanges.tables.assign_id_at_home(parts.ids, slot)?;
+        let ticket = exchanges.tables.take_next(record);
         self.line.tx.commit(len as usize);
         record.ticket = ticket.0;
         record.offset = exchanges.arena.take_place(header, slot, len);
@@ -99,10 +101,51 @@ impl Outbox {
             Stage::AwaitPubRec
         };
         record.flags = Flags::STORED_SENDING;
-        exchanges.flight.push_back(parts.records, slot);
+        exchanges.tables.push(parts.records, slot, Place::Flight);
         packet.write(block, Some(id));
-        room.copy_from_slice(block);
+        copy(room, block);
         Some(ticket)
+    }
+}
+
+impl<O: OutboundStore> Sending<'_, O> {
+    /// Encodes a QoS 0 message straight to where it leaves from, where nothing should leave before
+    /// it and its topic gets no alias. `None`: it does not fit there, and is stored.
+    pub(crate) fn write_through(
+        &mut self,
+        packet: &Packet<'_>,
+    ) -> Result<Option<(Ticket, u16)>, RequestError> {
+        let line = &self.out.line;
+        let tables = &self.out.exchanges.tables;
+        let records = self.store.records();
+        let straight = line.standing == Standing::Up
+            && !line.has_aliases()
+            && tables.is_empty(records, Place::Prompt)
+            && tables.is_empty(records, Place::Resume);
+        if !straight {
+            return Ok(None);
+        }
+        let needs = Needs::of(Stage::AwaitSent, Flags::default(), packet.retain);
+        self.allow(needs, 0)?;
+        let slot = self.free_slot()?;
+        let len = match packet.encode(self.out.side, self.out.line.tx.spare(self.store.transmit()))
+        {
+            Ok(len) => len,
+            Err(EncodeError::BufferTooSmall { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        self.allow(needs, len)?;
+        self.commit(len);
+        let records = self.store.records();
+        let ticket = self.out.exchanges.tables.take(records, slot);
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.mark = self.out.line.tx.queued();
+            record.stage = Stage::AwaitSent;
+            record.flags = Flags::SENDING;
+        }
+        let tables = &mut self.out.exchanges.tables;
+        tables.push(records, slot, Place::Leaving);
+        Ok(Some((ticket, slot)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The straight way to the transport: what is stored whole is copied behind what is queued.
 
+use crate::copy::copy;
 use crate::exchanges::Work;
 use crate::line::Standing;
+use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::Outbox;
-use crate::slots::{Flags, Stage};
 use crate::store::OutboundParts;
 use crate::straight::plain::stamp;
 use crate::straight::short_ack::{PUBREL, SHORT_ACK, short_ack};
@@ -11,13 +12,15 @@ use crate::straight::short_ack::{PUBREL, SHORT_ACK, short_ack};
 impl Outbox {
     /// Whether nothing is to leave before a message that is published now, and the window has
     /// room for it.
-    pub(crate) fn nothing_waits(&self) -> bool {
+    #[inline(always)]
+    pub(crate) fn nothing_waits(&self, parts: &OutboundParts<'_>) -> bool {
+        let tables = &self.exchanges.tables;
         self.line.standing == Standing::Up
             && !self.line.blocked
             && !self.exchanges.work.has(Work::PUMP)
-            && self.exchanges.queued.is_empty()
-            && self.exchanges.resume.is_empty()
-            && self.window_is_open()
+            && tables.is_empty(parts.records, Place::Queued)
+            && tables.is_empty(parts.records, Place::Resume)
+            && self.window_is_open(parts.records)
     }
 
     /// Copies a message of QoS 1 or 2 that is stored whole and that no limit can forbid behind
@@ -42,12 +45,13 @@ impl Outbox {
             return false;
         };
         if record.id == 0 {
-            match self.exchanges.assign_id(parts.ids, slot) {
+            let id = self.exchanges.tables.assign_id_in(parts.ids, slot);
+            match id {
                 Some(id) => record.id = id,
                 None => return false,
             }
         }
-        out.copy_from_slice(packet);
+        copy(out, packet);
         let seen = record.flags.has(Flags::MAYBE_SEEN);
         stamp(out, record.count, record.id, seen);
         record.flags.set(Flags::SENDING);
@@ -59,11 +63,16 @@ impl Outbox {
     /// Writes PUBREL straight behind what is queued, where it may leave and there is room as it
     /// is; the place in the stream behind it.
     #[inline(always)]
-    pub(crate) fn write_release(&mut self, transmit: &mut [u8], id: u16) -> Option<u32> {
+    pub(crate) fn write_release(
+        &mut self,
+        records: &[Record],
+        transmit: &mut [u8],
+        id: u16,
+    ) -> Option<u32> {
         let goes = self.line.is_up()
             && !self.line.blocked
             && !self.exchanges.work.has(Work::PUMP)
-            && self.exchanges.release.is_empty();
+            && self.exchanges.tables.is_empty(records, Place::Release);
         if !goes {
             return None;
         }

@@ -3,8 +3,8 @@
 use crate::event::Ticket;
 use crate::exchanges::Work;
 use crate::id_table;
+use crate::record::{Flags, Place, Stage};
 use crate::sender::Outbox;
-use crate::slots::{Flags, Stage};
 use crate::store::OutboundParts;
 use mqtt_proto::{PacketType, ReasonCode};
 
@@ -28,26 +28,24 @@ impl Outbox {
         }
         let ticket = Ticket(record.ticket);
         let reason = record.reason;
-        let oldest = match (packet, record.stage) {
+        let place = match (packet, record.stage) {
             (PacketType::PubAck, Stage::AwaitPubAck) => {
                 exchanges.arena.free(parts.arena, record.offset);
-                exchanges.flight.remove(parts.records, slot)
+                Place::Flight
             }
-            (PacketType::PubComp, Stage::AwaitPubComp) => {
-                exchanges.released.remove(parts.records, slot)
-            }
+            (PacketType::PubComp, Stage::AwaitPubComp) => Place::Released,
             _ => return None,
         };
-        exchanges.free_id_at(parts.ids, at);
-        exchanges.slots.give_back(parts.records, slot);
+        exchanges.tables.free_id_at(parts.ids, at);
+        let oldest = exchanges.tables.drop(parts.records, slot, place);
         self.answered(oldest, parts.records);
-        self.window_is_wider();
+        self.window_is_wider(parts.records);
         Some((ticket, reason))
     }
 
     /// The same for PUBREC; false where it goes another way.
     #[inline(always)]
-    pub(crate) fn release_in_turn(&mut self, mut parts: OutboundParts<'_>, id: u16) -> bool {
+    pub(crate) fn release_in_turn(&mut self, parts: OutboundParts<'_>, id: u16) -> bool {
         let Some((_, slot)) = id_table::locate(parts.ids, id) else {
             return false;
         };
@@ -59,32 +57,25 @@ impl Outbox {
         }
         let exchanges = &mut self.exchanges;
         exchanges.arena.free(parts.arena, record.offset);
-        let oldest = exchanges.flight.remove(parts.records, slot);
-        self.answered(oldest, parts.records);
-        self.release(&mut parts, slot, ReasonCode::SUCCESS);
-        true
-    }
-
-    /// PUBREC has taken over a message that is in no queue now: PUBREL is due, and leaves at once
-    /// where it can.
-    #[inline(always)]
-    fn release(&mut self, parts: &mut OutboundParts<'_>, slot: u16, reason: ReasonCode) {
-        let Some(record) = parts.records.get_mut(usize::from(slot)) else {
-            return;
-        };
         record.stage = Stage::AwaitPubComp;
-        record.reason = reason;
         record.flags.past_pubrec();
-        match self.write_release(parts.transmit, record.id) {
-            Some(mark) => {
-                record.mark = mark;
-                record.flags.set(Flags::SENDING);
-                self.exchanges.released.push_back(parts.records, slot);
-            }
-            None => {
-                self.exchanges.release.push_back(parts.records, slot);
-                self.exchanges.work.note(Work::PUMP);
+        let id = record.id;
+        let (mark, place) = match self.write_release(parts.records, parts.transmit, id) {
+            Some(mark) => (Some(mark), Place::Released),
+            None => (None, Place::Release),
+        };
+        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+            match mark {
+                Some(mark) => {
+                    record.mark = mark;
+                    record.flags.set(Flags::SENDING);
+                }
+                None => self.exchanges.work.note(Work::PUMP),
             }
         }
+        let tables = &mut self.exchanges.tables;
+        let oldest = tables.shift(parts.records, slot, Place::Flight, place);
+        self.answered(oldest, parts.records);
+        true
     }
 }

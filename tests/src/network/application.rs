@@ -78,6 +78,14 @@ impl Application {
         })
     }
 
+    /// Which message a ticket stands for that is not settled.
+    pub(crate) fn published(&self, ticket: Ticket) -> Option<Key> {
+        match self.tickets.get(&ticket)? {
+            Asked::Publish(key) => Some(*key),
+            _ => None,
+        }
+    }
+
     /// Whether the outcome of a publish is one that can have come about.
     pub(crate) fn may_end(
         &self,

@@ -140,6 +140,30 @@ impl Machine {
         }
     }
 
+    /// Publishes a payload of `len` bytes that is drawn when it is sent.
+    pub(crate) fn publish_drawn(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        len: usize,
+    ) -> Result<Ticket, RequestError> {
+        with!(self, client => client.publish_drawn(now, publish, len))
+    }
+
+    /// Supplies the part of a payload that is wanted; whether it was that of this ticket.
+    pub(crate) fn supply(&mut self, now: Instant, ticket: Ticket, payload: &[u8]) -> bool {
+        let Some(mut draw) = with!(self, client => client.draw(now)) else {
+            return false;
+        };
+        let part = payload.get(draw.offset..).unwrap_or_default();
+        let room = draw.room();
+        let count = room.len().min(part.len());
+        room[..count].copy_from_slice(&part[..count]);
+        let right = (draw.ticket, draw.total) == (ticket, payload.len()) && count > 0;
+        draw.supply(count);
+        right
+    }
+
     pub(crate) fn subscribe(
         &mut self,
         now: Instant,

@@ -57,9 +57,11 @@ pub(crate) enum Step {
         retain: bool,
         expiry: Option<u32>,
         properties: bool,
-        /// The payload is handed over as `Bytes`, where the store can hold it.
-        apart: bool,
+        how: Handed,
     },
+    /// The application supplies this many bytes at a time of what is drawn from it from now on;
+    /// 0: none.
+    Supplies(usize),
     Subscribe {
         filters: u8,
         shared: bool,
@@ -135,6 +137,16 @@ pub(crate) enum Step {
     UntilDue,
     /// The clock is this many milliseconds late until time passes again.
     Back(u32),
+}
+
+/// How a payload is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handed {
+    Copied,
+    /// As `Bytes`, where the store can hold it.
+    Apart,
+    /// Drawn when it is sent.
+    Drawn,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,15 +243,22 @@ pub(crate) fn setup(receive_maximum: u16, alias_maximum: u16) -> impl Strategy<V
 }
 
 fn application() -> impl Strategy<Value = Step> {
-    let publish = (qos(), 0u8..3, len(), any::<[bool; 3]>(), 0u32..40).prop_map(
-        |(qos, topic, len, [retain, properties, apart], expiry)| Step::Publish {
+    let how = prop::sample::select(vec![
+        Handed::Copied,
+        Handed::Copied,
+        Handed::Apart,
+        Handed::Apart,
+        Handed::Drawn,
+    ]);
+    let publish = (qos(), 0u8..3, len(), any::<[bool; 2]>(), how, 0u32..40).prop_map(
+        |(qos, topic, len, [retain, properties], how, expiry)| Step::Publish {
             qos,
             topic,
             len,
             retain: retain && expiry % 2 == 0,
             expiry: (expiry < 10).then_some(expiry * expiry / 4),
             properties,
-            apart,
+            how,
         },
     );
     let subscribe =
@@ -261,6 +280,8 @@ fn application() -> impl Strategy<Value = Step> {
         });
     prop_oneof![
         40 => publish,
+        6 => prop_oneof![2 => Just(usize::MAX), 1 => Just(0usize), 1 => 1usize..30]
+            .prop_map(Step::Supplies),
         4 => subscribe,
         2 => (1u8..4).prop_map(|filters| Step::Unsubscribe { filters }),
         12 => acknowledge,

@@ -83,6 +83,11 @@ pub(crate) struct World<S> {
     echoes: u64,
     published: BTreeMap<(String, QoS), Vec<u64>>,
     idle: usize,
+    /// Payloads that are drawn from the application, and how much of them it supplies at a time.
+    sources: BTreeMap<Ticket, Vec<u8>>,
+    supplies: usize,
+    /// The client wants a part of one.
+    wanted: Option<Ticket>,
 }
 
 /// What a poll returned, without the borrow.
@@ -174,6 +179,9 @@ impl<S: Held> World<S> {
             echoes: 0,
             published: BTreeMap::new(),
             idle: 0,
+            sources: BTreeMap::new(),
+            supplies: usize::MAX,
+            wanted: None,
         }
     }
 
@@ -337,8 +345,14 @@ impl<S: Held> World<S> {
                 holds!(self.is_open, "no transport to be closed");
                 if let (Some(reason), true) = (self.accused.take(), self.offered.is_none()) {
                     let farewell = self.server.conn.as_ref().and_then(|conn| conn.farewell);
+                    // Nothing can be said in the middle of a payload.
+                    let drawing = self
+                        .ledger
+                        .open
+                        .keys()
+                        .any(|t| self.sources.contains_key(t));
                     holds!(
-                        farewell == Some(reason),
+                        farewell == Some(reason) || (drawing && farewell.is_none()),
                         "accused of {reason}, but told {farewell:?}"
                     );
                 }
@@ -360,6 +374,12 @@ impl<S: Held> World<S> {
         match told {
             Told::Connected { .. } => self.server.is_accepted(),
             Told::Challenge(_) => self.challenged = true,
+            Told::PayloadWanted(ticket) => {
+                holds!(self.is_open, "a payload for no transport");
+                holds!(self.wanted.is_none(), "a part is wanted twice");
+                self.wanted = Some(*ticket);
+                self.supply()?;
+            }
             Told::Disconnected(_, retry) => {
                 holds!(self.disconnects_due > 0, "an end of nothing: {told:?}");
                 self.disconnects_due -= 1;
@@ -416,6 +436,7 @@ impl<S: Held> World<S> {
         self.is_dialling = false;
         self.offered = None;
         self.accused = None;
+        self.wanted = None;
         let tokens = self.tokens.drain(..).map(|(token, _)| token);
         self.stale.extend(tokens);
         self.server.closes();
@@ -468,6 +489,10 @@ impl<S: Held> World<S> {
                 self.takes(*count)?;
             }
             Step::Take(count) => self.takes(*count)?,
+            Step::Supplies(count) => {
+                self.supplies = *count;
+                self.supply()?;
+            }
             Step::Feed(count) => {
                 self.feed(*count)?;
             }

@@ -5,7 +5,7 @@ use super::runtime::Runtime;
 use super::token::Token;
 use super::wait::{after, expire};
 use crate::error::PublishError;
-use crate::publication::{Publication, Target};
+use crate::publication::{Draws, Publication, Target};
 use crate::waiters::Place;
 use std::fmt;
 use std::pin::Pin;
@@ -35,6 +35,8 @@ impl<R: Runtime> Target for Client<R> {
         }
     }
 }
+
+impl<R: Runtime> Draws for Client<R> {}
 
 impl<'a, R: Runtime> IntoFuture for Publication<'a, Client<R>> {
     type Output = Result<Token, PublishError>;

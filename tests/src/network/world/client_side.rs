@@ -106,6 +106,7 @@ impl World {
             }
             Acted::Send(bytes) => self.client_sends(number, &bytes),
             Acted::Deliver(part, echo) => self.is_delivered(number, part, echo),
+            Acted::Told(Told::PayloadWanted(ticket)) => self.supplies(number, ticket),
             Acted::Told(told) => self.is_told(number, told),
             Acted::Close => {
                 self.client_closes(number);
@@ -122,6 +123,19 @@ impl World {
             }
             Acted::Timeout(_) => Ok(()),
         }
+    }
+
+    /// A client wants the next part of a payload, and gets it.
+    fn supplies(&mut self, number: usize, ticket: Ticket) -> Found {
+        let now = self.now;
+        let peer = &mut self.peers[number];
+        let key = peer.application.published(ticket);
+        let letter = key.and_then(|key| Some((key, self.post.letters.get(&key)?)));
+        let Some((key, letter)) = letter else {
+            return Err(Property::Tickets.broken(format!("{ticket:?} is wanted, and is not open")));
+        };
+        let supplied = peer.machine.supply(now, ticket, &key.payload(letter.large));
+        Property::Content.holds(supplied, || format!("another part is drawn than of {key}"))
     }
 
     /// The transport that a client asked for is there, or cannot be had.

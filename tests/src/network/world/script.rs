@@ -99,10 +99,11 @@ impl World {
         if let Some(seconds) = expiry {
             publish = publish.message_expiry_interval(seconds);
         }
-        let taken = if held {
-            peer.machine.publish_held(now, &publish, payload.clone())
-        } else {
-            peer.machine.publish(now, &publish)
+        // Of those that are not copied, every other one is drawn when it is sent.
+        let taken = match (held, key.number % 2) {
+            (false, _) => peer.machine.publish(now, &publish),
+            (true, 0) => peer.machine.publish_held(now, &publish, payload.clone()),
+            (true, _) => peer.machine.publish_drawn(now, &publish, payload.len()),
         };
         peer.stirred = true;
         self.is_published(client, key, taken, |letter| {

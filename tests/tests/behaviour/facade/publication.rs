@@ -4,6 +4,7 @@ use super::World;
 use mqtt_driver::tasks::{self, Client, Requester};
 use mqtt_driver::{AnswerError, DeliveryError, Message, PublishError};
 use mqtt_session::{QoS, ReasonCode};
+use std::io::{self, Read, Seek};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -49,6 +50,18 @@ impl<'a, W: World, To> Publication<'a, W, To> {
 }
 
 impl<W: World> Publication<'_, W, Client<W::Runtime>> {
+    pub(crate) fn draw_from(
+        self,
+        len: usize,
+        draw: impl FnMut(usize, &mut [u8]) -> io::Result<usize> + Send + 'static,
+    ) -> Self {
+        Self::new(self.inner.draw_from(len, draw))
+    }
+
+    pub(crate) fn read_from(self, len: usize, reader: impl Read + Seek + Send + 'static) -> Self {
+        Self::new(self.inner.read_from(len, reader))
+    }
+
     pub(crate) fn send(self) -> Result<Token<W>, PublishError> {
         W::wait(self.inner.send()).map(Token::new)
     }

@@ -6,6 +6,7 @@ mod closing;
 mod connecting;
 mod credentials;
 mod crowd;
+mod drawing;
 mod network;
 pub(super) mod outage;
 pub(super) mod peer;

@@ -3,7 +3,7 @@
 use super::super::Found;
 use super::super::held::Held;
 use super::super::ledger::Asked;
-use super::super::script::Step;
+use super::super::script::{Handed, Step};
 use super::super::session::payload;
 use super::{Entry, TOPICS, World};
 use crate::holds;
@@ -30,7 +30,7 @@ impl<S: Held> World<S> {
                 retain,
                 expiry,
                 properties,
-                apart,
+                how,
             } => {
                 let uid = (self.step as u64 + 1) << 16;
                 let payload = payload(uid, usize::from(*len));
@@ -47,13 +47,17 @@ impl<S: Held> World<S> {
                 if let Some(seconds) = expiry {
                     publish = publish.message_expiry_interval(*seconds);
                 }
-                let result = if *apart {
-                    S::publish_apart(&mut self.client, now, &publish, payload.clone())
-                } else {
-                    self.client.publish(now, &publish)
+                let client = &mut self.client;
+                let result = match how {
+                    Handed::Copied => client.publish(now, &publish),
+                    Handed::Apart => S::publish_apart(client, now, &publish, payload.clone()),
+                    Handed::Drawn => client.publish_drawn(now, &publish, payload.len()),
                 };
                 self.called(&result);
                 if let Ok(ticket) = result {
+                    if *how == Handed::Drawn {
+                        self.sources.insert(ticket, payload);
+                    }
                     let asked = Asked::Publish { uid, qos: *qos };
                     self.ledger.asked(ticket, asked)?;
                     let order = self.published.entry((topic.to_owned(), *qos));
@@ -132,6 +136,36 @@ impl<S: Held> World<S> {
             Step::OutOfPlace(which) => self.out_of_place(*which)?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Supplies the next part of what the client wants, if the application supplies anything.
+    pub(super) fn supply(&mut self) -> Found {
+        if self.supplies == 0 {
+            return Ok(());
+        }
+        let Some(ticket) = self.wanted.take() else {
+            return Ok(());
+        };
+        // What was wanted may have been given up since, with its transport.
+        let Some(mut draw) = self.client.draw(self.at()) else {
+            return Ok(());
+        };
+        let Some(source) = self.sources.get(&ticket).filter(|_| draw.ticket == ticket) else {
+            return Err(format!("{ticket:?} is wanted, {draw:?} is drawn"));
+        };
+        let left = source.get(draw.offset..).unwrap_or_default();
+        holds!(draw.total == source.len(), "another total: {draw:?}");
+        let room = draw.room();
+        holds!(
+            !room.is_empty() && room.len() <= left.len(),
+            "room for {} bytes of {}",
+            room.len(),
+            left.len()
+        );
+        let count = room.len().min(self.supplies);
+        room[..count].copy_from_slice(&left[..count]);
+        draw.supply(count);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ impl<S: Held> World<S> {
         self.server.arrive();
         self.takes = usize::MAX;
         self.takes(usize::MAX)?;
+        self.supplies = usize::MAX;
+        self.supply()?;
         self.settle()?;
         while self.feed(usize::MAX)? > 0 {}
         self.connect()?;
@@ -68,6 +70,8 @@ impl<S: Held> World<S> {
         self.dial = Dial::Succeeds;
         self.takes = usize::MAX;
         self.takes(usize::MAX)?;
+        self.supplies = usize::MAX;
+        self.supply()?;
         if self.is_dialling {
             self.opened()?;
         }

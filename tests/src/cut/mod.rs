@@ -9,7 +9,7 @@ use bytes::Bytes;
 use core::fmt;
 use mqtt_proto::{Property, QoS, TopicFilter, TopicName};
 use mqtt_session::{
-    Acknowledge, AcknowledgeError, Action, Client, Config, Connect, Fixed, GiveUp, Heap,
+    Acknowledge, AcknowledgeError, Action, Client, Config, Connect, Event, Fixed, GiveUp, Heap,
     HeapLimits, Instant, Offline, Publish, ReasonCode, RequestError, RxBuffer, Store, Subscription,
     SubscriptionOptions, Ticket,
 };
@@ -43,6 +43,8 @@ pub enum Step {
     Publish(QoS, &'static str, Vec<u8>),
     /// The application publishes a payload that it holds as `Bytes`, where the store can.
     PublishHeld(QoS, &'static str, Vec<u8>),
+    /// The application publishes a payload that is drawn from it.
+    PublishDrawn(QoS, &'static str, Vec<u8>),
     /// The application subscribes.
     Subscribe(&'static str),
     /// The server publishes.
@@ -267,6 +269,14 @@ impl PublishesHeld for Client<Small> {
     }
 }
 
+/// How a payload is handed over.
+#[derive(Clone, Copy, Debug)]
+enum Payload {
+    Copied,
+    Held,
+    Drawn,
+}
+
 /// The client, and everything else.
 struct Run<'s, S> {
     client: Client<S>,
@@ -297,8 +307,15 @@ where
     fn does(&mut self, step: &Step) -> Checked<()> {
         self.world.note(|| format!("{step:02x?}"));
         match step {
-            Step::Publish(qos, topic, payload) => self.publishes(*qos, topic, payload, false),
-            Step::PublishHeld(qos, topic, payload) => self.publishes(*qos, topic, payload, true),
+            Step::Publish(qos, topic, payload) => {
+                self.publishes(*qos, topic, payload, Payload::Copied)
+            }
+            Step::PublishHeld(qos, topic, payload) => {
+                self.publishes(*qos, topic, payload, Payload::Held)
+            }
+            Step::PublishDrawn(qos, topic, payload) => {
+                self.publishes(*qos, topic, payload, Payload::Drawn)
+            }
             Step::Subscribe(filter) => {
                 let filter = TopicFilter::new(filter).map_err(|error| error.to_string())?;
                 let options = SubscriptionOptions::default();
@@ -320,13 +337,14 @@ where
         }
     }
 
-    fn publishes(&mut self, qos: QoS, topic: &str, payload: &[u8], held: bool) -> Checked<()> {
+    fn publishes(&mut self, qos: QoS, topic: &str, payload: &[u8], how: Payload) -> Checked<()> {
         let name = TopicName::new(topic).map_err(|error| error.to_string())?;
         let publish = Publish::new(name, payload).qos(qos);
-        let ticket = if held {
-            self.client.publish_held(self.world.now, &publish, payload)
-        } else {
-            self.client.publish(self.world.now, &publish)
+        let (client, now) = (&mut self.client, self.world.now);
+        let ticket = match how {
+            Payload::Copied => client.publish(now, &publish),
+            Payload::Held => client.publish_held(now, &publish, payload),
+            Payload::Drawn => client.publish_drawn(now, &publish, payload.len()),
         };
         let ticket = ticket.map_err(|error| format!("not published: {error}"))?;
         self.world.sent.push(Sent {
@@ -366,6 +384,7 @@ where
                         self.acknowledges()?;
                     }
                 }
+                Action::Event(Event::PayloadWanted { ticket }) => self.supplies(ticket)?,
                 Action::Event(event) => self.world.is_told(event)?,
                 Action::Close => {
                     let expected = self.world.transport.is_some_and(|t| t.is_at_cut());
@@ -381,6 +400,29 @@ where
             }
         }
         Err("the conversation never comes to rest".to_owned())
+    }
+
+    /// The client wants the next part of a payload, and gets as much as is written at a time.
+    fn supplies(&mut self, ticket: Ticket) -> Checked<()> {
+        let sent = self.world.sent.iter().find(|sent| sent.ticket == ticket);
+        let sent = sent.ok_or("a payload is wanted that nobody has")?;
+        ensure(sent.outcome.is_none(), || {
+            "a payload is wanted that is settled".to_owned()
+        })?;
+        let mut draw = self
+            .client
+            .draw(self.world.now)
+            .ok_or("no part is wanted")?;
+        let left = sent.message.payload.get(draw.offset..);
+        let left = left.ok_or("more of a payload is wanted than there is")?;
+        let room = draw.room();
+        ensure(!room.is_empty() && room.len() <= left.len(), || {
+            format!("room for {} bytes, {} are left", room.len(), left.len())
+        })?;
+        let count = room.len().min(self.world.pace.write);
+        room[..count].copy_from_slice(&left[..count]);
+        draw.supply(count);
+        Ok(())
     }
 
     /// The client waits: what happens next? False: nothing.
@@ -449,7 +491,12 @@ where
         if self.world.scenario.publishes_offline {
             let cuts = self.world.cuts_made;
             let qos = [QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce][cuts % 3];
-            self.publishes(qos, "out", format!("cut {cuts}").as_bytes(), false)?;
+            self.publishes(
+                qos,
+                "out",
+                format!("cut {cuts}").as_bytes(),
+                Payload::Copied,
+            )?;
         }
         Ok(())
     }
@@ -465,9 +512,9 @@ where
             let qos = [QoS::AtLeastOnce, QoS::ExactlyOnce][number % 2];
             let mut payload = vec![0xee; len];
             payload[0] = number as u8;
-            self.publishes(qos, "fill", &payload, false)?;
+            self.publishes(qos, "fill", &payload, Payload::Copied)?;
         }
-        let full = self.publishes(QoS::AtLeastOnce, "fill", b"", false);
+        let full = self.publishes(QoS::AtLeastOnce, "fill", b"", Payload::Copied);
         ensure(full.is_err(), || "the store has grown".to_owned())?;
         for number in 0..INBOUND {
             self.world.serves(Message {

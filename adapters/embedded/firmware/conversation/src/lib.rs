@@ -1,0 +1,159 @@
+//! A client that connects with a will and credentials, subscribes, publishes and receives at QoS 1
+//! and 2, resumes with retransmission, pings and disconnects.
+#![no_std]
+
+use core::time::Duration;
+use mqtt_embedded::blocking::Transport;
+use mqtt_embedded::{Clock, Turn};
+use mqtt_session::{
+    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, RequestError,
+    Subscription, SubscriptionOptions, TopicFilter, TopicName, Will,
+};
+
+/// Bytes for what is unacknowledged.
+pub const ARENA: usize = 512;
+/// Bytes for what goes to the transport next.
+pub const TRANSMIT: usize = 256;
+/// Bytes for what comes in.
+pub const INPUT: usize = 256;
+
+/// Eight exchanges in each direction.
+#[cfg(not(feature = "topic-alias"))]
+pub type Store = Fixed<8, 8, ARENA, TRANSMIT>;
+/// Eight exchanges in each direction, and four topics of 32 bytes.
+#[cfg(feature = "topic-alias")]
+pub type Store = Fixed<8, 8, ARENA, TRANSMIT, 4, 32>;
+/// The client, over transports `T` that are dialled by `F`, with the time of `C`.
+pub type Client<'c, F, T, C> = mqtt_embedded::Client<'c, Store, [u8; INPUT], F, T, C>;
+
+/// What CONNECT says beside its fields.
+const PROPERTIES: &[Property<'_>] = &[
+    Property::SessionExpiryInterval(3600),
+    #[cfg(feature = "topic-alias")]
+    Property::TopicAliasMaximum(4),
+    #[cfg(feature = "auth")]
+    Property::AuthenticationMethod("word"),
+];
+
+/// The answer to a challenge of the server.
+#[cfg(feature = "auth")]
+const ANSWER: &[Property<'_>] = &[
+    Property::AuthenticationMethod("word"),
+    Property::AuthenticationData(b"sesame"),
+];
+
+const CONFIG: Config = Config::new()
+    .topic_aliases(if cfg!(feature = "topic-alias") { 4 } else { 0 })
+    .ack_timeout(Duration::from_millis(500))
+    .reconnect_between(Duration::from_millis(10), Duration::from_millis(10));
+
+/// What the client saw.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Connections that the server accepted.
+    pub connections: u32,
+    /// Its own messages that were acknowledged.
+    pub settled: u32,
+    /// Messages of the server.
+    pub delivered: u32,
+}
+
+impl Told {
+    /// Whether that is all there is.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.settled == 2 && self.delivered == 3
+    }
+}
+
+/// What CONNECT says.
+#[must_use]
+pub fn connect() -> Connect<'static> {
+    Connect {
+        keep_alive: 1,
+        clean_start: true,
+        will: TopicName::new("status").ok().map(|topic| Will {
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic,
+            payload: b"gone",
+            properties: Properties::EMPTY,
+        }),
+        user_name: Some("sensor"),
+        password: Some(b"secret"),
+        properties: PROPERTIES,
+        ..Connect::new("sensor-7")
+    }
+}
+
+/// The client, at rest.
+#[inline(always)]
+pub const fn client<'c, F, T, D, C>(
+    connect: &'c Connect<'c>,
+    dial: F,
+    clock: C,
+) -> Client<'c, F, T, C>
+where
+    F: FnMut() -> Result<T, D>,
+    C: Clock,
+{
+    let machine = mqtt_session::Client::new(CONFIG, Store::new());
+    Client::new(machine, [0; INPUT], connect, dial, clock)
+}
+
+/// The conversation, to its end.
+pub fn converse<F, T, D, C>(client: &mut Client<'_, F, T, C>) -> Told
+where
+    F: FnMut() -> Result<T, D>,
+    T: Transport,
+    C: Clock,
+{
+    let mut told = Told::default();
+    client.start();
+    loop {
+        match client.turn_blocking(Instant::NEVER) {
+            Turn::Message(delivery) => {
+                #[cfg(feature = "panic")]
+                let _first = core::hint::black_box(delivery.message.payload[0]);
+                told.delivered += u32::from(delivery.message.is_last());
+                if told.is_all() {
+                    client.stop();
+                }
+            }
+            Turn::Event(Event::Connected(_)) => {
+                told.connections += 1;
+                if told.connections == 1 && ask(client).is_err() {
+                    return told;
+                }
+            }
+            Turn::Event(Event::Published { outcome, .. }) => {
+                told.settled += u32::from(outcome.is_ok());
+            }
+            #[cfg(feature = "auth")]
+            Turn::Event(Event::Challenge(_)) => {
+                let (machine, now) = client.machine();
+                if machine.authenticate(now, ANSWER).is_err() {
+                    return told;
+                }
+            }
+            Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
+            Turn::Done => return told,
+        }
+    }
+}
+
+/// A subscription, and a message at QoS 1 and at QoS 2.
+fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> Result<(), RequestError> {
+    let (Ok(topic), Ok(filter)) = (TopicName::new("reading"), TopicFilter::new("order/#")) else {
+        return Err(RequestError::NoRoom);
+    };
+    let options = SubscriptionOptions {
+        qos: QoS::ExactlyOnce,
+        ..SubscriptionOptions::default()
+    };
+    client.subscribe(&[Subscription { filter, options }])?;
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        client.publish(&Publish::new(topic, b"21.5").qos(qos))?;
+    }
+    Ok(())
+}

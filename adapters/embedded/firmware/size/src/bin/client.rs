@@ -1,0 +1,35 @@
+//! What is measured: the same, and the client with its conversation.
+#![no_std]
+#![no_main]
+
+use board::Line;
+use core::convert::Infallible;
+use mqtt_embedded::Clock;
+use mqtt_session::Instant;
+
+#[board::entry]
+fn main() -> ! {
+    let Some(mut log) = board::start() else {
+        board::exit(false)
+    };
+    let connect = conversation::connect();
+    let dial = || Ok::<_, Infallible>(Line::open());
+    let mut client = conversation::client(&connect, dial, Time);
+    let told = conversation::converse(&mut client);
+    log.text("stack").number(board::peak() as u32).end();
+    let machine = size_of::<mqtt_session::Client<conversation::Store>>();
+    log.text("machine").number(machine as u32).end();
+    board::exit(told.is_all())
+}
+
+struct Time;
+
+impl Clock for Time {
+    fn now(&mut self) -> Instant {
+        Instant::from_millis(board::millis())
+    }
+
+    fn idle(&mut self, _: Instant) {
+        board::doze();
+    }
+}

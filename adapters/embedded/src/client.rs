@@ -1,0 +1,296 @@
+//! The client: machine, input buffer, transport and clock, and the calls that do not wait.
+
+use crate::clock::Clock;
+use crate::turn::{Failed, Turn};
+use mqtt_session::{
+    AckToken, AcknowledgeError, Action, Connect, Instant, Property, Publish, ReasonCode,
+    RequestError, RxBuffer, Store, Subscription, Ticket, TopicFilter,
+};
+
+/// CONNECT with a session that outlives a cut by an hour, begun afresh by the first connection.
+///
+/// A `const` of it costs no memory. Fields are changed by naming them; who sets other properties
+/// puts the Session Expiry Interval among them.
+///
+/// ```
+/// use mqtt_session::{Connect, Property};
+///
+/// const HELLO: Connect<'_> = Connect {
+///     user_name: Some("sensor"),
+///     password: Some(b"secret"),
+///     ..mqtt_embedded::connect("sensor-7")
+/// };
+/// assert_eq!(HELLO.properties, [Property::SessionExpiryInterval(3600)]);
+/// ```
+#[must_use]
+pub const fn connect(client_id: &str) -> Connect<'_> {
+    Connect {
+        clean_start: true,
+        properties: &[Property::SessionExpiryInterval(3600)],
+        ..Connect::new(client_id)
+    }
+}
+
+/// A client over transports `T`, which its function `F` dials, and with the time of `C`.
+///
+/// `S` is the store of the machine, `B` the bytes of the input buffer. The calls here return at once:
+/// what they ask for is done by the next turns, [`Client::turn_blocking`] or [`Client::turn`].
+#[derive(Debug)]
+pub struct Client<'c, S, B, F, T, C> {
+    machine: mqtt_session::Client<S>,
+    pub(crate) input: RxBuffer<B>,
+    connect: &'c Connect<'c>,
+    pub(crate) dial: F,
+    pub(crate) transport: Option<T>,
+    pub(crate) clock: C,
+    pub(crate) todo: Todo,
+    /// Whether bytes were offered that the transport has not taken.
+    offered: bool,
+    /// Whether the transport took bytes since it was last flushed.
+    unflushed: bool,
+}
+
+/// What the machine asked for last. It stays until it is done, so that a turn may be dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Todo {
+    Poll,
+    Open,
+    Wait(Instant),
+    Close,
+}
+
+/// What the transport is to be given.
+#[derive(Clone, Copy, Debug)]
+pub enum Output<'a> {
+    /// Nothing.
+    Nothing,
+    /// Bytes to write: some are as good as all.
+    Bytes(&'a [u8]),
+    /// Nothing, but what was written has to leave.
+    Flush,
+}
+
+/// A transport, what it is to be given, the room for what it has, and the clock for as long as
+/// that takes.
+pub(crate) struct Exchange<'a, T, C> {
+    pub(crate) transport: Option<&'a mut T>,
+    pub(crate) output: Output<'a>,
+    pub(crate) room: &'a mut [u8],
+    pub(crate) clock: &'a mut C,
+}
+
+impl<'c, S, B, F, T, C> Client<'c, S, B, F, T, C>
+where
+    S: Store,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+    C: Clock,
+{
+    /// A client at rest: [`Client::start`] wakes it.
+    ///
+    /// `dial` opens a transport each time one is wanted; `connect` is what CONNECT says, see
+    /// [`connect`].
+    pub const fn new(
+        machine: mqtt_session::Client<S>,
+        input: B,
+        connect: &'c Connect<'c>,
+        dial: F,
+        clock: C,
+    ) -> Self {
+        Self {
+            machine,
+            input: RxBuffer::new(input),
+            connect,
+            dial,
+            transport: None,
+            clock,
+            todo: Todo::Poll,
+            offered: false,
+            unflushed: false,
+        }
+    }
+
+    /// Wants a connection from now on. Does nothing unless the client is at rest.
+    pub fn start(&mut self) {
+        let (machine, now) = self.machine();
+        machine.start(now);
+    }
+
+    /// Ends the connection in good order, see [`mqtt_session::Client::stop`]. Turns have to be taken
+    /// until [`Turn::Done`].
+    pub fn stop(&mut self) {
+        let (machine, now) = self.machine();
+        machine.stop(now);
+        if matches!(self.todo, Todo::Open) {
+            self.closed();
+        }
+    }
+
+    /// What CONNECT says from the next connection on: other credentials, for example.
+    pub fn set_connect(&mut self, connect: &'c Connect<'c>) {
+        self.connect = connect;
+    }
+
+    /// Publishes, see [`mqtt_session::Client::publish`].
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing has changed then.
+    pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+        let (machine, now) = self.machine();
+        machine.publish(now, publish)
+    }
+
+    /// Subscribes, see [`mqtt_session::Client::subscribe`].
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing has changed then.
+    pub fn subscribe(
+        &mut self,
+        subscriptions: &[Subscription<'_>],
+    ) -> Result<Ticket, RequestError> {
+        let (machine, now) = self.machine();
+        machine.subscribe(now, subscriptions, &[])
+    }
+
+    /// Unsubscribes, see [`mqtt_session::Client::unsubscribe`].
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing has changed then.
+    pub fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Ticket, RequestError> {
+        let (machine, now) = self.machine();
+        machine.unsubscribe(now, filters, &[])
+    }
+
+    /// Acknowledges a message, where the application does that, see
+    /// [`mqtt_session::Client::acknowledge`].
+    ///
+    /// # Errors
+    /// See [`AcknowledgeError`]; nothing has changed then.
+    pub fn acknowledge(
+        &mut self,
+        token: AckToken,
+        reason: ReasonCode,
+    ) -> Result<(), AcknowledgeError> {
+        self.machine().0.acknowledge(token, reason)
+    }
+
+    /// The machine, and the time, for its other calls: properties, authentication, limits, what is
+    /// unsettled. `poll`, `opened`, `sent` and `closed` are for the turns to call.
+    pub fn machine(&mut self) -> (&mut mqtt_session::Client<S>, Instant) {
+        // What it has to do may be another thing after the call.
+        if matches!(self.todo, Todo::Wait(_)) {
+            self.todo = Todo::Poll;
+        }
+        (&mut self.machine, self.clock.now())
+    }
+
+    /// The end of a turn: everything that was asked for is done, and the machine says what is next.
+    pub(crate) fn polled<D, E>(&mut self) -> Turn<'_, D, E> {
+        let now = self.clock.now();
+        self.todo = Todo::Poll;
+        match self.machine.poll(now, &mut self.input) {
+            Action::Deliver(delivery) => return Turn::Message(delivery),
+            Action::Event(event) => return Turn::Event(event),
+            Action::Done => return Turn::Done,
+            Action::Open => self.todo = Todo::Open,
+            Action::Send(_) => {
+                self.offered = true;
+                self.todo = Todo::Wait(now);
+            }
+            Action::Close => self.todo = Todo::Close,
+            Action::Timeout(deadline) => self.todo = Todo::Wait(deadline),
+        }
+        Turn::Nothing
+    }
+
+    /// What is to be done with the transport while the client waits.
+    pub(crate) fn exchange(&mut self) -> Exchange<'_, T, C> {
+        let mut output = if self.unflushed {
+            Output::Flush
+        } else {
+            Output::Nothing
+        };
+        if self.offered {
+            let queued = self.machine.offer_all();
+            match queued.into_iter().find(|bytes| !bytes.is_empty()) {
+                Some(bytes) => output = Output::Bytes(bytes),
+                None => self.offered = false,
+            }
+        }
+        Exchange {
+            transport: self.transport.as_mut(),
+            output,
+            room: self.input.spare(),
+            clock: &mut self.clock,
+        }
+    }
+
+    /// Whether something is to be written or flushed before the transport is closed.
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.unflushed && !self.offered
+    }
+
+    pub(crate) fn dialled<D, E>(&mut self, dialled: Result<T, D>) -> Option<Failed<D, E>> {
+        let failed = match dialled {
+            Ok(transport) => {
+                self.transport = Some(transport);
+                let now = self.clock.now();
+                match self.machine.opened(now, self.connect) {
+                    Ok(()) => {
+                        self.todo = Todo::Poll;
+                        return None;
+                    }
+                    Err(error) => Failed::Connect(error),
+                }
+            }
+            Err(error) => Failed::Dial(error),
+        };
+        self.closed();
+        Some(failed)
+    }
+
+    /// The transport was given what [`Client::exchange`] said; `None`: nothing came of it yet.
+    pub(crate) fn exchanged<D, E>(
+        &mut self,
+        given: Option<Result<usize, E>>,
+        read: Option<Result<usize, E>>,
+    ) -> Option<Failed<D, E>> {
+        self.todo = Todo::Poll;
+        let mut failed = None;
+        match given {
+            // What was taken may have arrived, whatever else becomes of the transport.
+            Some(Ok(count)) if self.offered => {
+                self.offered = false;
+                self.unflushed = true;
+                let now = self.clock.now();
+                self.machine.sent(now, count);
+            }
+            Some(Ok(_)) => self.unflushed = false,
+            Some(Err(error)) => failed = Some(Failed::Write(error)),
+            None => {}
+        }
+        match read {
+            // The server's last words may lie here, though it takes none of ours any more. The next
+            // attempt to write fails again.
+            Some(Ok(count @ 1..)) => {
+                self.input.filled(count);
+                return None;
+            }
+            Some(Err(error)) => failed = failed.or(Some(Failed::Read(error))),
+            Some(Ok(_)) => {}
+            None if failed.is_none() => return None,
+            None => {}
+        }
+        self.closed();
+        failed
+    }
+
+    /// The transport is given up.
+    pub(crate) fn closed(&mut self) {
+        self.transport = None;
+        self.offered = false;
+        self.unflushed = false;
+        self.todo = Todo::Poll;
+        let now = self.clock.now();
+        self.machine.closed(now);
+    }
+}

@@ -1,0 +1,52 @@
+//! What a turn of the client brings.
+
+use core::fmt;
+use mqtt_session::{ConnectError, Delivery, Event};
+
+/// What a turn brings: at most one thing. `D` is what dialling can fail with, `E` the transport.
+///
+/// What is borrowed is lent until the next call of the client.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "it may hold a message, which does not come again"]
+pub enum Turn<'a, D, E> {
+    /// A message, or a part of one. The application may publish its answer while it is borrowed.
+    Message(Delivery<'a>),
+    /// Something the application should know.
+    Event(Event<'a>),
+    /// Dialling, CONNECT or the transport failed.
+    /// [`Event::Disconnected`] follows, with the moment of the next attempt.
+    Failed(Failed<D, E>),
+    /// Something was done, or waiting came to an end, and there is nothing to tell.
+    Nothing,
+    /// The client has stopped and is at rest. [`Client::start`](crate::Client::start) wakes it.
+    Done,
+}
+
+/// What failed. The connection is given up then, and the machine decides when to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Failed<D, E> {
+    /// No transport could be opened.
+    Dial(D),
+    /// CONNECT could not be put together: the store or the buffers are too small for it, or it is
+    /// not valid. It fails again until it is changed.
+    Connect(ConnectError),
+    /// Reading from the transport.
+    Read(E),
+    /// Writing to the transport, or flushing it.
+    Write(E),
+}
+
+impl<D: fmt::Debug, E: fmt::Debug> fmt::Display for Failed<D, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial(error) => write!(f, "could not dial: {error:?}"),
+            Self::Connect(error) => write!(f, "could not put CONNECT together: {error}"),
+            Self::Read(error) => write!(f, "could not read: {error:?}"),
+            Self::Write(error) => write!(f, "could not write: {error:?}"),
+        }
+    }
+}
+
+impl<D: fmt::Debug, E: fmt::Debug> core::error::Error for Failed<D, E> {}

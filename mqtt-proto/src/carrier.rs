@@ -1,0 +1,52 @@
+use crate::{PacketType, Sender};
+
+/// What a rule depends on where properties and reason codes are allowed, as a number below 16, so
+/// that a set of carriers is a `u16`. The packet types have their own numbers; a will has 0, which
+/// is no packet's, and what depends on the sender has those of the packets that carry neither.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Carrier(u8);
+
+impl Carrier {
+    pub(crate) const WILL: Self = Self(0);
+    pub(crate) const CONNECT: Self = Self(PacketType::Connect as u8);
+    pub(crate) const PUBLISH_OF_SERVER: Self = Self(PacketType::Publish as u8);
+    pub(crate) const PUBLISH_OF_CLIENT: Self = Self(PacketType::PingReq as u8);
+    pub(crate) const DISCONNECT_OF_CLIENT: Self = Self(PacketType::PingResp as u8);
+    pub(crate) const DISCONNECT_OF_SERVER: Self = Self(PacketType::Disconnect as u8);
+    pub(crate) const AUTH: Self = Self(PacketType::Auth as u8);
+
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
+        match (packet, sender) {
+            (PacketType::Publish, Sender::Client) => Self::PUBLISH_OF_CLIENT,
+            (PacketType::Disconnect, Sender::Client) => Self::DISCONNECT_OF_CLIENT,
+            _ => Self(packet as u8),
+        }
+    }
+
+    /// The same packet, sent by the other end.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn of_peer(self) -> Self {
+        match self {
+            Self::PUBLISH_OF_CLIENT => Self::PUBLISH_OF_SERVER,
+            Self::PUBLISH_OF_SERVER => Self::PUBLISH_OF_CLIENT,
+            Self::DISCONNECT_OF_CLIENT => Self::DISCONNECT_OF_SERVER,
+            Self::DISCONNECT_OF_SERVER => Self::DISCONNECT_OF_CLIENT,
+            same => same,
+        }
+    }
+
+    /// The set of this one.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << (self.0 & 15)
+    }
+
+    #[inline]
+    pub(crate) const fn is_in(self, set: u16) -> bool {
+        set >> (self.0 & 15) & 1 != 0
+    }
+
+    pub(crate) const fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+}

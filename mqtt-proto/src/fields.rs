@@ -1,0 +1,114 @@
+use crate::property::{Validated, read_properties};
+use crate::reader::Reader;
+use crate::{
+    DecodeError, DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
+};
+
+/// What is in a packet that a server may send. They are made of the same few fields, in the same
+/// order; so one function reads them all, and where packets differ is a question to their type.
+pub(crate) struct Fields<'a> {
+    /// CONNACK.
+    pub(crate) session_present: bool,
+    /// PUBLISH, if it has one.
+    pub(crate) topic: Option<TopicName<'a>>,
+    /// All that are acknowledged or acknowledge.
+    pub(crate) packet_id: Option<PacketId>,
+    /// All but PUBLISH, SUBACK and UNSUBACK.
+    pub(crate) reason: ReasonCode,
+    /// All but PINGREQ and PINGRESP.
+    pub(crate) properties: Validated<'a>,
+    /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
+    pub(crate) rest: &'a [u8],
+    /// Whether all of this is right.
+    pub(crate) checked: Result<(), DecodeError>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) const NONE: Self = Self {
+        session_present: false,
+        topic: None,
+        packet_id: None,
+        reason: ReasonCode::SUCCESS,
+        properties: Validated::NONE,
+        rest: &[],
+        checked: Ok(()),
+    };
+
+    /// `with_id` tells whether there is a packet identifier.
+    #[inline(never)]
+    pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
+        use PacketType as Type;
+        let fields = self;
+        let kind = reader.context().packet_type;
+        let place = reader.place();
+        if kind == Type::ConnAck {
+            let flags = reader.byte()?;
+            if flags > 1 {
+                return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
+            }
+            fields.session_present = flags == 1;
+        }
+        if kind == Type::Publish {
+            fields.topic = reader.topic_name(Field::TopicName)?;
+        }
+        if with_id {
+            fields.packet_id = Some(reader.packet_id()?);
+        }
+        let is_list = matches!(kind, Type::SubAck | Type::UnsubAck);
+        // Their shortest forms leave out a reason of success and an empty list of properties.
+        let is_step = matches!(
+            kind,
+            Type::PubAck | Type::PubRec | Type::PubRel | Type::PubComp | Type::Disconnect
+        );
+        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
+        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
+        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
+        if !is_list && kind != Type::Publish && !matches!(kind, Type::PingReq | Type::PingResp) {
+            if reader.is_empty() {
+                if is_step {
+                    return Some(());
+                }
+                if kind == Type::Auth {
+                    return reader.fail(missing);
+                }
+            }
+            fields.reason = reader.reason_code()?;
+            if fields.session_present && fields.reason != ReasonCode::SUCCESS {
+                return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
+            }
+            if reader.is_empty() {
+                if is_step {
+                    return Some(());
+                }
+                if kind == Type::Auth {
+                    return reader.fail(missing);
+                }
+            }
+        }
+        let properties_place = reader.place();
+        if !matches!(kind, Type::PingReq | Type::PingResp) {
+            fields.properties = read_properties(reader)?;
+        }
+        fields.rest = reader.rest();
+        if kind == Type::Publish {
+            if fields.topic.is_none() && !fields.properties.has(PropertyId::TopicAlias) {
+                return reader.fail_at(place, DecodeErrorKind::EmptyTopic(Field::TopicName));
+            }
+            return Some(());
+        }
+        if is_list {
+            if reader.is_empty() {
+                return reader.fail(DecodeErrorKind::EmptyPayload);
+            }
+            while !reader.is_empty() {
+                reader.reason_code()?;
+            }
+            return Some(());
+        }
+        reader.finish()?;
+        if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
+            return reader.fail_at(properties_place, missing);
+        }
+        Some(())
+    }
+}

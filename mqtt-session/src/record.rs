@@ -1,0 +1,270 @@
+//! The records of the sending half: what each is, how far it has come, and in which place it is.
+
+use crate::instant::Stamp;
+use mqtt_proto::ReasonCode;
+
+/// A ticket as a record keeps it; [`Tables::ticket`](crate::tables::Tables::ticket) makes it whole.
+#[cfg(feature = "fast")]
+pub(crate) type KeptTicket = u64;
+#[cfg(not(feature = "fast"))]
+pub(crate) type KeptTicket = u32;
+
+/// One thing the application handed over: its ticket, its bytes, and how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    pub(crate) ticket: KeptTicket,
+    /// Where its block lies in the arena, and how long the packet in it is.
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+    /// While it is being sent: the place in the stream after its last byte. Once sent: when.
+    pub(crate) mark: u32,
+    /// The packet identifier, zero while it has none.
+    pub(crate) id: u16,
+    /// The next record of its place; while its slot is free, the next free slot.
+    #[cfg(feature = "fast")]
+    pub(crate) next: u16,
+    #[cfg(feature = "fast")]
+    pub(crate) prev: u16,
+    /// Topic filters in a SUBSCRIBE or UNSUBSCRIBE; bytes of the topic name in a PUBLISH.
+    pub(crate) count: u16,
+    pub(crate) flags: Flags,
+    pub(crate) stage: Stage,
+    #[cfg(not(feature = "fast"))]
+    pub(crate) place: Place,
+    /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
+    pub(crate) reason: ReasonCode,
+}
+
+/// Where a record is, from the call that made it to the event that settles it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// No record: the slot is free.
+    #[cfg(not(feature = "fast"))]
+    Free,
+    /// QoS 1 and 2 messages that were never sent, in order of publishing.
+    Queued,
+    /// What no window holds back: QoS 0 messages, SUBSCRIBE, UNSUBSCRIBE.
+    Prompt,
+    /// QoS 0 messages written for the present transport, until they are told to be taken.
+    Leaving,
+    /// QoS 1 and 2 messages on the wire and on the way there, in order of first sending.
+    Flight,
+    /// Sent over an earlier transport and to be sent again, in order of first sending.
+    Resume,
+    /// PUBREL on the wire and on the way there, in order of PUBREC.
+    Released,
+    /// PUBREL to be sent, in order of PUBREC.
+    Release,
+    /// SUBSCRIBE and UNSUBSCRIBE on the wire and on the way there.
+    Requests,
+    /// Ended, and to be told.
+    Ended,
+    /// Given up, identifier kept from use while the session lives.
+    Reserved,
+    /// Put aside for a moment, while others are put into order.
+    Aside,
+}
+
+/// What the record stands for, named for what is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stage {
+    /// A QoS 0 PUBLISH: the transport has to take its last byte.
+    AwaitSent,
+    /// A QoS 1 PUBLISH.
+    AwaitPubAck,
+    /// A QoS 2 PUBLISH whose payload is still kept.
+    AwaitPubRec,
+    /// A QoS 2 exchange past PUBREC: only its identifier is left.
+    AwaitPubComp,
+    AwaitSubAck,
+    AwaitUnsubAck,
+    /// Ended, waiting to be told to the application.
+    Ended(crate::event::GiveUp),
+    /// Ended well, waiting to be told.
+    EndedWell,
+    /// Given up, but the server may hold the identifier: it stays taken while the session lives.
+    Reserved,
+}
+
+/// Facts about a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// An earlier transmission may have reached the server.
+    pub(crate) const MAYBE_SEEN: Self = Self(1);
+    /// Its block begins with the moment it expires.
+    pub(crate) const EXPIRES: Self = Self(1 << 1);
+    /// Its payload is held by the store beside the arena.
+    pub(crate) const PAYLOAD_APART: Self = Self(1 << 2);
+    /// It has a block in the arena.
+    pub(crate) const STORED: Self = Self(1 << 3);
+    /// It is a SUBSCRIBE.
+    pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
+    /// A message written from the store.
+    #[cfg(feature = "fast")]
+    pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
+    /// It is an UNSUBSCRIBE.
+    pub(crate) const UNSUBSCRIBE: Self = Self(1 << 5);
+    /// It has a filter with a wildcard.
+    pub(crate) const WILDCARD: Self = Self(1 << 6);
+    /// It has a filter of a shared subscription.
+    pub(crate) const SHARED: Self = Self(1 << 7);
+    /// It has a subscription identifier.
+    pub(crate) const IDENTIFIED: Self = Self(1 << 8);
+    /// It was written for the present transport, which has not taken all of it.
+    pub(crate) const SENDING: Self = Self(1 << 9);
+    /// Every byte of it was taken by the present transport.
+    pub(crate) const ON_WIRE: Self = Self(1 << 10);
+
+    /// The present transport got it with a topic alias instead of its topic.
+    pub(crate) const ALIAS_ALONE: Self = Self(1 << 11);
+    /// The present transport got it with its topic and a topic alias for it.
+    pub(crate) const ALIAS_SET: Self = Self(1 << 12);
+
+    /// Its payload is drawn from the application while it is sent.
+    #[cfg(feature = "draw")]
+    pub(crate) const DRAWN: Self = Self(1 << 13);
+    /// Its payload was begun to be drawn, and will not be finished.
+    #[cfg(feature = "draw")]
+    pub(crate) const UNFINISHED: Self = Self(1 << 14);
+
+    pub(crate) const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) fn set(&mut self, flag: Self) {
+        self.0 |= flag.0;
+    }
+
+    pub(crate) fn clear(&mut self, flag: Self) {
+        self.0 &= !flag.0;
+    }
+
+    /// The transport has taken every byte of it.
+    #[inline]
+    pub(crate) fn now_on_wire(&mut self) {
+        self.0 = self.0 & !Self::SENDING.0 | Self::ON_WIRE.0 | Self::MAYBE_SEEN.0;
+    }
+
+    /// The transport is gone: what belonged to it is forgotten.
+    pub(crate) fn forget_transport(&mut self) {
+        self.0 &= !(Self::SENDING.0 | Self::ON_WIRE.0 | Self::ALIAS_SET.0 | Self::ALIAS_ALONE.0);
+    }
+
+    /// Whether the store holds bytes for it.
+    #[cfg(feature = "fast")]
+    #[inline]
+    pub(crate) const fn holds(self) -> bool {
+        self.0 & (Self::STORED.0 | Self::PAYLOAD_APART.0) != 0
+    }
+
+    /// Whether it is on the wire, with nothing to be freed beside the arena.
+    #[cfg(feature = "fast")]
+    #[inline]
+    pub(crate) const fn awaits_answer(self) -> bool {
+        self.0 & (Self::ON_WIRE.0 | Self::PAYLOAD_APART.0) == Self::ON_WIRE.0
+    }
+
+    /// PUBREC came: nothing of it is stored any more, and nothing of what follows is sent.
+    #[inline]
+    pub(crate) fn past_pubrec(&mut self) {
+        self.0 &= !(Self::STORED.0 | Self::PAYLOAD_APART.0 | Self::ON_WIRE.0);
+    }
+
+    /// Whether it is stored whole and nothing has to be looked up before it can be sent.
+    #[cfg(feature = "fast")]
+    pub(crate) const fn is_plain(self) -> bool {
+        self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0
+    }
+}
+
+impl Stage {
+    /// Whether this is a PUBLISH that is acknowledged.
+    pub(crate) const fn is_exchange(self) -> bool {
+        matches!(
+            self,
+            Self::AwaitPubAck | Self::AwaitPubRec | Self::AwaitPubComp
+        )
+    }
+
+    /// Whether this is a PUBLISH that is sent, or sent again.
+    #[cfg(feature = "topic-alias")]
+    pub(crate) const fn is_publish(self) -> bool {
+        matches!(
+            self,
+            Self::AwaitSent | Self::AwaitPubAck | Self::AwaitPubRec
+        )
+    }
+}
+
+/// What a packet asks of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs(u16);
+
+impl Needs {
+    /// A server that supports QoS 1 at least, QoS 2, or retained messages.
+    pub(crate) const QOS_1: Self = Self(1);
+    pub(crate) const QOS_2: Self = Self(2);
+    pub(crate) const RETAIN: Self = Self(4);
+    /// Subscriptions with wildcards, that are shared, or with an identifier.
+    pub(crate) const WILDCARD: Self = Self(Flags::WILDCARD.0);
+    pub(crate) const SHARED: Self = Self(Flags::SHARED.0);
+    pub(crate) const IDENTIFIED: Self = Self(Flags::IDENTIFIED.0);
+
+    /// Of a packet of this kind, of which this is known.
+    pub(crate) const fn of(stage: Stage, flags: Flags, retain: bool) -> Self {
+        let qos = match stage {
+            Stage::AwaitPubAck => Self::QOS_1.0,
+            Stage::AwaitPubRec => Self::QOS_2.0,
+            _ => 0,
+        };
+        let retain = if retain { Self::RETAIN.0 } else { 0 };
+        let asked = Self::WILDCARD.0 | Self::SHARED.0 | Self::IDENTIFIED.0;
+        Self(qos | retain | flags.0 & asked)
+    }
+
+    pub(crate) const fn has(self, need: Self) -> bool {
+        self.0 & need.0 != 0
+    }
+}
+
+impl Record {
+    /// A record in no queue, for filling tables.
+    pub(crate) const EMPTY: Self = Self {
+        ticket: 0,
+        offset: 0,
+        len: 0,
+        mark: 0,
+        id: 0,
+        #[cfg(feature = "fast")]
+        next: crate::tables::NIL,
+        #[cfg(feature = "fast")]
+        prev: crate::tables::NIL,
+        count: 0,
+        flags: Flags(0),
+        stage: Stage::AwaitSent,
+        #[cfg(not(feature = "fast"))]
+        place: Place::Free,
+        reason: ReasonCode::SUCCESS,
+    };
+
+    /// The place in which it awaits its answer, or waits to be sent again.
+    pub(crate) fn place(&self) -> Place {
+        #[cfg(not(feature = "fast"))]
+        return self.place;
+        #[cfg(feature = "fast")]
+        match self.stage {
+            Stage::AwaitSubAck | Stage::AwaitUnsubAck => Place::Requests,
+            Stage::AwaitPubComp if self.flags.has(Flags::ON_WIRE) => Place::Released,
+            Stage::AwaitPubComp => Place::Release,
+            _ if self.flags.has(Flags::ON_WIRE) => Place::Flight,
+            _ => Place::Resume,
+        }
+    }
+
+    /// The time stamp in `mark` once the record is on the wire.
+    pub(crate) fn sent_at(&self) -> Stamp {
+        Stamp::from_raw(self.mark)
+    }
+}

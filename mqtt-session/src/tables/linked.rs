@@ -1,0 +1,673 @@
+//! Tables for any number of records: queues of records linked by indices, and a map of packet
+//! identifiers, so that each step costs the same whatever else is in flight.
+
+use crate::event::Ticket;
+use crate::id_table::{self, IdEntry};
+use crate::record::{Place, Record};
+use crate::store::OutboundParts;
+use mqtt_proto::ReasonCode;
+
+/// The index that names no record.
+pub(crate) const NIL: u16 = u16::MAX;
+
+/// Where the records are, and which packet identifiers they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tables {
+    slots: Slots,
+    queued: Queue,
+    prompt: Queue,
+    leaving: Queue,
+    flight: Wire,
+    resume: Queue,
+    released: Wire,
+    release: Queue,
+    requests: Wire,
+    ended: Queue,
+    reserved: Queue,
+    aside: Queue,
+    last_id: u16,
+    /// As many as there are entries in the table of identifiers: at most 65,535.
+    ids_in_use: u16,
+}
+
+impl Tables {
+    pub(crate) const fn new() -> Self {
+        Self {
+            slots: Slots::new(),
+            queued: Queue::EMPTY,
+            prompt: Queue::EMPTY,
+            leaving: Queue::EMPTY,
+            flight: Wire::EMPTY,
+            resume: Queue::EMPTY,
+            released: Wire::EMPTY,
+            release: Queue::EMPTY,
+            requests: Wire::EMPTY,
+            ended: Queue::EMPTY,
+            reserved: Queue::EMPTY,
+            aside: Queue::EMPTY,
+            last_id: 0,
+            ids_in_use: 0,
+        }
+    }
+
+    /// A free slot, still free.
+    #[inline]
+    pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
+        self.slots.peek(records)
+    }
+
+    /// Takes the slot that [`Tables::peek`] showed, with its identifier and its reason cleared,
+    /// and issues a ticket for it. It is in no place yet.
+    #[inline]
+    pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
+        self.slots.take(records, slot)
+    }
+
+    /// The next free slot, still free. There may be no record for it.
+    #[inline(always)]
+    pub(crate) const fn next_slot(&self) -> u16 {
+        self.slots.next()
+    }
+
+    /// Takes the slot that [`Tables::next_slot`] named for a record that is made anew, whole, and
+    /// issues a ticket for it. It is in no place yet.
+    #[inline(always)]
+    pub(crate) fn take_next(&mut self, record: &Record) -> Ticket {
+        self.slots.take_next(record)
+    }
+
+    /// Whether so many slots are free.
+    #[cfg(feature = "broker")]
+    pub(crate) fn has_free(&self, records: &[Record], count: usize) -> bool {
+        self.slots.has_free(records, count)
+    }
+
+    /// The ticket of a record.
+    #[inline]
+    pub(crate) const fn ticket(&self, record: &Record) -> Ticket {
+        Ticket(record.ticket)
+    }
+
+    #[inline(always)]
+    const fn queue(&self, place: Place) -> &Queue {
+        match place {
+            Place::Queued => &self.queued,
+            Place::Prompt => &self.prompt,
+            Place::Leaving => &self.leaving,
+            Place::Flight => &self.flight.queue,
+            Place::Resume => &self.resume,
+            Place::Released => &self.released.queue,
+            Place::Release => &self.release,
+            Place::Requests => &self.requests.queue,
+            Place::Ended => &self.ended,
+            Place::Reserved => &self.reserved,
+            Place::Aside => &self.aside,
+        }
+    }
+
+    #[inline(always)]
+    const fn queue_mut(&mut self, place: Place) -> &mut Queue {
+        match place {
+            Place::Queued => &mut self.queued,
+            Place::Prompt => &mut self.prompt,
+            Place::Leaving => &mut self.leaving,
+            Place::Flight => &mut self.flight.queue,
+            Place::Resume => &mut self.resume,
+            Place::Released => &mut self.released.queue,
+            Place::Release => &mut self.release,
+            Place::Requests => &mut self.requests.queue,
+            Place::Ended => &mut self.ended,
+            Place::Reserved => &mut self.reserved,
+            Place::Aside => &mut self.aside,
+        }
+    }
+
+    /// The first record in a place.
+    #[inline(always)]
+    pub(crate) const fn first(&self, _records: &[Record], place: Place) -> Option<u16> {
+        self.queue(place).first()
+    }
+
+    /// The record behind `slot` in the same place.
+    #[inline]
+    pub(crate) fn after(&self, records: &[Record], slot: u16) -> Option<u16> {
+        Queue::after(records, slot)
+    }
+
+    /// Whether nothing is in a place.
+    #[inline(always)]
+    pub(crate) const fn is_empty(&self, _records: &[Record], place: Place) -> bool {
+        self.queue(place).is_empty()
+    }
+
+    /// Puts a record that is in no place behind the others in one.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
+        match place {
+            Place::Flight => self.flight.push_back(records, slot),
+            Place::Released => self.released.push_back(records, slot),
+            Place::Requests => self.requests.push_back(records, slot),
+            _ => self.queue_mut(place).push_back(records, slot),
+        }
+    }
+
+    /// Takes a record out of the place it is in; whether it was the first there.
+    #[inline(always)]
+    fn remove(&mut self, records: &mut [Record], slot: u16, place: Place) -> bool {
+        let queue = self.queue_mut(place);
+        let first = queue.head == slot;
+        if first {
+            queue.pop_front(records);
+        } else {
+            queue.remove(records, slot);
+        }
+        first
+    }
+
+    /// Takes a record from one place to another; whether it was the first where it was.
+    #[inline(always)]
+    pub(crate) fn shift(
+        &mut self,
+        records: &mut [Record],
+        slot: u16,
+        from: Place,
+        to: Place,
+    ) -> bool {
+        let first = self.remove(records, slot, from);
+        self.push(records, slot, to);
+        first
+    }
+
+    /// Gives back the slot of a record that is in a place; whether it was the first there.
+    #[inline(always)]
+    pub(crate) fn drop(&mut self, records: &mut [Record], slot: u16, place: Place) -> bool {
+        let first = self.remove(records, slot, place);
+        self.slots.give_back(records, slot);
+        first
+    }
+
+    /// Puts all that is in one place in front of what is in another.
+    pub(crate) fn prepend(&mut self, records: &mut [Record], from: Place, to: Place) {
+        let mut front = core::mem::replace(self.queue_mut(from), Queue::EMPTY);
+        front.append(records, self.queue_mut(to));
+        *self.queue_mut(to) = front;
+    }
+
+    /// The transport is gone: it takes nothing more of what was written for it.
+    pub(crate) fn cut(&mut self) {
+        self.flight.untaken = NIL;
+        self.released.untaken = NIL;
+        self.requests.untaken = NIL;
+    }
+
+    /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
+    /// server's Receive Maximum. Each is a record of its own, so that these cannot be too many
+    /// to count.
+    #[inline]
+    pub(crate) const fn open(&self, _records: &[Record]) -> u16 {
+        self.flight
+            .queue
+            .len
+            .wrapping_add(self.released.queue.len)
+            .wrapping_add(self.release.len)
+    }
+
+    /// Messages of QoS 1 and 2 that wait to be sent, for the first time or again.
+    pub(crate) fn waiting(&self, _records: &[Record]) -> usize {
+        usize::from(self.queued.len).wrapping_add(usize::from(self.resume.len))
+    }
+
+    /// Whether the transport has yet to take something whole that awaits an answer then.
+    #[inline]
+    pub(crate) const fn is_moving(&self) -> bool {
+        self.flight.untaken != NIL || self.released.untaken != NIL || self.requests.untaken != NIL
+    }
+
+    /// What the transport is to take whole next, of those that await an answer then.
+    #[inline(always)]
+    pub(crate) const fn untaken(&self, wire: WirePlace) -> Option<u16> {
+        self.wire(wire).untaken()
+    }
+
+    /// The transport has taken what [`Tables::untaken`] named.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, records: &[Record], wire: WirePlace, slot: u16) {
+        let next = Queue::after(records, slot);
+        match wire {
+            WirePlace::Flight => self.flight.advance(next),
+            WirePlace::Released => self.released.advance(next),
+            WirePlace::Requests => self.requests.advance(next),
+        }
+    }
+
+    /// What the transport took longest ago of those that await an answer.
+    #[inline(always)]
+    pub(crate) const fn oldest(&self, wire: WirePlace) -> Option<u16> {
+        self.wire(wire).oldest()
+    }
+
+    #[inline(always)]
+    const fn wire(&self, wire: WirePlace) -> &Wire {
+        match wire {
+            WirePlace::Flight => &self.flight,
+            WirePlace::Released => &self.released,
+            WirePlace::Requests => &self.requests,
+        }
+    }
+
+    /// Starts over with empty tables, if no record is in use; whether that is so.
+    #[cfg(feature = "broker")]
+    pub(crate) fn forget_unused(&mut self) -> bool {
+        let unused = self.ids_in_use == 0
+            && self.open(&[]) == 0
+            && self.waiting(&[]) == 0
+            && [&self.prompt, &self.leaving, &self.ended, &self.reserved]
+                .iter()
+                .all(|queue| queue.is_empty())
+            && self.requests.queue.is_empty();
+        if unused {
+            self.slots.start_over();
+        }
+        unused
+    }
+
+    /// The record that has an identifier.
+    #[inline]
+    pub(crate) fn find_id(&self, parts: &OutboundParts<'_>, id: u16) -> Option<u16> {
+        id_table::find(parts.ids, id)
+    }
+
+    /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3).
+    /// The record has it then. `None` when all are in use.
+    pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
+        let id = self.assign_id_in(parts.ids, slot)?;
+        parts.records.get_mut(usize::from(slot))?.id = id;
+        Some(id)
+    }
+
+    /// The next identifier, which the record has yet to be told.
+    #[inline(never)]
+    pub(crate) fn assign_id_in(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
+        self.assign_id_at_home(ids, slot)
+            .or_else(|| self.search_id(ids, slot))
+    }
+
+    /// The next identifier, if its place in the table is free, which is nearly always so.
+    #[inline(always)]
+    pub(crate) fn assign_id_at_home(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
+        let id = self.last_id.checked_add(1).unwrap_or(1);
+        if !id_table::insert_at_home(ids, id, slot) {
+            return None;
+        }
+        self.last_id = id;
+        self.ids_in_use = self.ids_in_use.wrapping_add(1);
+        Some(id)
+    }
+
+    /// The next identifier where the place of the first candidate is taken.
+    #[cold]
+    fn search_id(&mut self, ids: &mut [IdEntry], slot: u16) -> Option<u16> {
+        if self.ids_in_use == u16::MAX {
+            return None;
+        }
+        let mut id = self.last_id;
+        // One step more than there are identifiers in use always finds a free one.
+        for _ in 0..=self.ids_in_use {
+            id = id.checked_add(1).unwrap_or(1);
+            if id_table::find(ids, id).is_none() {
+                if !id_table::insert(ids, id, slot) {
+                    return None;
+                }
+                self.last_id = id;
+                self.ids_in_use = self.ids_in_use.wrapping_add(1);
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Gives an identifier back.
+    pub(crate) fn free_id(&mut self, parts: &mut OutboundParts<'_>, id: u16) {
+        if id_table::remove(parts.ids, id) {
+            self.ids_in_use = self.ids_in_use.wrapping_sub(1);
+        }
+    }
+
+    /// Gives the identifier at a place in the table back.
+    #[inline]
+    pub(crate) fn free_id_at(&mut self, ids: &mut [IdEntry], at: usize) {
+        id_table::remove_at(ids, at);
+        self.ids_in_use = self.ids_in_use.wrapping_sub(1);
+    }
+}
+
+/// The places in which records await an answer from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WirePlace {
+    Flight,
+    Released,
+    Requests,
+}
+
+/// The slots that no record uses: those given back, last in first out, and those never used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Slots {
+    free: u16,
+    fresh: u16,
+    next_ticket: u64,
+}
+
+impl Slots {
+    const fn new() -> Self {
+        Self {
+            free: NIL,
+            fresh: 0,
+            next_ticket: 1,
+        }
+    }
+
+    /// A free slot, still free.
+    #[inline]
+    fn peek(&self, records: &[Record]) -> Option<u16> {
+        if self.free != NIL {
+            return Some(self.free);
+        }
+        (usize::from(self.fresh) < records.len()).then_some(self.fresh)
+    }
+
+    /// Whether so many slots are free.
+    #[cfg(feature = "broker")]
+    fn has_free(&self, records: &[Record], count: usize) -> bool {
+        let mut found = records.len().saturating_sub(usize::from(self.fresh));
+        let mut free = self.free;
+        while found < count
+            && let Some(record) = records.get(usize::from(free))
+        {
+            found = found.saturating_add(1);
+            free = record.next;
+        }
+        found >= count
+    }
+
+    /// Takes the slot that [`Slots::peek`] showed, and issues a ticket for it.
+    #[inline]
+    fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            if self.free == slot {
+                self.free = record.next;
+            } else {
+                self.fresh = self.fresh.saturating_add(1);
+            }
+            record.ticket = ticket.0;
+            record.id = 0;
+            record.reason = ReasonCode::SUCCESS;
+        }
+        ticket
+    }
+
+    /// The next free slot, still free. There may be no record for it.
+    #[inline(always)]
+    const fn next(&self) -> u16 {
+        if self.free == NIL {
+            self.fresh
+        } else {
+            self.free
+        }
+    }
+
+    /// Takes the slot that [`Slots::next`] named for a record that is made anew, whole, and issues
+    /// a ticket for it. The record is in no queue yet.
+    #[inline(always)]
+    fn take_next(&mut self, record: &Record) -> Ticket {
+        if self.free == NIL {
+            self.fresh = self.fresh.wrapping_add(1);
+        } else {
+            self.free = record.next;
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        ticket
+    }
+
+    /// No slot is in use, and the table is empty again.
+    #[cfg(feature = "broker")]
+    fn start_over(&mut self) {
+        self.free = NIL;
+        self.fresh = 0;
+    }
+
+    /// Gives a slot back that is in no queue.
+    #[inline]
+    fn give_back(&mut self, records: &mut [Record], slot: u16) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.next = self.free;
+            self.free = slot;
+        }
+    }
+}
+
+/// A queue of records: first in, first out, and removal anywhere, all in constant time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Queue {
+    head: u16,
+    tail: u16,
+    /// At most as many as there are records, so counting neither wraps nor saturates.
+    len: u16,
+}
+
+impl Queue {
+    const EMPTY: Self = Self {
+        head: NIL,
+        tail: NIL,
+        len: 0,
+    };
+
+    const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    const fn first(&self) -> Option<u16> {
+        if self.head == NIL {
+            None
+        } else {
+            Some(self.head)
+        }
+    }
+
+    #[inline]
+    fn push_back(&mut self, records: &mut [Record], slot: u16) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.prev = self.tail;
+            record.next = NIL;
+        }
+        match records.get_mut(usize::from(self.tail)) {
+            Some(last) => last.next = slot,
+            None => self.head = slot,
+        }
+        self.tail = slot;
+        self.len = self.len.wrapping_add(1);
+    }
+
+    #[inline]
+    fn pop_front(&mut self, records: &mut [Record]) -> Option<u16> {
+        let slot = self.head;
+        self.head = records.get(usize::from(slot))?.next;
+        match records.get_mut(usize::from(self.head)) {
+            Some(first) => first.prev = NIL,
+            None => self.tail = NIL,
+        }
+        self.len = self.len.wrapping_sub(1);
+        Some(slot)
+    }
+
+    /// Takes a record out that is in this queue.
+    #[inline]
+    fn remove(&mut self, records: &mut [Record], slot: u16) {
+        let Some(&Record { prev, next, .. }) = records.get(usize::from(slot)) else {
+            return;
+        };
+        match records.get_mut(usize::from(prev)) {
+            Some(before) => before.next = next,
+            None => self.head = next,
+        }
+        match records.get_mut(usize::from(next)) {
+            Some(after) => after.prev = prev,
+            None => self.tail = prev,
+        }
+        self.len = self.len.wrapping_sub(1);
+    }
+
+    /// Puts all of `other` behind what is here, leaving `other` empty.
+    fn append(&mut self, records: &mut [Record], other: &mut Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            core::mem::swap(self, other);
+            return;
+        }
+        if let Some(last) = records.get_mut(usize::from(self.tail)) {
+            last.next = other.head;
+        }
+        if let Some(first) = records.get_mut(usize::from(other.head)) {
+            first.prev = self.tail;
+        }
+        self.tail = other.tail;
+        self.len = self.len.saturating_add(other.len);
+        *other = Self::EMPTY;
+    }
+
+    /// The record behind `slot` in the same queue.
+    #[inline]
+    fn after(records: &[Record], slot: u16) -> Option<u16> {
+        match records.get(usize::from(slot)) {
+            Some(record) if record.next != NIL => Some(record.next),
+            _ => None,
+        }
+    }
+}
+
+/// What was written for the present transport, in the order of writing: first what the transport
+/// has taken whole, then the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Wire {
+    queue: Queue,
+    /// The first record that the transport has not taken whole.
+    untaken: u16,
+}
+
+impl Wire {
+    const EMPTY: Self = Self {
+        queue: Queue::EMPTY,
+        untaken: NIL,
+    };
+
+    /// The first record that the transport has not taken whole.
+    #[inline]
+    const fn untaken(&self) -> Option<u16> {
+        if self.untaken == NIL {
+            None
+        } else {
+            Some(self.untaken)
+        }
+    }
+
+    /// The record that was taken longest ago.
+    #[inline]
+    const fn oldest(&self) -> Option<u16> {
+        if self.queue.head == self.untaken {
+            None
+        } else {
+            Some(self.queue.head)
+        }
+    }
+
+    /// A record is written for the transport.
+    #[inline]
+    fn push_back(&mut self, records: &mut [Record], slot: u16) {
+        self.queue.push_back(records, slot);
+        if self.untaken == NIL {
+            self.untaken = slot;
+        }
+    }
+
+    /// The transport has taken the first untaken record, behind which `next` lies.
+    #[inline]
+    fn advance(&mut self, next: Option<u16>) {
+        self.untaken = next.unwrap_or(NIL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    fn order(queue: &Queue, records: &[Record]) -> Vec<u16> {
+        let mut slots = Vec::new();
+        let mut at = queue.first();
+        while let Some(slot) = at {
+            slots.push(slot);
+            at = Queue::after(records, slot);
+        }
+        slots
+    }
+
+    #[test]
+    fn a_queue_keeps_its_order_through_removals_anywhere() {
+        let mut records = [Record::EMPTY; 5];
+        let mut queue = Queue::EMPTY;
+        for slot in 0..5 {
+            queue.push_back(&mut records, slot);
+        }
+        queue.remove(&mut records, 2);
+        queue.remove(&mut records, 0);
+        queue.remove(&mut records, 4);
+        assert_eq!(order(&queue, &records), [1, 3]);
+        queue.remove(&mut records, 3);
+        assert_eq!(queue.pop_front(&mut records), Some(1));
+        assert_eq!(queue.pop_front(&mut records), None);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn appending_keeps_both_orders_and_empties_the_other() {
+        let mut records = [Record::EMPTY; 4];
+        let (mut front, mut back) = (Queue::EMPTY, Queue::EMPTY);
+        front.push_back(&mut records, 3);
+        front.push_back(&mut records, 1);
+        back.push_back(&mut records, 0);
+        back.push_back(&mut records, 2);
+        front.append(&mut records, &mut back);
+        assert_eq!(order(&front, &records), [3, 1, 0, 2]);
+        assert_eq!((front.len, back.len), (4, 0));
+        back.append(&mut records, &mut front);
+        assert_eq!(order(&back, &records), [3, 1, 0, 2]);
+        assert!(front.is_empty());
+    }
+
+    #[test]
+    fn a_wire_knows_what_was_taken_last_and_what_longest_ago() {
+        let mut records = [Record::EMPTY; 4];
+        let mut wire = Wire::EMPTY;
+        assert_eq!((wire.oldest(), wire.untaken()), (None, None));
+        for slot in [2, 0, 3] {
+            wire.push_back(&mut records, slot);
+        }
+        assert_eq!((wire.oldest(), wire.untaken()), (None, Some(2)));
+        wire.advance(Queue::after(&records, 2));
+        wire.advance(Queue::after(&records, 0));
+        assert_eq!((wire.oldest(), wire.untaken()), (Some(2), Some(3)));
+        wire.queue.remove(&mut records, 0);
+        wire.queue.remove(&mut records, 2);
+        assert_eq!((wire.oldest(), wire.untaken()), (None, Some(3)));
+        wire.push_back(&mut records, 1);
+        wire.advance(Queue::after(&records, 3));
+        wire.advance(Queue::after(&records, 1));
+        assert_eq!((wire.oldest(), wire.untaken()), (Some(3), None));
+        assert_eq!(order(&wire.queue, &records), [3, 1]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Tables for a few records: they are looked at one by one, which takes least code and memory.
+
+use crate::event::Ticket;
+use crate::record::{Place, Record};
+use crate::store::OutboundParts;
+use mqtt_proto::ReasonCode;
+
+/// What is counted; where a record is, it knows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tables {
+    /// Tickets issued.
+    tickets: u64,
+    /// PUBRECs taken.
+    releases: u32,
+    last_id: u16,
+}
+
+impl Tables {
+    pub(crate) const fn new() -> Self {
+        Self {
+            tickets: 0,
+            releases: 0,
+            last_id: 0,
+        }
+    }
+
+    /// A free slot, still free.
+    pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
+        self.first(records, Place::Free)
+    }
+
+    /// Takes the slot that [`Tables::peek`] showed, with its identifier and its reason cleared,
+    /// and issues a ticket for it. It is in no place yet.
+    pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
+        self.tickets = self.tickets.wrapping_add(1);
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.ticket = self.tickets as u32;
+            record.id = 0;
+            record.reason = ReasonCode::SUCCESS;
+        }
+        Ticket(self.tickets)
+    }
+
+    /// The ticket of a record: less than 2^32 were issued since.
+    #[inline(never)]
+    pub(crate) fn ticket(&self, record: &Record) -> Ticket {
+        let since = (self.tickets as u32).wrapping_sub(record.ticket);
+        Ticket(self.tickets.wrapping_sub(u64::from(since)))
+    }
+
+    /// The first record in a place.
+    pub(crate) fn first(&self, records: &[Record], place: Place) -> Option<u16> {
+        self.next(records, place, u32::MAX)
+    }
+
+    /// The record behind `slot` in the same place.
+    pub(crate) fn after(&self, records: &[Record], slot: u16) -> Option<u16> {
+        let record = records.get(usize::from(slot))?;
+        self.next(records, record.place, self.age(record).checked_sub(1)?)
+    }
+
+    /// The oldest record in a place of those that are no older than `most`.
+    #[inline(never)]
+    fn next(&self, records: &[Record], place: Place, most: u32) -> Option<u16> {
+        let mut found = None;
+        let mut oldest = 0;
+        for (record, slot) in records.iter().zip(0u16..) {
+            let its = self.age(record);
+            if record.place == place && its <= most && its >= oldest {
+                oldest = its;
+                found = Some(slot);
+            }
+        }
+        found
+    }
+
+    /// How long ago a record was made, or got its PUBREC: the order of its place.
+    fn age(&self, record: &Record) -> u32 {
+        if matches!(record.place, Place::Release | Place::Released) {
+            self.releases.wrapping_sub(record.offset)
+        } else {
+            (self.tickets as u32).wrapping_sub(record.ticket)
+        }
+    }
+
+    /// Whether nothing is in a place.
+    pub(crate) fn is_empty(&self, records: &[Record], place: Place) -> bool {
+        self.first(records, place).is_none()
+    }
+
+    /// Puts a record that is in no place into one. Its order there is that of tickets, and of
+    /// PUBREC where that came: its block is free then, and its place there serves to remember.
+    #[inline(never)]
+    pub(crate) fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            if place == Place::Release && record.place != Place::Released {
+                self.releases = self.releases.wrapping_add(1);
+                record.offset = self.releases;
+            }
+            record.place = place;
+        }
+    }
+
+    /// Takes a record from one place to another. Which was the first there does not matter.
+    pub(crate) fn shift(
+        &mut self,
+        records: &mut [Record],
+        slot: u16,
+        _from: Place,
+        to: Place,
+    ) -> bool {
+        self.push(records, slot, to);
+        false
+    }
+
+    /// Gives back the slot of a record that is in a place.
+    pub(crate) fn drop(&mut self, records: &mut [Record], slot: u16, _place: Place) -> bool {
+        self.push(records, slot, Place::Free);
+        false
+    }
+
+    /// Puts all that is in one place in front of what is in another.
+    pub(crate) fn prepend(&mut self, records: &mut [Record], from: Place, to: Place) {
+        for record in records {
+            if record.place == from {
+                record.place = to;
+            }
+        }
+    }
+
+    /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
+    /// server's Receive Maximum.
+    #[inline(never)]
+    pub(crate) fn open(&self, records: &[Record]) -> u16 {
+        let mut open = 0u16;
+        for record in records {
+            if matches!(
+                record.place,
+                Place::Flight | Place::Released | Place::Release
+            ) {
+                open = open.wrapping_add(1);
+            }
+        }
+        open
+    }
+
+    /// Messages of QoS 1 and 2 that wait to be sent, for the first time or again.
+    pub(crate) fn waiting(&self, records: &[Record]) -> usize {
+        let waits = |record: &&Record| matches!(record.place, Place::Queued | Place::Resume);
+        records.iter().filter(waits).count()
+    }
+
+    /// The record that has an identifier.
+    #[inline(never)]
+    pub(crate) fn find_id(&self, parts: &OutboundParts<'_>, id: u16) -> Option<u16> {
+        let mut slots = parts.records.iter().zip(0u16..);
+        slots.find_map(|(record, slot)| {
+            (record.place != Place::Free && record.id == id).then_some(slot)
+        })
+    }
+
+    /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3). The
+    /// record has it then.
+    pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
+        // There are more identifiers than records, of which this one has none.
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            if self.last_id != 0 && self.find_id(parts, self.last_id).is_none() {
+                break;
+            }
+        }
+        let record = parts.records.get_mut(usize::from(slot))?;
+        record.id = self.last_id;
+        Some(self.last_id)
+    }
+
+    /// Gives an identifier back. The record that had it forgets it.
+    pub(crate) fn free_id(&mut self, _parts: &mut OutboundParts<'_>, _id: u16) {}
+}

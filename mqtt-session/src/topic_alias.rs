@@ -1,0 +1,109 @@
+//! Topic aliases for messages that leave (section 3.3.2.3.4): they live as long as one transport.
+
+use crate::pump::packet_range;
+use crate::record::Flags;
+use crate::sender::Sending;
+use crate::store::OutboundStore;
+use crate::stored::Layout;
+
+/// Which aliases the server knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Aliases {
+    /// How many are set: those from 1 on.
+    set: u16,
+    /// Which is set or replaced next.
+    next: u16,
+    /// How many may be set.
+    pub(crate) limit: u16,
+}
+
+impl Aliases {
+    pub(crate) const NONE: Self = Self {
+        set: 0,
+        next: 1,
+        limit: 0,
+    };
+
+    /// The alias that was next is set.
+    fn was_set(&mut self) {
+        self.set = self.set.max(self.next);
+        self.next = if self.next >= self.limit {
+            1
+        } else {
+            self.next.saturating_add(1)
+        };
+    }
+}
+
+impl<O: OutboundStore> Sending<'_, O> {
+    /// Writes a message with a topic alias, where its topic has or gets one, the packet is
+    /// within the server's limit, and there is room. The alias is committed with the packet.
+    pub(crate) fn write_aliased(&mut self, slot: u16, (start, end): (usize, usize)) -> bool {
+        if self.out.line.aliases.limit == 0 {
+            return false;
+        }
+        let Some(layout) = self.store.arena().get(start..end).and_then(Layout::of) else {
+            return false;
+        };
+        let Some((alias, with_topic)) = self.choose_alias(start, &layout) else {
+            return false;
+        };
+        let parts = self.store.parts();
+        let len = parts
+            .arena
+            .get(start..end)
+            .and_then(|packet| layout.aliased_len(packet, with_topic));
+        let Some(len) = len.filter(|len| *len <= self.out.line.limits.maximum_packet_size as usize)
+        else {
+            return false;
+        };
+        if !self.has_room(len) {
+            return false;
+        }
+        let (from, to) = layout.topic_range(start);
+        if with_topic && !self.store.keep_alias(alias, from, to) {
+            return false;
+        }
+        let parts = self.store.parts();
+        let Some(packet) = parts.arena.get(start..end) else {
+            return false;
+        };
+        let out = self.out.line.tx.room(parts.transmit, len);
+        let written = out.and_then(|out| layout.write_aliased(packet, with_topic, alias, out));
+        if written.is_none() {
+            return false;
+        }
+        let how = if with_topic {
+            self.out.line.aliases.was_set();
+            Flags::ALIAS_SET
+        } else {
+            Flags::ALIAS_ALONE
+        };
+        if let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+            record.flags.set(how);
+        }
+        self.commit(len);
+        true
+    }
+
+    /// The alias for a message's topic, and whether the topic has to go with it.
+    fn choose_alias(&mut self, start: usize, layout: &Layout) -> Option<(u16, bool)> {
+        let (from, to) = layout.topic_range(start);
+        if let Some(alias) = self.store.find_alias(self.out.line.aliases.set, from, to) {
+            return Some((alias, false));
+        }
+        Some((self.out.line.aliases.next, true))
+    }
+
+    /// How many bytes the present transport gets for a record that was written with an alias.
+    pub(crate) fn aliased_len(&mut self, slot: u16) -> Option<usize> {
+        let record = self.store.records().get(usize::from(slot)).copied()?;
+        let with_topic = record.flags.has(Flags::ALIAS_SET);
+        if !with_topic && !record.flags.has(Flags::ALIAS_ALONE) {
+            return None;
+        }
+        let (start, end) = packet_range(&record);
+        let packet = self.store.arena().get(start..end)?;
+        Layout::of(packet)?.aliased_len(packet, with_topic)
+    }
+}
