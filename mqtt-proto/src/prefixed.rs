@@ -2,7 +2,6 @@
 //!
 //! Most fields are short, and copying words that overlap costs less than a call that copies bytes.
 
-use crate::copy::copy;
 use crate::text::has_nul;
 
 /// How many bytes are copied without a call.
@@ -145,7 +144,7 @@ fn put_long<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
     let (place, rest) = out.split_at_mut_checked(bytes.len().wrapping_add(2))?;
     let (len_place, place) = place.split_first_chunk_mut()?;
     *len_place = u16::try_from(bytes.len()).ok()?.to_be_bytes();
-    copy(place, bytes);
+    place.copy_from_slice(bytes);
     Some(rest)
 }
 

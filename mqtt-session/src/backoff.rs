@@ -11,12 +11,10 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) const fn new(config: &Config) -> Self {
-        // A state of zero would stay zero.
-        let random = config.seed ^ 0x9e37_79b9;
+    pub(crate) const fn new() -> Self {
         Self {
             failures: 0,
-            random: if random == 0 { 1 } else { random },
+            random: 0,
         }
     }
 
@@ -27,25 +25,35 @@ impl Backoff {
 
     /// The next wait in milliseconds.
     pub(crate) fn next(&mut self, config: &Config) -> u32 {
-        let doubled = u64::from(config.backoff_min)
-            .checked_shl(u32::from(self.failures.min(31)))
-            .unwrap_or(u64::MAX);
-        let longest = u64::from(config.backoff_max.max(config.backoff_min));
-        let wait = u32::try_from(doubled.min(longest)).unwrap_or(u32::MAX);
+        let first = config.backoff_min;
+        let longest = config.backoff_max.max(first);
+        let doublings = u32::from(self.failures.min(31));
+        let wait = if doublings < first.leading_zeros() {
+            first.wrapping_shl(doublings).min(longest)
+        } else {
+            // It would lose its highest bits, and is longer than any limit.
+            longest
+        };
         self.failures = self.failures.saturating_add(1);
-        let half = wait / 2;
-        let off = self.step().checked_rem(half.saturating_add(1)).unwrap_or(0);
-        wait.saturating_sub(off)
+        // A random number below 1 of 32 bits behind the point, times the half.
+        let half = u64::from(wait / 2).wrapping_add(1);
+        let off = half.wrapping_mul(u64::from(self.step(config.seed))) >> 32;
+        wait.saturating_sub(off as u32)
     }
 
-    /// Xorshift: enough to keep clients apart, and the same for the same seed.
-    fn step(&mut self) -> u32 {
+    /// Xorshift: enough to keep clients apart, and the same for the same seed. Multiplied, so that
+    /// seeds that differ in their low bits differ in the high ones, which decide.
+    fn step(&mut self, seed: u32) -> u32 {
         let mut x = self.random;
+        if x == 0 {
+            // Not begun yet. A state of zero would stay zero.
+            x = (seed ^ 0x9e37_79b9).max(1);
+        }
         x ^= x << 13;
         x ^= x >> 17;
         x ^= x << 5;
         self.random = x;
-        x
+        x.wrapping_mul(0x9e37_79b9)
     }
 }
 
@@ -59,7 +67,7 @@ mod tests {
         let config = Config::new()
             .reconnect_between(Duration::from_secs(1), Duration::from_secs(8))
             .seed(7);
-        let mut backoff = Backoff::new(&config);
+        let mut backoff = Backoff::new();
         for longest in [1_000, 2_000, 4_000, 8_000, 8_000, 8_000] {
             let wait = backoff.next(&config);
             assert!(
@@ -75,7 +83,7 @@ mod tests {
     fn two_seeds_wait_differently_and_one_seed_alike() {
         let waits = |seed| {
             let config = Config::new().seed(seed);
-            let mut backoff = Backoff::new(&config);
+            let mut backoff = Backoff::new();
             core::array::from_fn::<u32, 8, _>(|_| backoff.next(&config))
         };
         assert_eq!(waits(1), waits(1));
@@ -83,9 +91,19 @@ mod tests {
     }
 
     #[test]
+    fn devices_that_are_counted_through_spread_over_the_half() {
+        let mut eighths = [0; 8];
+        for seed in 0..800 {
+            let wait = Backoff::new().next(&Config::new().seed(seed));
+            eighths[(wait as usize - 500).min(499) * 8 / 500] += 1;
+        }
+        assert!(eighths.iter().all(|count| *count > 50), "{eighths:?}");
+    }
+
+    #[test]
     fn two_hundred_failures_do_not_overflow() {
         let config = Config::new().reconnect_between(Duration::MAX, Duration::MAX);
-        let mut backoff = Backoff::new(&config);
+        let mut backoff = Backoff::new();
         for _ in 0..400 {
             assert!(backoff.next(&config) > 0);
         }

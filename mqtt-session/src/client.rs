@@ -297,6 +297,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`ControlError`]; nothing has changed then.
+    #[cfg(feature = "auth")]
     pub fn authenticate(
         &mut self,
         now: Instant,
@@ -312,6 +313,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`ControlError`]; nothing has changed then.
+    #[cfg(feature = "auth")]
     pub fn reauthenticate(
         &mut self,
         now: Instant,

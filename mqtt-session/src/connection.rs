@@ -1,6 +1,5 @@
 //! The connection as a whole: its phase, what was agreed on, and its time limits.
 
-use crate::event::Cause;
 use crate::instant::Instant;
 use mqtt_proto::PacketType;
 
@@ -81,13 +80,14 @@ impl Phase {
     }
 }
 
-/// What is made afresh by `opened`, besides the sending and the receiving half.
+/// What is made afresh by `opened`, besides the sending and the receiving half. As long as there
+/// was no `opened`, it is all zero and nothing looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Connection {
     /// By phase: until when the server has to accept, the last bytes have to leave, to wait before
     /// connecting again; connected, until when a stop has to be done or AUTH to be answered.
     pub(crate) deadline: Instant,
-    /// When the server accepted.
+    /// When the server accepted, where [`Facts::ACCEPTED`] says that it did.
     pub(crate) since: Instant,
     /// Until when PINGRESP has to come; never, while it is not awaited.
     pub(crate) ping_due: Instant,
@@ -95,57 +95,78 @@ pub(crate) struct Connection {
     pub(crate) last_life: Instant,
     /// Unread bytes when the machine last looked.
     pub(crate) unread: usize,
+    /// What stands for CONNECT's Authentication Method, if it had one.
+    #[cfg(feature = "auth")]
+    pub(crate) method: Option<Fingerprint>,
+    /// Stands for the client identifier of CONNECT, unless that was empty.
+    pub(crate) client: Option<Fingerprint>,
     /// Keep Alive in seconds as the server wants it; 0: off.
     pub(crate) keep_alive: u16,
-    /// Session Expiry Interval in seconds: what CONNECT said, and what holds.
-    pub(crate) asked_expiry: u32,
-    pub(crate) expiry: u32,
-    /// What DISCONNECT says instead, once that has left.
-    pub(crate) last_expiry: Option<u32>,
-    /// What stands for CONNECT's Authentication Method.
-    pub(crate) method: Option<u64>,
-    /// Whether the server asked for the next step of authentication.
-    pub(crate) challenged: bool,
-    /// Whether the server owes an answer to a re-authentication.
-    pub(crate) reauthenticating: bool,
-    pub(crate) clean_start: bool,
-    /// Stands for the client identifier of CONNECT, unless that was empty.
-    pub(crate) client: Option<u64>,
-    /// Whether CONNECT's client identifier was empty.
-    pub(crate) anonymous: bool,
-    /// Whether CONNECT named another client than the last.
-    pub(crate) another_client: bool,
-    /// Why it ends, once that is known.
-    pub(crate) cause: Option<Cause>,
+    pub(crate) facts: Facts,
 }
 
 impl Connection {
     pub(crate) const fn new() -> Self {
         Self {
-            deadline: Instant::NEVER,
-            since: Instant::NEVER,
-            ping_due: Instant::NEVER,
+            deadline: Instant::from_micros(0),
+            since: Instant::from_micros(0),
+            ping_due: Instant::from_micros(0),
             last_life: Instant::from_micros(0),
             unread: 0,
-            keep_alive: 0,
-            asked_expiry: 0,
-            expiry: 0,
-            last_expiry: None,
+            #[cfg(feature = "auth")]
             method: None,
-            challenged: false,
-            reauthenticating: false,
-            clean_start: false,
             client: None,
-            anonymous: false,
-            another_client: false,
-            cause: None,
+            keep_alive: 0,
+            facts: Facts(0),
         }
     }
 }
 
-/// Stands for a string where only sameness matters and there is no room to keep it (FNV-1a).
-pub(crate) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// What is so on a connection, or is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Facts(u16);
+
+impl Facts {
+    /// The server accepted.
+    pub(crate) const ACCEPTED: u16 = 1;
+    /// CONNECT said Clean Start.
+    pub(crate) const CLEAN_START: u16 = 1 << 1;
+    /// CONNECT's client identifier was empty.
+    pub(crate) const ANONYMOUS: u16 = 1 << 2;
+    /// CONNECT named another client than the last.
+    pub(crate) const ANOTHER_CLIENT: u16 = 1 << 3;
+    /// The Session Expiry Interval of CONNECT was above zero.
+    pub(crate) const ASKED_TO_KEEP: u16 = 1 << 4;
+    /// The Session Expiry Interval that holds is above zero.
+    pub(crate) const KEPT: u16 = 1 << 5;
+    /// So is what holds once DISCONNECT has left.
+    pub(crate) const KEPT_AT_LAST: u16 = 1 << 6;
+    /// The server asked for the next step of authentication.
+    #[cfg(feature = "auth")]
+    pub(crate) const CHALLENGED: u16 = 1 << 7;
+    /// The server owes an answer to a re-authentication.
+    #[cfg(feature = "auth")]
+    pub(crate) const REAUTHENTICATING: u16 = 1 << 8;
+
+    pub(crate) const fn has(self, what: u16) -> bool {
+        self.0 & what != 0
+    }
+
+    pub(crate) fn set(&mut self, what: u16, yes: bool) {
+        self.0 = self.0 & !what | if yes { what } else { 0 };
+    }
+}
+
+/// Stands for a string where only sameness matters and there is no room to keep it.
+pub(crate) type Fingerprint = core::num::NonZero<u32>;
+
+/// The fingerprint of a string (FNV-1a). Another string has the same once in four billion times;
+/// only the application's own identifiers are held against each other with it, and what a server
+/// says against what this client told it.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+pub(crate) fn fingerprint(text: &str) -> Fingerprint {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    Fingerprint::new(hash).unwrap_or(Fingerprint::MIN)
 }

@@ -1,19 +1,18 @@
 //! What a packet from the server does.
 
-use crate::connection::{Phase, fingerprint};
+use crate::connection::{Facts, Phase, Verdict, fingerprint};
 use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::limits::{Limits, SHORT_ACK};
 use crate::line::Standing;
-use crate::machine::{Machine, Stores};
+use crate::machine::{Machine, Notices, Stores};
 use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, Auth, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, ReasonCode,
-    Sender as From,
+    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -22,9 +21,21 @@ pub(crate) enum Told<'p> {
     Nothing,
     /// Nothing: there is no whole packet, or no room for its answer.
     Wait,
-    Event(Event<'p>),
+    /// What was written to the place for an event.
+    Event,
     /// A message, or a part of one.
     Message(Publish<'p>, Option<AckToken>, Part),
+}
+
+/// What the caller is to be told of a packet other than PUBLISH.
+#[derive(Clone, Copy)]
+pub(crate) enum Heard {
+    /// Nothing: the next packet may be looked at.
+    Nothing,
+    /// Nothing: there is no room for its answer.
+    Wait,
+    /// What was written to the place for an event.
+    Event,
 }
 
 /// Which part of a payload a delivery has.
@@ -39,63 +50,119 @@ pub(crate) struct Part {
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    pub(crate) fn dispatch<'p, O: OutboundStore, I: InboundStore>(
+    /// Does what a packet other than PUBLISH says. An event that comes of it is written to its
+    /// place at once, so that nothing so large is handed from one to the other; so is what breaks
+    /// the protocol, of which the server is told.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
-    ) -> Result<Told<'p>, Violation> {
-        match raw.packet_type() {
-            PacketType::Publish => self.read_publish(raw, stores),
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.read_ack(raw, stores)
+        event: &mut Event<'p>,
+    ) -> Heard {
+        let Stores { outbound, inbound } = stores;
+        let stores = Stores {
+            outbound: &mut *outbound,
+            inbound,
+        };
+        match self.dispatch(raw, stores, event) {
+            Ok(heard) => heard,
+            Err(violation) => {
+                self.violate(violation, outbound, event);
+                Heard::Event
             }
-            PacketType::SubAck => {
-                let ack = raw.suback(From::Server)?;
-                self.check_problem_information(PacketType::SubAck, &ack.properties)?;
-                let mut sender = self.sender(&mut *stores.outbound);
-                let id = ack.packet_id.value();
-                let ticket = sender.answered(PacketType::SubAck, id, ack.reasons.len())?;
-                Ok(self.solicited(ticket.map(|ticket| Event::Subscribed {
-                    ticket,
-                    reasons: ack.reasons,
-                    properties: ack.properties,
-                })))
-            }
-            PacketType::UnsubAck => {
-                let ack = raw.unsuback(From::Server)?;
-                self.check_problem_information(PacketType::UnsubAck, &ack.properties)?;
-                let mut sender = self.sender(&mut *stores.outbound);
-                let id = ack.packet_id.value();
-                let ticket = sender.answered(PacketType::UnsubAck, id, ack.reasons.len())?;
-                Ok(self.solicited(ticket.map(|ticket| Event::Unsubscribed {
-                    ticket,
-                    reasons: ack.reasons,
-                    properties: ack.properties,
-                })))
-            }
-            PacketType::PingResp => {
-                raw.validate(From::Server)?;
-                self.connection.ping_due = Instant::NEVER;
-                Ok(Told::Nothing)
-            }
-            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores),
-            PacketType::Auth => self.on_auth(raw.auth(From::Server)?),
-            PacketType::Disconnect => {
-                let disconnect = raw.disconnect(From::Server)?;
-                self.fail(Cause::ServerDisconnect(disconnect.reason));
-                Ok(Told::Event(Event::ServerDisconnect(disconnect)))
-            }
-            packet => Err(Violation::Unexpected(packet)),
         }
     }
 
+    /// What a packet does, if it may come now. What is wrong by itself is told as that, and not as
+    /// coming at a wrong moment.
+    fn dispatch<'p, O: OutboundStore, I: InboundStore>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_, O, I>,
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
+        let packet = raw.packet_type();
+        if self.phase.verdict(packet) == Verdict::Break {
+            raw.validate(From::Server)?;
+            return Err(Violation::Unexpected(packet));
+        }
+        match packet {
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                self.read_ack(raw, stores, event)
+            }
+            PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
+            PacketType::PingResp => {
+                raw.validate(From::Server)?;
+                self.connection.ping_due = Instant::NEVER;
+                Ok(Heard::Nothing)
+            }
+            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores, event),
+            #[cfg(feature = "auth")]
+            PacketType::Auth => self.on_auth(raw.auth(From::Server)?, event),
+            PacketType::Disconnect => {
+                let disconnect = raw.disconnect(From::Server)?;
+                self.fail(Cause::ServerDisconnect(disconnect.reason));
+                *event = Event::ServerDisconnect(disconnect);
+                Ok(Heard::Event)
+            }
+            _ => Err(Violation::Unexpected(packet)),
+        }
+    }
+
+    /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
+    fn read_answer<'p, O: OutboundStore, I: InboundStore>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_, O, I>,
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
+        let packet = raw.packet_type();
+        let is_suback = packet == PacketType::SubAck;
+        let (id, reasons, properties) = if is_suback {
+            let ack = raw.suback(From::Server)?;
+            (ack.packet_id, ack.reasons, ack.properties)
+        } else {
+            let ack = raw.unsuback(From::Server)?;
+            (ack.packet_id, ack.reasons, ack.properties)
+        };
+        self.check_problem_information(packet, &properties)?;
+        let mut sender = self.sender(stores.outbound);
+        let Some(ticket) = sender.answered(packet, id.value(), reasons.len())? else {
+            self.count_unsolicited();
+            return Ok(Heard::Nothing);
+        };
+        *event = if is_suback {
+            Event::Subscribed {
+                ticket,
+                reasons,
+                properties,
+            }
+        } else {
+            Event::Unsubscribed {
+                ticket,
+                reasons,
+                properties,
+            }
+        };
+        Ok(Heard::Event)
+    }
+
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn count_unsolicited(&mut self) {
+        self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+    }
+
     /// A whole PUBLISH.
-    fn read_publish<'p, O: OutboundStore, I: InboundStore>(
+    pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         let publish = raw.publish(From::Server)?;
+        if self.phase.verdict(PacketType::Publish) == Verdict::Break {
+            return Err(Violation::Unexpected(PacketType::Publish));
+        }
         let (_, mut receiver) = self.halves(Stores {
             outbound: &mut *stores.outbound,
             inbound: &mut *stores.inbound,
@@ -128,33 +195,34 @@ impl Machine {
         &mut self,
         raw: RawPacket<'p>,
         stores: Stores<'_, O, I>,
-    ) -> Result<Told<'p>, Violation> {
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
         let ack = raw.ack(From::Server)?;
+        let packet = raw.packet_type();
         let properties = ack.properties;
-        Ok(match self.take_ack(raw.packet_type(), &ack, stores)? {
-            Answer::NoRoom => Told::Wait,
-            Answer::Settled(ticket, reason) => Told::Event(Event::Published {
+        *event = match self.take_ack(packet, &ack, stores)? {
+            Answer::NoRoom => return Ok(Heard::Wait),
+            Answer::Settled(ticket, reason) => Event::Published {
                 ticket,
                 outcome: Ok(reason),
                 properties,
-            }),
-            Answer::Continues(ticket, reason) if !properties.is_empty() => {
-                Told::Event(Event::Received {
-                    ticket,
-                    reason,
-                    properties,
-                })
-            }
-            Answer::Quiet if raw.packet_type() == PacketType::PubRel && !properties.is_empty() => {
-                Told::Event(Event::Released {
+            },
+            Answer::Continues(ticket, reason) if !properties.is_empty() => Event::Received {
+                ticket,
+                reason,
+                properties,
+            },
+            Answer::Quiet if packet == PacketType::PubRel && !properties.is_empty() => {
+                Event::Released {
                     reason: ack.reason,
                     properties,
-                })
+                }
             }
             Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
-                Told::Nothing
+                return Ok(Heard::Nothing);
             }
-        })
+        };
+        Ok(Heard::Event)
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -179,9 +247,7 @@ impl Machine {
             .sender(&mut *stores.outbound)
             .acknowledged(packet, id, ack.reason)?;
         match answer {
-            Answer::Unsolicited => {
-                self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
-            }
+            Answer::Unsolicited => self.count_unsolicited(),
             Answer::Unknown => {
                 let (mut sender, mut receiver) = self.halves(stores);
                 if !receiver.make_room_for_release(&mut sender) {
@@ -194,19 +260,9 @@ impl Machine {
         Ok(answer)
     }
 
-    /// An answer that nothing waited for is ignored and counted.
-    fn solicited<'p>(&mut self, event: Option<Event<'p>>) -> Told<'p> {
-        match event {
-            Some(event) => Told::Event(event),
-            None => {
-                self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
-                Told::Nothing
-            }
-        }
-    }
-
     /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
-    fn check_problem_information(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn check_problem_information(
         &self,
         packet: PacketType,
         properties: &Properties<'_>,
@@ -223,59 +279,76 @@ impl Machine {
         }
     }
 
-    fn check_method(&self, properties: &Properties<'_>) -> Result<(), Violation> {
-        if properties.authentication_method().map(fingerprint) == self.connection.method {
-            Ok(())
-        } else {
-            Err(Violation::AuthenticationMethod)
-        }
-    }
-
     fn on_connack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         connack: ConnAck<'p>,
         stores: Stores<'_, O, I>,
-    ) -> Result<Told<'p>, Violation> {
+        event: &mut Event<'p>,
+    ) -> Result<Heard, Violation> {
         if connack.reason.is_failure() {
             // Closed without a word (MQTT-4.13.2-1).
             self.fail(Cause::Refused(connack.reason));
-            return Ok(Told::Event(Event::Refused(connack)));
+            *event = Event::Refused(connack);
+            return Ok(Heard::Event);
         }
-        if connack.session_present && self.connection.clean_start {
+        let facts = self.connection.facts;
+        if connack.session_present && facts.has(Facts::CLEAN_START) {
             return Err(Violation::SessionPresentAfterCleanStart);
         }
-        self.check_method(&connack.properties)?;
-        let had_session = self.identity.has_session && !self.connection.another_client;
+        let properties = &connack.properties;
+        let limits = Limits::of(properties);
+        let said = Said {
+            keep_alive: properties.server_keep_alive(),
+            expiry: properties.session_expiry_interval(),
+        };
+        let client_id = properties.assigned_client_identifier();
+        let method = properties.authentication_method();
+        #[cfg(feature = "auth")]
+        self.check_method(method)?;
+        #[cfg(not(feature = "auth"))]
+        if method.is_some() {
+            return Err(Violation::AuthenticationMethod);
+        }
+        let another_client = facts.has(Facts::ANOTHER_CLIENT);
+        let had_session = self.identity.has_session && !another_client;
         if connack.session_present && !had_session && !self.out.config.adopt_session {
             return Err(Violation::UnknownSession);
         }
-        match (
-            self.connection.anonymous,
-            connack.properties.assigned_client_identifier(),
-        ) {
-            (true, None | Some("")) => return Err(Violation::NoAssignedClientIdentifier),
-            (false, Some(_)) => return Err(Violation::UnwantedClientIdentifier),
-            (false, None) => self.identity.client = self.connection.client,
-            (true, Some(id)) => {
+        match client_id {
+            None if facts.has(Facts::ANONYMOUS) => {
+                return Err(Violation::NoAssignedClientIdentifier);
+            }
+            None => self.identity.client = self.connection.client,
+            Some(_) if !facts.has(Facts::ANONYMOUS) => {
+                return Err(Violation::UnwantedClientIdentifier);
+            }
+            Some("") => return Err(Violation::NoAssignedClientIdentifier),
+            Some(id) => {
                 if !stores.inbound.set_assigned_client_id(id) {
                     return Err(Violation::ClientIdentifierTooLong);
                 }
                 self.identity.client = Some(fingerprint(id));
             }
         }
-        self.adopt(&connack, had_session, stores);
-        Ok(Told::Event(Event::Connected(connack)))
+        let lost = !connack.session_present || another_client;
+        let told = lost && had_session && !facts.has(Facts::CLEAN_START);
+        self.adopt(limits, &said, lost, stores);
+        if told {
+            self.out.exchanges.work.note(Work::TELL);
+            self.notices.add(Notices::SESSION_LOST);
+        }
+        *event = Event::Connected(connack);
+        Ok(Heard::Event)
     }
 
     /// The connection is accepted: what is agreed on holds from here.
     fn adopt<O: OutboundStore, I: InboundStore>(
         &mut self,
-        connack: &ConnAck<'_>,
-        had_session: bool,
+        limits: Limits,
+        said: &Said,
+        session_lost: bool,
         stores: Stores<'_, O, I>,
     ) {
-        let now = self.out.clock.now;
-        let limits = Limits::of(&connack.properties);
         if (limits.maximum_packet_size as usize) < SHORT_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
@@ -291,27 +364,25 @@ impl Machine {
         #[cfg(not(feature = "topic-alias"))]
         let alias_limit = 0;
         self.out.line.agree(limits, alias_limit);
-        let clean_start = self.connection.clean_start;
-        let another_client = self.connection.another_client;
-        let (mut sender, mut receiver) = self.halves(stores);
-        if !connack.session_present || another_client {
+        let clean_start = self.connection.facts.has(Facts::CLEAN_START);
+        if session_lost {
+            let (mut sender, mut receiver) = self.halves(stores);
             sender.session_lost(clean_start);
             receiver.session_lost();
-            if had_session && !clean_start {
-                self.out.exchanges.work.note(Work::TELL);
-                self.notices.session_lost = true;
-            }
         }
         self.identity.has_session = true;
         self.identity.accepted = true;
+        let now = self.out.clock.now;
         let connection = &mut self.connection;
-        if let Some(keep_alive) = connack.properties.server_keep_alive() {
+        if let Some(keep_alive) = said.keep_alive {
             connection.keep_alive = keep_alive;
         }
-        if let Some(expiry) = connack.properties.session_expiry_interval() {
-            connection.expiry = expiry;
-        }
         connection.since = now;
+        connection.facts.set(Facts::ACCEPTED, true);
+        if let Some(expiry) = said.expiry {
+            let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
+            connection.facts.set(kept, expiry > 0);
+        }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
             connection.deadline = Instant::NEVER;
@@ -321,29 +392,12 @@ impl Machine {
         // The deadlines of a live connection are looked at with the next poll.
         self.out.clock.arm(now);
     }
+}
 
-    fn on_auth<'p>(&mut self, auth: Auth<'p>) -> Result<Told<'p>, Violation> {
-        if self.connection.method.is_none() {
-            return Err(Violation::Unexpected(PacketType::Auth));
-        }
-        self.check_problem_information(PacketType::Auth, &auth.properties)?;
-        self.check_method(&auth.properties)?;
-        let running = self.phase == Phase::AwaitConnAck || self.connection.reauthenticating;
-        if self.phase == Phase::Connected && self.out.line.standing == Standing::Up {
-            // It is the application's turn, or nobody's.
-            self.connection.deadline = Instant::NEVER;
-        }
-        match auth.reason {
-            ReasonCode::CONTINUE_AUTHENTICATION if running => {
-                self.connection.challenged = true;
-                Ok(Told::Event(Event::Challenge(auth)))
-            }
-            ReasonCode::SUCCESS if self.connection.reauthenticating => {
-                self.connection.reauthenticating = false;
-                self.connection.challenged = false;
-                Ok(Told::Event(Event::Reauthenticated(auth)))
-            }
-            reason => Err(Violation::AuthenticationReason(reason)),
-        }
-    }
+/// What CONNACK says besides the limits.
+struct Said {
+    /// Keep Alive in seconds, where the server wants another.
+    keep_alive: Option<u16>,
+    /// Session Expiry Interval in seconds, where the server wants another.
+    expiry: Option<u32>,
 }

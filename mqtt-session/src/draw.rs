@@ -256,8 +256,11 @@ impl Machine {
             record.flags.set(Flags::UNFINISHED);
         }
         if self.phase == Phase::Connected {
-            let cause = self.connection.cause;
-            self.fail(cause.unwrap_or(Cause::PayloadUnfinished));
+            // A stop that waits for the rest is the cause where there is one.
+            self.fail(match self.cause {
+                Cause::TransportClosed => Cause::PayloadUnfinished,
+                cause => cause,
+            });
         }
     }
 

@@ -6,7 +6,31 @@ use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::Machine;
 use crate::store::OutboundStore;
-use mqtt_proto::Sender as From;
+
+/// What runs out, in the order in which it is looked at.
+#[derive(Clone, Copy)]
+enum Timer {
+    /// The time limit of the phase, or of what the application began in it.
+    Phase,
+    /// The transport has to take what it was offered.
+    Stall,
+    /// PINGRESP has to come.
+    Ping,
+    /// An acknowledgement has to come.
+    Ack,
+    /// PINGREQ is due.
+    KeepAlive,
+}
+
+impl Timer {
+    const ALL: [Self; 5] = [
+        Self::Phase,
+        Self::Stall,
+        Self::Ping,
+        Self::Ack,
+        Self::KeepAlive,
+    ];
+}
 
 impl Machine {
     /// Acts on the deadlines that have been reached.
@@ -16,45 +40,80 @@ impl Machine {
         if now >= self.out.exchanges.next_expiry {
             self.sender(outbound).expire();
         }
-        match self.phase {
-            Phase::AwaitConnAck if now >= self.connection.deadline => {
-                self.fail(Cause::ConnectTimeout)
-            }
-            Phase::BackOff if now >= self.connection.deadline => self.phase = Phase::Dial,
-            Phase::Flush if now >= self.connection.deadline => self.phase = Phase::Close,
-            Phase::Connected => self.on_due_connected(outbound),
-            _ => {}
+        let timers = self.timers(outbound);
+        let due = timers.iter().zip(Timer::ALL).find(|(at, _)| **at <= now);
+        if let Some((_, timer)) = due {
+            self.on_timer(timer, outbound);
         }
         self.out.clock.due = self.next_deadline(outbound);
     }
 
-    fn on_due_connected<O: OutboundStore>(&mut self, outbound: &mut O) {
-        let now = self.out.clock.now;
-        if now >= self.connection.deadline {
-            self.fail(if self.out.line.standing == Standing::Stopping {
-                Cause::Stopped
-            } else {
-                Cause::AuthTimeout
-            });
-        } else if self.stall_deadline() <= now {
-            #[cfg(feature = "draw")]
-            if self.is_starved() {
-                return self.give_up_drawing(outbound);
+    fn on_timer<O: OutboundStore>(&mut self, timer: Timer, outbound: &mut O) {
+        let cause = match (self.phase, timer) {
+            (Phase::BackOff, _) => {
+                self.phase = Phase::Dial;
+                return;
             }
-            self.fail(Cause::SendTimeout);
-        } else if self.connection.ping_due <= now {
-            self.fail(Cause::PingTimeout);
-        } else if self.ack_deadline(outbound) <= now {
-            self.fail(Cause::AckTimeout);
-        } else if self.keep_alive_deadline() <= now {
-            self.write_reserved(
-                outbound,
-                |out| mqtt_proto::encode_ping(From::Client, out),
-                Ok(2),
-            );
-            let deadline = now.plus_millis(self.out.config.ping_timeout);
-            self.connection.ping_due = self.connection.ping_due.min(deadline);
+            (Phase::Flush, _) => {
+                self.phase = Phase::Close;
+                return;
+            }
+            (Phase::AwaitConnAck, _) => Cause::ConnectTimeout,
+            (_, Timer::Phase) if self.out.line.standing == Standing::Stopping => Cause::Stopped,
+            (_, Timer::Phase) => Cause::AuthTimeout,
+            (_, Timer::Stall) => {
+                #[cfg(feature = "draw")]
+                if self.is_starved() {
+                    return self.give_up_drawing(outbound);
+                }
+                Cause::SendTimeout
+            }
+            (_, Timer::Ping) => Cause::PingTimeout,
+            (_, Timer::Ack) => Cause::AckTimeout,
+            (_, Timer::KeepAlive) => {
+                self.write_reserved(outbound, &[0xc0, 0]);
+                if self.connection.ping_due == Instant::NEVER {
+                    self.await_ping();
+                }
+                return;
+            }
+        };
+        self.fail(cause);
+    }
+
+    /// PINGRESP has its time limit from now.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn await_ping(&mut self) {
+        let limit = self.out.config.ping_timeout;
+        self.connection.ping_due = self.out.clock.now.plus_millis(limit);
+    }
+
+    /// When each timer runs out, as far as it runs in this phase.
+    fn timers<O: OutboundStore>(&mut self, outbound: &mut O) -> [Instant; 5] {
+        let mut timers = [Instant::NEVER; 5];
+        let connected = self.phase == Phase::Connected;
+        if connected
+            || matches!(
+                self.phase,
+                Phase::AwaitConnAck | Phase::BackOff | Phase::Flush
+            )
+        {
+            timers[0] = self.connection.deadline;
         }
+        if connected {
+            timers[1] = self.stall_deadline();
+            timers[2] = self.connection.ping_due;
+            timers[3] = self.ack_deadline(outbound);
+            timers[4] = self.keep_alive_deadline();
+        }
+        timers
+    }
+
+    /// The earliest moment at which something is due by itself.
+    pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
+        let expiry = self.out.exchanges.next_expiry;
+        let timers = self.timers(outbound);
+        timers.iter().fold(expiry, |first, at| first.min(*at))
     }
 
     /// When the transport has taken no byte for too long.
@@ -78,16 +137,6 @@ impl Machine {
         self.out.line.last_sent.plus_secs(interval)
     }
 
-    /// What the transport is held to: to take what is offered, or else to be kept alive.
-    #[inline]
-    pub(crate) fn transport_deadline(&self) -> Instant {
-        if self.out.line.tx.is_empty() {
-            self.keep_alive_deadline()
-        } else {
-            self.stall_deadline()
-        }
-    }
-
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
         let deadline = self.sender(outbound).ack_deadline();
@@ -99,28 +148,5 @@ impl Machine {
                 .last_life
                 .plus_millis(self.out.config.ack_timeout),
         )
-    }
-
-    /// The earliest moment at which something is due by itself.
-    pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let expiry = self.out.exchanges.next_expiry;
-        match self.phase {
-            Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => {
-                expiry.min(self.connection.deadline)
-            }
-            Phase::Connected => self.live_deadline(outbound),
-            _ => expiry,
-        }
-    }
-
-    /// The earliest deadline of a live connection.
-    #[inline]
-    pub(crate) fn live_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let deadline = self
-            .transport_deadline()
-            .min(self.out.exchanges.next_expiry)
-            .min(self.connection.ping_due)
-            .min(self.connection.deadline);
-        deadline.min(self.ack_deadline(outbound))
     }
 }

@@ -96,7 +96,7 @@ pub enum Event<'a> {
         cause: GiveUp,
     },
     /// The server wants authentication to go on; answer with
-    /// [`Client::authenticate`](crate::Client::authenticate).
+    /// `Client::authenticate`.
     Challenge(Auth<'a>),
     /// A re-authentication succeeded.
     Reauthenticated(Auth<'a>),
@@ -165,11 +165,12 @@ impl core::error::Error for GiveUp {}
 /// Why a connection ended or did not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u8)] // What a client begins with is all zero, so that a static one takes no room in a program.
 pub enum Cause {
-    /// The transport could not be opened.
-    NotOpened,
     /// The transport ended without a word.
     TransportClosed,
+    /// The transport could not be opened.
+    NotOpened,
     /// The server refused the connection with this code.
     Refused(ReasonCode),
     /// The server sent DISCONNECT with this code.

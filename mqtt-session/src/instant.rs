@@ -63,15 +63,23 @@ impl Instant {
     }
 
     /// The moment `millis` milliseconds later.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn plus_millis(self, millis: u32) -> Self {
-        Self(self.0.saturating_add((millis as u64).saturating_mul(1_000)))
+        self.plus_times(millis, 1_000)
     }
 
     /// The moment `secs` seconds later.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn plus_secs(self, secs: u32) -> Self {
+        self.plus_times(secs, 1_000_000)
+    }
+
+    /// The moment `count` times `micros` microseconds later.
+    const fn plus_times(self, count: u32, micros: u32) -> Self {
+        // The product of two numbers of 32 bits has at most 64.
         Self(
             self.0
-                .saturating_add((secs as u64).saturating_mul(1_000_000)),
+                .saturating_add((count as u64).wrapping_mul(micros as u64)),
         )
     }
 
@@ -93,9 +101,34 @@ impl Instant {
     }
 
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn stamp(self) -> Stamp {
-        Stamp((self.0 / 1_000) as u32)
+        Stamp(quotient(self.0, 1_000))
     }
+}
+
+/// The low 32 bits of the quotient.
+#[cfg(feature = "fast")]
+#[inline]
+const fn quotient(of: u64, divisor: u16) -> u32 {
+    match of.checked_div(divisor as u64) {
+        Some(quotient) => quotient as u32,
+        None => 0,
+    }
+}
+
+/// The low 32 bits of the quotient. A processor of 32 bits has no instruction for it, and the
+/// routine that divides any two numbers is long: this divides as one does on paper, where a digit
+/// has 16 bits.
+#[cfg(not(feature = "fast"))]
+#[expect(clippy::arithmetic_side_effects)] // No divisor is 0, and a rest is less than it.
+const fn quotient(of: u64, divisor: u16) -> u32 {
+    let divisor = divisor as u32;
+    let low = of as u32;
+    let rest = (of >> 32) as u32 % divisor;
+    let upper = (rest << 16) | (low >> 16);
+    let lower = ((upper % divisor) << 16) | (low & 0xffff);
+    ((upper / divisor) << 16) | (lower / divisor)
 }
 
 /// In seconds.
@@ -123,15 +156,12 @@ impl Stamp {
     }
 
     /// The moment `millis` after this stamp, seen from `now`, which is less than 24 days away.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn deadline(self, millis: u32, now: Instant) -> Instant {
         let age = now.stamp().0.wrapping_sub(self.0);
         // An age in the upper half of the range is a stamp from the future: no age at all.
         let age = if age > u32::MAX / 2 { 0 } else { age };
-        if age >= millis {
-            now
-        } else {
-            now.plus_millis(millis.saturating_sub(age))
-        }
+        now.plus_millis(millis.saturating_sub(age))
     }
 }
 
@@ -150,18 +180,29 @@ impl Clock {
     pub(crate) const fn new() -> Self {
         Self {
             now: Instant(0),
-            due: Instant::NEVER,
+            // It is looked up with the first poll: what is all zero takes no room in a program.
+            due: Instant(0),
         }
     }
 
     /// Takes the caller's time; a step backwards counts as no time.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
 
     /// The one helper that merges deadlines.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn arm(&mut self, deadline: Instant) {
         self.due = self.due.min(deadline);
+    }
+
+    /// Arms a deadline `millis` milliseconds from now, and says when that is.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn arm_in(&mut self, millis: u32) -> Instant {
+        let deadline = self.now.plus_millis(millis);
+        self.arm(deadline);
+        deadline
     }
 
     /// Whether any deadline may have been reached.
@@ -203,6 +244,24 @@ mod tests {
         let then = Instant::from_secs(1);
         let now = Instant::from_secs(10);
         assert_eq!(then.stamp().deadline(5_000, now), now);
+    }
+
+    #[test]
+    fn a_quotient_has_the_low_bits_of_the_division() {
+        let mut of = 1u64;
+        for _ in 0..1_000 {
+            of = of.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            for value in [of, of >> 20, of >> 40, u64::MAX, 0] {
+                for divisor in [1, 1_000, 15_625, u16::MAX] {
+                    let plain = value / u64::from(divisor);
+                    assert_eq!(
+                        quotient(value, divisor),
+                        plain as u32,
+                        "{value} / {divisor}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ extern crate alloc;
 mod action;
 mod answer;
 mod arena;
+#[cfg(feature = "auth")]
+mod auth;
 mod backoff;
 #[cfg(feature = "broker")]
 pub mod broker;

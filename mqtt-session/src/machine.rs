@@ -3,7 +3,7 @@
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::connection::{Connection, Phase, fingerprint};
+use crate::connection::{Connection, Facts, Fingerprint, Phase, fingerprint};
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Instant;
@@ -15,8 +15,7 @@ use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
 use mqtt_proto::{
-    Auth, Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
-    Sender as From,
+    Connect as Packet, Disconnect, PacketType, Properties, Property, ReasonCode, Sender as From,
 };
 
 /// Everything but the store.
@@ -31,6 +30,8 @@ pub(crate) struct Machine {
     // The connection besides: made afresh by `opened`.
     pub(crate) intake: Intake,
     pub(crate) connection: Connection,
+    /// Why the connection ends, once that is known; and why it ended, until that is told.
+    pub(crate) cause: Cause,
     // Between connections.
     backoff: Backoff,
     pub(crate) stopping: bool,
@@ -41,7 +42,7 @@ pub(crate) struct Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     /// Stands for the client identifier of the last accepted connection.
-    pub(crate) client: Option<u64>,
+    pub(crate) client: Option<Fingerprint>,
     /// Whether the server should still have the session.
     pub(crate) has_session: bool,
     /// Whether any connection was ever accepted.
@@ -50,19 +51,28 @@ pub(crate) struct Identity {
 
 /// What is to be told at the next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Notices {
-    pub(crate) delivery_cut: bool,
-    pub(crate) session_lost: bool,
-    pub(crate) disconnected: Option<Cause>,
-    /// When the next transport will be asked for; never, where it will not.
-    pub(crate) retry: Instant,
-    /// Bytes of the last transport may lie in the input buffer.
-    pub(crate) stale_input: bool,
-}
+pub(crate) struct Notices(u8);
 
 impl Notices {
-    pub(crate) const fn any(&self) -> bool {
-        self.delivery_cut || self.session_lost || self.disconnected.is_some() || self.stale_input
+    /// Bytes of the last transport may lie in the input buffer.
+    pub(crate) const STALE_INPUT: u8 = 1;
+    pub(crate) const DELIVERY_CUT: u8 = 2;
+    pub(crate) const DISCONNECTED: u8 = 4;
+    pub(crate) const SESSION_LOST: u8 = 8;
+
+    pub(crate) const fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    pub(crate) fn add(&mut self, what: u8) {
+        self.0 |= what;
+    }
+
+    /// Whether it was there; it is not any longer.
+    pub(crate) fn take(&mut self, what: u8) -> bool {
+        let had = self.0 & what != 0;
+        self.0 &= !what;
+        had
     }
 }
 
@@ -85,15 +95,10 @@ impl Machine {
             },
             intake: Intake::new(),
             connection: Connection::new(),
-            backoff: Backoff::new(&config),
+            cause: Cause::TransportClosed,
+            backoff: Backoff::new(),
             stopping: false,
-            notices: Notices {
-                delivery_cut: false,
-                session_lost: false,
-                disconnected: None,
-                retry: Instant::NEVER,
-                stale_input: false,
-            },
+            notices: Notices(0),
         }
     }
 
@@ -147,21 +152,46 @@ impl Machine {
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let asked = Properties::new(connect.properties);
         let store_maximum = stores.inbound.receive_maximum();
-        let receive_maximum = asked.receive_maximum().unwrap_or(store_maximum);
-        if receive_maximum > store_maximum {
+        let mut demanded = store_maximum < u16::MAX;
+        let mut intake = Intake::new();
+        intake.receive_maximum = store_maximum;
+        let mut connection = Connection::new();
+        // The first of a kind is what counts.
+        for property in connect.properties.iter().rev() {
+            match *property {
+                Property::ReceiveMaximum(count) => {
+                    intake.receive_maximum = count;
+                    demanded = false;
+                }
+                Property::TopicAliasMaximum(count) => intake.topic_alias_maximum = count,
+                Property::RequestProblemInformation(yes) => intake.problem_information = yes,
+                Property::MaximumPacketSize(size) => intake.maximum_packet_size = size,
+                Property::SessionExpiryInterval(expiry) => {
+                    let facts = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
+                    connection.facts.set(facts, expiry > 0);
+                }
+                #[cfg(feature = "auth")]
+                Property::AuthenticationMethod(method) => {
+                    connection.method = Some(fingerprint(method));
+                }
+                #[cfg(not(feature = "auth"))]
+                Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
+                    return Err(ConnectError::Authentication);
+                }
+                _ => {}
+            }
+        }
+        if intake.receive_maximum > store_maximum {
             return Err(ConnectError::ReceiveMaximum {
                 store: store_maximum,
             });
         }
-        let alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
-        if alias_maximum > stores.inbound.alias_capacity() {
-            let store = stores.inbound.alias_capacity();
+        let store = stores.inbound.alias_capacity();
+        if intake.topic_alias_maximum > store {
             return Err(ConnectError::TopicAliasMaximum { store });
         }
         let own = [Property::ReceiveMaximum(store_maximum)];
-        let demanded = store_maximum < u16::MAX && asked.receive_maximum().is_none();
         let client_id = if connect.client_id.is_empty() {
             stores.inbound.assigned_client_id()
         } else {
@@ -194,36 +224,26 @@ impl Machine {
             .map_err(ConnectError::Invalid)?;
         line.tx.commit(written);
         self.out.line = line;
-        let expiry = asked.session_expiry_interval().unwrap_or(0);
-        self.intake = Intake {
-            receive_maximum,
-            topic_alias_maximum: alias_maximum,
-            problem_information: asked.request_problem_information().unwrap_or(true),
-            maximum_packet_size: asked.maximum_packet_size().unwrap_or(u32::MAX),
-            ..Intake::new()
-        };
-        let deadline = self
-            .out
-            .clock
-            .now
-            .plus_millis(self.out.config.connect_timeout);
-        self.connection = Connection {
-            deadline,
-            last_life: self.out.clock.now,
-            keep_alive: connect.keep_alive,
-            asked_expiry: expiry,
-            expiry,
-            method: asked.authentication_method().map(fingerprint),
-            clean_start,
-            anonymous: client_id.is_empty(),
-            another_client,
-            client,
-            ..Connection::new()
-        };
+        self.intake = intake;
+        connection.last_life = self.out.clock.now;
+        connection.ping_due = Instant::NEVER;
+        connection.keep_alive = connect.keep_alive;
+        connection.client = client;
+        connection.facts.set(Facts::CLEAN_START, clean_start);
+        connection.facts.set(Facts::ANONYMOUS, client_id.is_empty());
+        connection.facts.set(Facts::ANOTHER_CLIENT, another_client);
+        self.connection = connection;
+        self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
-        self.out.clock.arm(deadline);
+        self.give_time(self.out.config.connect_timeout);
         Ok(())
+    }
+
+    /// The time limit of the phase runs from now, in milliseconds.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn give_time(&mut self, millis: u32) {
+        self.connection.deadline = self.out.clock.arm_in(millis);
     }
 
     pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
@@ -232,51 +252,56 @@ impl Machine {
         stores: Stores<'_, O, I>,
     ) {
         self.out.clock.advance(now);
-        let cause = match self.phase {
+        match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
-            Phase::AwaitTransport => Cause::NotOpened,
-            _ => self.connection.cause.unwrap_or(Cause::TransportClosed),
-        };
-        let cause = if self.stopping && cause == Cause::NotOpened {
-            Cause::Stopped
-        } else {
-            cause
-        };
-        let lived = self.out.clock.now.since(self.connection.since).as_millis();
-        let accepted = self.connection.since != Instant::NEVER;
-        if accepted && lived >= u128::from(self.out.config.stable_after) {
+            Phase::AwaitTransport => {
+                self.connection = Connection::new();
+                self.cause = if self.stopping {
+                    Cause::Stopped
+                } else {
+                    Cause::NotOpened
+                };
+            }
+            _ => {}
+        }
+        let facts = self.connection.facts;
+        let accepted = facts.has(Facts::ACCEPTED);
+        let stable = self
+            .connection
+            .since
+            .plus_millis(self.out.config.stable_after);
+        if accepted && stable <= self.out.clock.now {
             self.backoff.reset();
         }
-        let left = self.out.line.tx.is_empty();
-        let expiry = self.connection.last_expiry.filter(|_| left);
-        let ends = accepted && expiry.unwrap_or(self.connection.expiry) == 0;
+        let kept = if self.out.line.tx.is_empty() {
+            Facts::KEPT_AT_LAST
+        } else {
+            Facts::KEPT
+        };
+        let ends = accepted && !facts.has(kept);
         let (mut sender, mut receiver) = self.halves(stores);
         sender.cut(accepted);
         let delivery_cut = receiver.cut();
         if ends {
             sender.session_lost(false);
             receiver.session_lost();
-        }
-        if ends {
             self.identity.has_session = false;
         }
         self.connection = Connection::new();
-        let retry = if self.stopping || cause.is_permanent() || !self.out.config.reconnect {
+        if self.stopping || self.cause.is_permanent() || !self.out.config.reconnect {
             self.phase = Phase::ComeToRest;
-            Instant::NEVER
+            self.connection.deadline = Instant::NEVER;
         } else {
-            let wait = self.backoff.next(&self.out.config);
-            let at = self.out.clock.now.plus_millis(wait);
             self.phase = Phase::BackOff;
-            self.connection.deadline = at;
-            self.out.clock.arm(at);
-            at
-        };
+            let wait = self.backoff.next(&self.out.config);
+            self.give_time(wait);
+        }
         self.out.exchanges.work.note(Work::TELL);
-        self.notices.stale_input = true;
-        self.notices.delivery_cut |= delivery_cut;
-        self.notices.disconnected = Some(cause);
-        self.notices.retry = retry;
+        self.notices
+            .add(Notices::STALE_INPUT | Notices::DISCONNECTED);
+        if delivery_cut {
+            self.notices.add(Notices::DELIVERY_CUT);
+        }
     }
 
     pub(crate) fn stop<O: OutboundStore>(&mut self, now: Instant, store: &mut O) {
@@ -287,22 +312,17 @@ impl Machine {
             Phase::Dial | Phase::BackOff => {
                 self.phase = Phase::ComeToRest;
                 // What is not told yet may not promise another attempt.
-                self.notices.retry = Instant::NEVER;
+                self.connection.deadline = Instant::NEVER;
             }
             Phase::Connected if !self.stopping => {
                 self.out.line.standing = Standing::Stopping;
                 self.out.exchanges.work.note(Work::PUMP);
-                self.connection.cause = Some(Cause::Stopped);
-                self.connection.deadline = self
-                    .out
-                    .clock
-                    .now
-                    .plus_millis(self.out.config.close_timeout);
-                self.out.clock.arm(self.connection.deadline);
+                self.cause = Cause::Stopped;
+                self.give_time(self.out.config.close_timeout);
             }
             Phase::AwaitConnAck => {
                 // Nothing but AUTH and DISCONNECT may leave before CONNACK.
-                self.connection.cause = Some(Cause::Stopped);
+                self.cause = Cause::Stopped;
                 self.write_disconnect(reason, store);
                 self.flush();
             }
@@ -326,7 +346,9 @@ impl Machine {
             return Err(ControlError::Reason(reason));
         }
         let expiry = Properties::new(properties).session_expiry_interval();
-        if self.connection.asked_expiry == 0 && expiry.is_some_and(|expiry| expiry > 0) {
+        if !self.connection.facts.has(Facts::ASKED_TO_KEEP)
+            && expiry.is_some_and(|expiry| expiry > 0)
+        {
             return Err(ControlError::SessionExpiry);
         }
         let maximum = self.out.line.limits.maximum_packet_size as usize;
@@ -361,157 +383,121 @@ impl Machine {
         sender.pump();
         let written = encode(&mut sender)?;
         sender.commit(written);
-        self.connection.last_expiry = expiry;
+        if let Some(expiry) = expiry {
+            let facts = &mut self.connection.facts;
+            facts.set(Facts::KEPT_AT_LAST, expiry > 0);
+        }
         self.stopping = true;
-        self.connection.cause = Some(Cause::Stopped);
+        self.cause = Cause::Stopped;
         self.flush();
-        Ok(())
-    }
-
-    /// Sends AUTH: the answer to a challenge, or the start of a re-authentication.
-    pub(crate) fn authenticate<O: OutboundStore>(
-        &mut self,
-        now: Instant,
-        reason: ReasonCode,
-        properties: &[Property<'_>],
-        store: &mut O,
-    ) -> Result<(), ControlError> {
-        self.out.clock.advance(now);
-        let starts = reason == ReasonCode::RE_AUTHENTICATE;
-        let Some(method) = self.connection.method else {
-            return Err(ControlError::Method);
-        };
-        let possible = match self.phase {
-            Phase::AwaitConnAck => !starts && self.connection.challenged,
-            Phase::Connected if starts => !self.connection.reauthenticating,
-            Phase::Connected => self.connection.challenged,
-            _ => false,
-        };
-        if !possible || self.stopping {
-            return Err(ControlError::NotNow);
-        }
-        let given = Properties::new(properties);
-        if given.authentication_method().map(fingerprint) != Some(method) {
-            return Err(ControlError::Method);
-        }
-        let maximum = self.out.line.limits.maximum_packet_size as usize;
-        let packet = Auth {
-            reason,
-            properties: given,
-        };
-        let mut len = packet.encoded_len().map_err(ControlError::Invalid)?;
-        let essential = [
-            given
-                .authentication_method()
-                .map(Property::AuthenticationMethod),
-            given
-                .authentication_data()
-                .map(Property::AuthenticationData),
-        ];
-        let mut least = [Property::AuthenticationMethod(""); 2];
-        let mut count = 0usize;
-        for (place, property) in least.iter_mut().zip(essential.into_iter().flatten()) {
-            *place = property;
-            count = count.saturating_add(1);
-        }
-        let mut packet = packet;
-        if len > maximum {
-            // Reason String and User Property are left out (MQTT-3.15.2-2, MQTT-3.15.2-3).
-            packet.properties = Properties::new(least.get(..count).unwrap_or_default());
-            len = packet.encoded_len().map_err(ControlError::Invalid)?;
-        }
-        if len > maximum {
-            return Err(ControlError::TooLarge);
-        }
-        let mut sender = self.sender(store);
-        if !sender.has_room(len) {
-            return Err(ControlError::NoRoom);
-        }
-        let out = sender
-            .out
-            .line
-            .tx
-            .room(sender.store.transmit(), len)
-            .ok_or(ControlError::NoRoom)?;
-        let written = packet
-            .encode(From::Client, out)
-            .map_err(ControlError::Invalid)?;
-        sender.commit(written);
-        self.connection.challenged = false;
-        self.connection.reauthenticating |= starts;
-        if self.phase == Phase::Connected {
-            let limit = self.out.config.connect_timeout;
-            self.connection.deadline = self.out.clock.now.plus_millis(limit);
-            self.out.clock.arm(self.connection.deadline);
-        }
         Ok(())
     }
 
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
-    pub(crate) fn violate<'e, O: OutboundStore>(
+    pub(crate) fn violate<O: OutboundStore>(
         &mut self,
         violation: Violation,
         store: &mut O,
-    ) -> Event<'e> {
-        self.connection.cause = Some(Cause::Violation(violation));
+        event: &mut Event<'_>,
+    ) {
+        *event = Event::Violation(violation);
+        self.cause = Cause::Violation(violation);
         self.write_disconnect(violation.reason(), store);
         self.flush();
-        Event::Violation(violation)
     }
 
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.
     pub(crate) fn flush(&mut self) {
         // A stop has its time limit from the call on.
         if self.out.line.standing != Standing::Stopping {
-            self.connection.deadline = self
-                .out
-                .clock
-                .now
-                .plus_millis(self.out.config.close_timeout);
-            self.out.clock.arm(self.connection.deadline);
+            self.give_time(self.out.config.close_timeout);
         }
-        self.out.line.standing = Standing::Over;
         // What ends in the middle of a payload has nothing more to say.
-        self.phase = if self.out.line.tx.is_drawing() {
+        self.end_in(if self.out.line.tx.is_drawing() {
             Phase::Close
         } else {
             Phase::Flush
-        };
+        });
     }
 
     /// The connection is given up without a word.
+    #[inline]
     pub(crate) fn fail(&mut self, cause: Cause) {
-        self.connection.cause = Some(cause);
+        self.cause = cause;
+        self.end_in(Phase::Close);
+    }
+
+    /// No application packet leaves any longer.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn end_in(&mut self, phase: Phase) {
         self.out.line.standing = Standing::Over;
-        self.phase = Phase::Close;
+        self.phase = phase;
     }
 
     /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size
     /// is smaller is told nothing.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn write_disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
-        let packet = Disconnect {
-            reason,
-            properties: Properties::EMPTY,
+        let packet = [0xe0, 1, reason.value()];
+        // Success is what is meant where nothing is said.
+        let packet: &[u8] = match reason {
+            ReasonCode::NORMAL_DISCONNECTION => &[0xe0, 0],
+            _ => &packet,
         };
-        let len = packet.encoded_len();
-        if len.is_ok_and(|len| len <= self.out.line.limits.maximum_packet_size as usize) {
-            self.write_reserved(store, |out| packet.encode(From::Client, out), len);
+        if packet.len() <= self.out.line.limits.maximum_packet_size as usize {
+            self.write_reserved(store, packet);
         }
     }
 
-    pub(crate) fn write_reserved<O: OutboundStore>(
-        &mut self,
-        store: &mut O,
-        encode: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
-        len: Result<usize, EncodeError>,
-    ) {
-        let Ok(len) = len else { return };
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn write_reserved<O: OutboundStore>(&mut self, store: &mut O, packet: &[u8]) {
         let mut sender = self.sender(store);
-        if let Some(out) = sender.out.line.tx.reserved(sender.store.transmit(), len)
-            && let Ok(written) = encode(out)
-        {
-            sender.commit(written);
+        let out = sender.store.transmit();
+        if let Some(out) = sender.out.line.tx.reserved(out, packet.len()) {
+            for (to, from) in out.iter_mut().zip(packet) {
+                *to = *from;
+            }
+            sender.commit(packet.len());
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "auth")))]
+mod tests {
+    use crate::{
+        Action, Client, Config, Connect, ConnectError, Event, Fixed, Instant, PacketType, Property,
+        RxBuffer, Violation,
+    };
+
+    #[test]
+    fn without_authentication_nobody_asks_for_it_and_auth_breaks_the_protocol() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::new(), Fixed::<2, 2, 64, 64>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        for property in [
+            Property::AuthenticationMethod("SCRAM-SHA-256"),
+            Property::AuthenticationData(b"n,,n=user"),
+        ] {
+            let properties = [property];
+            let connect = Connect {
+                properties: &properties,
+                ..Connect::new("sensor")
+            };
+            let refused = client.opened(now, &connect);
+            assert_eq!(refused, Err(ConnectError::Authentication));
+        }
+        assert_eq!(client.opened(now, &Connect::new("sensor")), Ok(()));
+        let auth = [0xf0, 0];
+        input.spare()[..auth.len()].copy_from_slice(&auth);
+        input.filled(auth.len());
+        let violation = Violation::Unexpected(PacketType::Auth);
+        assert_eq!(violation.reason().value(), 0x82);
+        match client.poll(now, &mut input) {
+            Action::Event(event) => assert_eq!(event, Event::Violation(violation)),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use crate::action::Action;
 use crate::answer::Sender;
-use crate::connection::{Phase, Verdict};
+use crate::connection::Phase;
 use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Part, Told};
+use crate::dispatch::{Heard, Part, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
-use crate::machine::{Machine, Stores};
+use crate::machine::{Machine, Notices, Stores};
 use crate::record::{Flags, Place};
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Violation;
-use mqtt_proto::{Frame, Publish, Sender as From, TopicName, frame};
+use mqtt_proto::{Frame, PacketType, Properties, Publish, ReasonCode, TopicName, frame};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -27,6 +27,8 @@ impl Machine {
         mut rx: Rx<'a>,
     ) -> Action<'a> {
         let Stores { outbound, inbound } = stores;
+        // An event is written to its place where it comes about: it is large.
+        let mut event = Event::DeliveryCut;
         self.out.clock.advance(now);
         if self.out.clock.is_due() {
             // Before anything is judged late: what came in is a sign of life, however late the
@@ -36,8 +38,7 @@ impl Machine {
             }
             self.on_due(outbound);
         }
-        if self.out.exchanges.work.has(Work::TELL)
-            && let Some(event) = self.next_told(outbound, &mut rx)
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
         {
             return Action::Event(event);
         }
@@ -63,10 +64,10 @@ impl Machine {
                     outbound: &mut *outbound,
                     inbound: &mut *inbound,
                 };
-                match self.read(bytes, stores, &mut rx) {
+                match self.read(bytes, stores, &mut rx, &mut event) {
                     Ok(Told::Wait) => break,
                     Ok(Told::Nothing) => {}
-                    Ok(Told::Event(event)) => {
+                    Ok(Told::Event) => {
                         self.connection.unread = rx.cursor.len();
                         return Action::Event(event);
                     }
@@ -74,7 +75,10 @@ impl Machine {
                         self.connection.unread = rx.cursor.len();
                         return self.deliver(outbound, inbound, publish, token, part);
                     }
-                    Err(violation) => return Action::Event(self.violate(violation, outbound)),
+                    Err(violation) => {
+                        self.violate(violation, outbound, &mut event);
+                        return Action::Event(event);
+                    }
                 }
             }
             self.connection.unread = rx.cursor.len();
@@ -83,8 +87,7 @@ impl Machine {
             self.write(outbound, inbound);
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
-        if self.out.exchanges.work.has(Work::TELL)
-            && let Some(event) = self.next_told(outbound, &mut rx)
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
         {
             return Action::Event(event);
         }
@@ -99,14 +102,10 @@ impl Machine {
         {
             return Action::Send(offered.bytes(outbound));
         }
-        let deadline = if self.phase == Phase::Connected {
-            self.live_deadline(outbound)
-        } else {
-            if let Some(action) = self.turn() {
-                return action;
-            }
-            self.next_deadline(outbound)
-        };
+        if let Some(action) = self.turn() {
+            return action;
+        }
+        let deadline = self.next_deadline(outbound);
         self.out.clock.due = deadline;
         Action::Timeout(deadline)
     }
@@ -132,6 +131,7 @@ impl Machine {
         bytes: &'p [u8],
         stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
+        event: &mut Event<'p>,
     ) -> Result<Told<'p>, Violation> {
         if let Some(partial) = self.intake.partial {
             return self.read_part(partial, bytes, stores, rx);
@@ -147,15 +147,17 @@ impl Machine {
                 return Ok(Told::Wait);
             }
         };
-        if self.phase.verdict(raw.packet_type()) == Verdict::Break {
-            // What is wrong by itself is told as that, and not as coming at a wrong moment.
-            raw.validate(From::Server)?;
-            return Err(Violation::Unexpected(raw.packet_type()));
-        }
-        let told = self.dispatch(raw, stores)?;
-        if !matches!(told, Told::Wait) {
+        if raw.packet_type() == PacketType::Publish {
+            let told = self.read_publish(raw, stores)?;
             rx.cursor.consume(raw.len());
+            return Ok(told);
         }
+        let told = match self.hear(raw, stores, event) {
+            Heard::Wait => return Ok(Told::Wait),
+            Heard::Nothing => Told::Nothing,
+            Heard::Event => Told::Event,
+        };
+        rx.cursor.consume(raw.len());
         Ok(told)
     }
 
@@ -166,8 +168,7 @@ impl Machine {
         if unread > self.connection.unread {
             self.connection.last_life = self.out.clock.now;
             if self.connection.ping_due != Instant::NEVER {
-                let deadline = self.out.clock.now.plus_millis(self.out.config.ping_timeout);
-                self.connection.ping_due = deadline;
+                self.await_ping();
             }
         }
     }
@@ -191,9 +192,10 @@ impl Machine {
                 match kept.ok().and_then(|kept| TopicName::new(kept).ok()) {
                     Some(topic) => topic,
                     None => {
-                        return Action::Event(
-                            self.violate(Violation::UnknownTopicAlias(alias), outbound),
-                        );
+                        let mut event = Event::DeliveryCut;
+                        let violation = Violation::UnknownTopicAlias(alias);
+                        self.violate(violation, outbound, &mut event);
+                        return Action::Event(event);
                     }
                 }
             }
@@ -243,63 +245,66 @@ impl Machine {
             inbound,
         });
         if sender.is_drained() && receiver.is_drained() {
-            self.write_disconnect(mqtt_proto::ReasonCode::NORMAL_DISCONNECTION, outbound);
+            self.write_disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
             self.flush();
         }
     }
 
-    /// What happened by itself or by a call, and is to be told.
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn next_told<'e, O: OutboundStore>(
+    /// What happened by itself or by a call, and is to be told; whether there is any.
+    #[inline(never)]
+    fn next_told<O: OutboundStore>(
         &mut self,
         outbound: &mut O,
         rx: &mut Rx<'_>,
-    ) -> Option<Event<'e>> {
-        if self.notices.any()
-            && let Some(event) = self.next_notice(rx)
-        {
-            return Some(event);
+        event: &mut Event<'_>,
+    ) -> bool {
+        if self.notices.any() && self.next_notice(rx, event) {
+            return true;
         }
-        if self.sender(&mut *outbound).first(Place::Ended).is_some() {
-            return self.next_ended(outbound);
-        }
-        self.out.exchanges.work.done(Work::TELL);
-        // This notes more work when there is more of it.
-        let ticket = self.sender(outbound).next_taken()?;
-        Some(Event::Published {
-            ticket,
-            outcome: Ok(mqtt_proto::ReasonCode::SUCCESS),
-            properties: mqtt_proto::Properties::EMPTY,
-        })
-    }
-
-    fn next_notice<'e>(&mut self, rx: &mut Rx<'_>) -> Option<Event<'e>> {
-        if core::mem::take(&mut self.notices.stale_input) {
-            rx.cursor.clear();
-        }
-        if core::mem::take(&mut self.notices.delivery_cut) {
-            return Some(Event::DeliveryCut);
-        }
-        if let Some(cause) = self.notices.disconnected.take() {
-            let retry = Some(self.notices.retry).filter(|at| *at != Instant::NEVER);
-            return Some(Event::Disconnected { cause, retry });
-        }
-        if core::mem::take(&mut self.notices.session_lost) {
-            return Some(Event::SessionLost);
-        }
-        None
-    }
-
-    fn next_ended<'e, O: OutboundStore>(&mut self, outbound: &mut O) -> Option<Event<'e>> {
-        let (ticket, flags, outcome) = self.sender(outbound).next_ended()?;
-        let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
-        Some(match outcome {
+        let told = if self.sender(&mut *outbound).first(Place::Ended).is_none() {
+            self.out.exchanges.work.done(Work::TELL);
+            // This notes more work when there is more of it.
+            let taken = self.sender(outbound).next_taken();
+            taken.map(|ticket| (ticket, false, Ok(ReasonCode::SUCCESS)))
+        } else {
+            let ended = self.sender(outbound).next_ended();
+            ended.map(|(ticket, flags, outcome)| {
+                let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
+                (ticket, request, outcome)
+            })
+        };
+        let Some((ticket, request, outcome)) = told else {
+            return false;
+        };
+        *event = match outcome {
             Err(cause) if request => Event::Unanswered { ticket, cause },
             outcome => Event::Published {
                 ticket,
                 outcome,
-                properties: mqtt_proto::Properties::EMPTY,
+                properties: Properties::EMPTY,
             },
-        })
+        };
+        true
+    }
+
+    fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) -> bool {
+        if self.notices.take(Notices::STALE_INPUT) {
+            rx.cursor.clear();
+        }
+        *event = if self.notices.take(Notices::DELIVERY_CUT) {
+            Event::DeliveryCut
+        } else if self.notices.take(Notices::DISCONNECTED) {
+            // A wait for the next attempt has its deadline, and keeps it when it is over.
+            let retry = self.connection.deadline;
+            Event::Disconnected {
+                cause: self.cause,
+                retry: (retry != Instant::NEVER).then_some(retry),
+            }
+        } else if self.notices.take(Notices::SESSION_LOST) {
+            Event::SessionLost
+        } else {
+            return false;
+        };
+        true
     }
 }

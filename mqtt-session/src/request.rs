@@ -181,6 +181,8 @@ pub enum ConnectError {
     NotExpected,
     /// CONNECT cannot be encoded.
     Invalid(EncodeError),
+    /// Enhanced authentication, which only the feature `auth` can do.
+    Authentication,
     /// CONNECT is larger than the transmit buffer.
     TransmitBuffer {
         /// Bytes that CONNECT needs, with those that must stay free.
@@ -201,6 +203,7 @@ pub enum ConnectError {
 crate::words::words! { ConnectError:
     Self::NotExpected => "no transport was asked for";
     Self::Invalid(error) => "{}", error;
+    Self::Authentication => "enhanced authentication needs the feature `auth`";
     Self::TransmitBuffer { needed } => "CONNECT needs a transmit buffer of {} bytes", needed;
     Self::ReceiveMaximum { store } => "receive maximum is above the store's {}", store;
     Self::TopicAliasMaximum { store } => "topic alias maximum is above the store's {}", store;
@@ -298,7 +301,7 @@ crate::words::words! { AcknowledgeError:
 
 impl core::error::Error for AcknowledgeError {}
 
-/// Why [`Client::authenticate`](crate::Client::authenticate) or
+/// Why `Client::authenticate` or
 /// [`Client::stop_with`](crate::Client::stop_with) was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

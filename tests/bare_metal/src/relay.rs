@@ -26,9 +26,25 @@ struct State {
     /// How many connections there were: the present one's number.
     dialled: usize,
     cuts: usize,
-    /// Bytes of the line behind which the connection is cut, and how many of them have passed.
+    /// Bytes of the line behind which the connection is cut, and what has passed since that was said.
     cut_behind: Option<Vec<u8>>,
     passed: Vec<u8>,
+}
+
+impl State {
+    /// Where in these bytes of the line the connection is to be cut.
+    fn cut_at(&mut self, bytes: &[u8]) -> Option<usize> {
+        let last = self.cut_behind.as_ref()?;
+        let before = self.passed.len();
+        self.passed.extend(bytes);
+        let start = self
+            .passed
+            .windows(last.len())
+            .position(|passed| passed == last)?;
+        let end = (start + last.len()).saturating_sub(before);
+        self.cut_behind = None;
+        Some(end)
+    }
 }
 
 impl Relay {
@@ -105,17 +121,14 @@ impl Relay {
                 connection
             }
         };
-        connection.write_all(bytes)?;
-        state.passed.extend(bytes);
-        if let Some(last) = &state.cut_behind
-            && state.passed.ends_with(last)
-        {
-            state.cut_behind = None;
-            state.cuts += 1;
-            state.connection = None;
-            connection.shutdown(Shutdown::Both)?;
-        }
-        Ok(())
+        let Some(end) = state.cut_at(bytes) else {
+            return connection.write_all(bytes);
+        };
+        // What follows is written to a line that leads nowhere.
+        connection.write_all(bytes.get(..end).unwrap_or(bytes))?;
+        state.cuts += 1;
+        state.connection = None;
+        connection.shutdown(Shutdown::Both)
     }
 
     /// From the broker to the line, as long as this is the connection.

@@ -24,8 +24,8 @@ use mqtt_session::{
 const INPUT: usize = 512;
 
 const CONFIG: Config = Config::new()
-    .ack_timeout(Duration::from_secs(1))
-    .connect_timeout(Duration::from_secs(2))
+    .ack_timeout(Duration::from_secs(3))
+    .connect_timeout(Duration::from_secs(5))
     .reconnect_between(Duration::from_millis(50), Duration::from_secs(1));
 
 #[board::entry]
