@@ -76,7 +76,9 @@ impl<S: Store> Client<S> {
     /// the connection and the message, and who cannot go on says so with [`Client::abandon`]. No ping
     /// leaves meanwhile either: a server gives up a client that it hears nothing of for one and a
     /// half times Keep Alive.
-    /// After a cut a message of QoS 1 or 2 is drawn again, from its start.
+    /// After a cut a message of QoS 1 or 2 is drawn again, from its start. So it is after a restart
+    /// with a session that was kept, where [`Client::each_unsettled`] names it: of its payload a
+    /// [snapshot](crate::snapshot) has the length alone.
     ///
     /// ```
     /// use mqtt_session::{Action, Client, Event};

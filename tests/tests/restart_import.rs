@@ -24,6 +24,7 @@ const WALL: u64 = 1 << 50;
 enum Step {
     Publish(QoS, usize, Option<u32>),
     Held(usize),
+    Drawn(QoS, usize),
     Serve(QoS),
     Acknowledge,
     /// So many actions are done, with so many bytes at a time.
@@ -38,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (qos(), 0..60usize, expiry).prop_map(|(q, len, expiry)| Step::Publish(q, len, expiry)),
         1 => (0..60usize).prop_map(Step::Held),
+        1 => (qos(), 1..300usize).prop_map(|(qos, len)| Step::Drawn(qos, len)),
         3 => qos().prop_map(Step::Serve),
         2 => Just(Step::Acknowledge),
         9 => (1..12usize, 1..80usize).prop_map(|(count, most)| Step::Run(count, most)),
@@ -139,6 +141,12 @@ where
                     self.is_published(ticket);
                 }
             }
+            Step::Drawn(qos, len) => {
+                let publish = Publish::new(TopicName::new("out/drawn").unwrap(), &[]).qos(qos);
+                if let Ok(ticket) = self.client.publish_drawn(NOW, &publish, len) {
+                    self.is_published(ticket);
+                }
+            }
             Step::Serve(qos) => {
                 self.server.publishes(Message {
                     topic: "in".to_owned(),
@@ -203,6 +211,7 @@ where
             Action::Event(Event::Connected(_) | Event::Disconnected { .. }) => {
                 self.journal.all(&mut self.client, WALL, &mut self.log);
             }
+            Action::Event(Event::PayloadWanted { .. }) => draws(&mut self.client, most),
             Action::Event(_) => {}
             Action::Close => self.client.closed(NOW),
             Action::Done => {}
@@ -251,6 +260,18 @@ where
     run
 }
 
+/// Supplies so many bytes of a payload at most.
+fn draws<S: Store>(client: &mut Client<S>, most: usize) {
+    let mut draw = client.draw(NOW).unwrap();
+    let offset = draw.offset;
+    let room = draw.room();
+    let count = room.len().min(most);
+    for (byte, at) in room[..count].iter_mut().zip(offset..) {
+        *byte = at as u8;
+    }
+    draw.supply(count);
+}
+
 /// What a client gives to the line in its next connection, until it waits.
 fn says<S: Store>(client: &mut Client<S>) -> Vec<u8> {
     let mut input = RxBuffer::new(vec![0; 256]);
@@ -276,6 +297,7 @@ fn says<S: Store>(client: &mut Client<S>) -> Vec<u8> {
                 let count = bytes.len();
                 client.sent(NOW, count);
             }
+            Action::Event(Event::PayloadWanted { .. }) => draws(client, usize::MAX),
             Action::Deliver(_) | Action::Event(_) => {}
             Action::Close | Action::Done => break,
             Action::Timeout(_) => break,
@@ -360,7 +382,7 @@ proptest! {
             }
         }
         if let Some(cut) = cut {
-            bytes.truncate(cut.max(41));
+            bytes.truncate(cut.max(37));
         }
         let bytes = with_checksum(bytes);
         for store in 0..2 {
@@ -379,10 +401,28 @@ proptest! {
         let mut behind = b"mq5s\x01\0".to_vec();
         behind.extend([0; 4]);
         behind.extend(bytes);
-        if behind.len() >= 41 {
+        if behind.len() >= 37 {
             forged(Small::new(), &with_checksum(behind))?;
         }
     }
+}
+
+/// The identifiers that are reserved come last, and in no order that means anything.
+fn in_order(mut session: Vec<u8>) -> Vec<u8> {
+    const RECORD: usize = 12;
+    let mut at = session.len() - 4;
+    let mut reserved = Vec::new();
+    while let Some(record) = session[..at].last_chunk::<RECORD>()
+        && record[..2] == [6, 0]
+        && record[4..] == [0; 8]
+    {
+        reserved.push(*record);
+        at -= RECORD;
+    }
+    reserved.sort_unstable();
+    let len = session.len();
+    session[at..len - 4].copy_from_slice(&reserved.concat());
+    with_checksum(session)
 }
 
 fn logged<S: Store>(mut run: Run<S>) -> Result<(), TestCaseError>
@@ -406,7 +446,8 @@ where
         }
         read = run.log.entries.len();
     }
-    prop_assert_eq!(image.snapshot(WALL), exported(&mut run.client));
+    let session = in_order(exported(&mut run.client));
+    prop_assert_eq!(in_order(image.snapshot(WALL)), session);
     Ok(())
 }
 
@@ -524,4 +565,61 @@ fn a_message_that_waits_with_an_identifier_was_not_sent() {
     let bytes = exported(&mut run.client);
     imported(Heap::default(), &bytes).unwrap();
     logged(run).unwrap();
+}
+
+/// Identifiers that are reserved have lost their tickets, and are all there still.
+#[test]
+fn two_identifiers_that_are_reserved_are_both_kept() {
+    let steps = [
+        Step::Publish(QoS::ExactlyOnce, 0, None),
+        Step::Publish(QoS::ExactlyOnce, 0, None),
+        Step::Run(2, 14),
+        Step::Publish(QoS::AtLeastOnce, 0, None),
+        Step::Run(4, 15),
+        Step::Abandon,
+        Step::Cut,
+        Step::Abandon,
+        Step::Abandon,
+        Step::Run(3, 1),
+    ];
+    let mut run = after(&steps, Small::new());
+    let bytes = exported(&mut run.client);
+    let mut again = imported(Small::new(), &bytes).unwrap();
+    assert_eq!(exported(&mut again), bytes);
+    logged(run).unwrap();
+}
+
+/// Of a payload that is drawn only the length is kept: it is asked for again, from its start, and
+/// leaves with the identifier it had.
+#[test]
+fn a_payload_that_was_being_drawn_is_asked_for_again() {
+    let mut run = after(&[Step::Run(8, 100)], Small::new());
+    let topic = TopicName::new("image").unwrap();
+    let publish = Publish::new(topic, &[]).qos(QoS::ExactlyOnce);
+    let ticket = run.client.publish_drawn(NOW, &publish, 1_000).unwrap();
+    // Part of it has left.
+    (0..3).for_each(|_| run.acts(100));
+    let bytes = exported(&mut run.client);
+    let mut again = imported(Small::new(), &bytes).unwrap();
+    let mut count = 0;
+    again.each_unsettled(|left| {
+        count += 1;
+        assert_eq!((left.ticket, left.packet_id), (ticket, Some(1)));
+        assert_eq!((left.topic, left.payload), (Some("image"), &[][..]));
+        assert_eq!(left.drawn, Some(1_000));
+    });
+    assert_eq!(count, 1);
+    let said = says(&mut again);
+    let payload: Vec<u8> = (0..1_000).map(|at| at as u8).collect();
+    assert!(said.ends_with(&payload));
+    let header = &said[said.len() - 1_000 - 13..said.len() - 1_000];
+    assert_eq!(header[0], 0x3c, "QoS 2, with DUP");
+    assert_eq!(header[header.len() - 3..], [0, 1, 0]);
+    // With a header that leaves no room for the payload in the buffer it goes nowhere.
+    let topic = "t".repeat(100);
+    let publish = Publish::new(TopicName::new(&topic).unwrap(), &[]).qos(QoS::AtLeastOnce);
+    run.client.publish_drawn(NOW, &publish, 1_000).unwrap();
+    let bytes = exported(&mut run.client);
+    let refused = imported(Fixed::<8, 4, 1024, 64>::new(), &bytes);
+    assert_eq!(refused.err(), Some(ImportError::DoesNotFit));
 }

@@ -96,6 +96,13 @@ impl Sources {
         self.0.insert(ticket, (source, None));
     }
 
+    /// The source of a message was an earlier program's.
+    pub(crate) fn lost(&mut self, ticket: Ticket) {
+        let gone = || io::Error::new(ErrorKind::NotFound, "the program that had it has ended");
+        let source = PayloadSource::new(0, move |_, _| Err(gone()));
+        self.0.insert(ticket, (source, Some(Arc::new(gone()))));
+    }
+
     /// A message is settled, or was given up for this cause: what that means for the application.
     pub(crate) fn settled(
         &mut self,

@@ -15,7 +15,8 @@ use std::time::Instant;
 pub struct Restored {
     /// Its topic; None once the server has taken it at QoS 2, and only its identifier is kept.
     pub topic: Option<String>,
-    /// Its payload, as long as there is a topic.
+    /// Its payload, as long as there is a topic; empty where it was drawn from the application,
+    /// which nobody goes on with: the message is given up.
     pub payload: Bytes,
     /// At least once or exactly once.
     pub qos: QoS,
@@ -27,6 +28,7 @@ impl Core {
     /// What the machine took over from a file is owed to the application as what it publishes.
     pub(crate) fn restore(&mut self) {
         let (ledger, restored) = (&mut self.ledger, &mut self.restored);
+        let mut without_source = Vec::new();
         self.machine.each_unsettled(|left| {
             let slot = Arc::<Slot<Outcome>>::default();
             let pending = Pending::Publish {
@@ -35,6 +37,10 @@ impl Core {
                 size: left.topic.map_or(0, str::len) + left.payload.len(),
             };
             ledger.expect(left.ticket, pending);
+            if left.drawn.is_some() {
+                ledger.sources.lost(left.ticket);
+                without_source.push(left.ticket);
+            }
             restored.push(Restored {
                 topic: left.topic.map(str::to_owned),
                 payload: Bytes::copy_from_slice(left.payload),
@@ -43,6 +49,10 @@ impl Core {
             });
         });
         ledger.router.adopt();
+        // Their identifiers stay reserved where the server may have them.
+        for ticket in without_source {
+            self.machine.abandon(ticket);
+        }
     }
 
     /// Why nothing may leave any more, if the session cannot be kept.

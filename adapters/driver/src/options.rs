@@ -477,7 +477,8 @@ impl Options {
     /// What "kept" means decides [`Fsync`]: with all of its values a program may be killed at any
     /// moment, and with [`Fsync::Always`] the machine may lose its power. The file is written by
     /// whoever publishes, and by the thread or task of the client, which waits for the disk.
-    /// Messages at QoS 0 and subscriptions are not kept.
+    /// Messages at QoS 0 and subscriptions are not kept, nor are payloads that are drawn from the
+    /// application: the next program gives such a message up.
     #[must_use]
     pub fn store_in(mut self, path: impl Into<PathBuf>, fsync: Fsync) -> Self {
         self.store = Some(Place {

@@ -70,6 +70,9 @@ impl<To: Draws> Publication<'_, To> {
     /// Where it fails or ends too early, the token resolves to
     /// [`DeliveryError::Source`](crate::DeliveryError::Source). The server was told the length
     /// then, so that the connection has to be closed; it is made again, and all else goes on.
+    /// It resolves to the same where [`Options::store_in`](crate::Options::store_in) keeps the
+    /// session and the program ends first: the next one has no source for the message and gives
+    /// it up, even where the server has got all of it already.
     pub fn draw_from(
         mut self,
         len: usize,

@@ -2,8 +2,8 @@
 
 use super::tag;
 use crate::snapshot::{
-    ACCEPTED, CHECKSUM, Crc32, HAS_SESSION, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION,
-    has_session, identity_parts,
+    ACCEPTED, CHECKSUM, Crc32, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, MAGIC,
+    PREAMBLE, VERSION, has_session, identity_parts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -244,14 +244,15 @@ impl Image {
 
     /// Whose session it is, with the numbers as they have risen since that was written.
     fn write_identity(&self, out: &mut Vec<u8>) {
-        const NUMBERS: usize = 9;
-        let nobody = [0; NUMBERS + 2 + 8 + 2];
+        let nobody = [0; IDENTITY_NUMBERS + 2 + 8 + 2];
         let identity = if self.identity.is_empty() {
             &nobody[..]
         } else {
             &self.identity
         };
-        let (front, behind) = identity.split_at_checked(NUMBERS).unwrap_or_default();
+        let (front, behind) = identity
+            .split_at_checked(IDENTITY_NUMBERS)
+            .unwrap_or_default();
         let at = out.len();
         out.extend_from_slice(front);
         // The session has ended, and what became of its messages was not noted any more: the

@@ -169,10 +169,16 @@ impl Writing<'_> {
 
     /// Notes all records of a queue from one on.
     fn note_from<O: OutboundStore>(&mut self, first: Option<u16>, store: &mut O) {
-        walk_from(self.tables, first, false, store, &mut |store, head, slot, record| {
-            self.note(store, head, slot, &record);
-            true
-        });
+        walk_from(
+            self.tables,
+            first,
+            false,
+            store,
+            &mut |store, head, slot, record| {
+                self.note(store, head, slot, &record);
+                true
+            },
+        );
     }
 }
 
@@ -266,14 +272,20 @@ impl Journal {
         // Its identifier may have to stay.
         let (machine, stores) = client.split();
         let tables = &machine.out.exchanges.tables;
-        let last = tables.last(stores.outbound.records(), Place::Reserved);
-        walk_from(tables, last, false, stores.outbound, &mut |_, head, _, _| {
-            if !self.reserved.contains(&head.id) {
-                self.reserved.push(head.id);
-                note_id(tag::RESERVED, head.id, entries);
-            }
-            true
-        });
+        let last = tables.reserved_last(stores.outbound.records(), ticket);
+        walk_from(
+            tables,
+            last,
+            false,
+            stores.outbound,
+            &mut |_, head, _, _| {
+                if !self.reserved.contains(&head.id) {
+                    self.reserved.push(head.id);
+                    note_id(tag::RESERVED, head.id, entries);
+                }
+                true
+            },
+        );
     }
 
     /// Notes all that is new, wherever it is.

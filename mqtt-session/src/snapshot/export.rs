@@ -2,6 +2,7 @@
 
 use super::crc::Crc32;
 use super::layout::{ACCEPTED, CHECKSUM, HAS_SESSION, Head, LASTS, MAGIC, PREAMBLE, VERSION, walk};
+use crate::connection::Fingerprint;
 use crate::machine::{Machine, Stores};
 use crate::owed::OwedKind;
 use crate::pump::packet_range;
@@ -103,8 +104,9 @@ pub(crate) fn write_identity<I: InboundStore>(
     let assigned = inbound.assigned_client_id().as_bytes();
     let assigned_len = u16::try_from(assigned.len()).unwrap_or(u16::MAX);
     let (last_id, next_ticket) = machine.out.exchanges.tables.numbers();
+    let client = identity.client.map_or(0, Fingerprint::get);
     sink(&[flags])
-        && sink(&identity.client.unwrap_or_default().to_le_bytes())
+        && sink(&client.to_le_bytes())
         && sink(&last_id.to_le_bytes())
         && sink(&next_ticket.to_le_bytes())
         && sink(&assigned_len.to_le_bytes())

@@ -1,21 +1,21 @@
 //! A session is read again. Nothing in it is believed: what is taken over is what an export could
 //! have written.
 
+use super::Kept;
 use super::crc::Crc32;
 use super::error::ImportError;
 use super::layout::{
-    ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, MAGIC, PREAMBLE, VERSION,
-    cause_of, is_success, walk_from,
+    ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, MAGIC, PREAMBLE,
+    VERSION, cause_of, is_success, walk_from,
 };
-use super::Kept;
-use crate::connection::Phase;
+use crate::connection::{Fingerprint, Phase};
 use crate::exchanges::{Exchanges, Work};
 use crate::id_table;
 use crate::instant::Instant;
 use crate::machine::{Identity, Machine, Stores};
 use crate::receipts::EARLIER;
-use crate::sender::EXPIRY_PREFIX;
 use crate::record::{Flags, Place, Record, Stage};
+use crate::sender::EXPIRY_PREFIX;
 use crate::store::{InboundStore, OutboundStore};
 use mqtt_proto::{Property, PropertyId, QoS};
 
@@ -182,13 +182,13 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
     /// Whose session it is; the next ticket.
     fn take_identity(&mut self, source: &mut Source<'_>) -> Result<u64, ImportError> {
         let flags = source.u8()?;
-        let client = source.u64()?;
+        let client = source.u32()?;
         let accepted = flags & ACCEPTED != 0;
         let has_session = flags & HAS_SESSION != 0;
         source.ensure(flags & !(ACCEPTED | HAS_SESSION) == 0)?;
         source.ensure(accepted || (!has_session && client == 0))?;
         self.machine.identity = Identity {
-            client: accepted.then_some(client),
+            client: Fingerprint::new(client),
             has_session,
             accepted,
         };
@@ -359,7 +359,10 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         let len = prefix.saturating_add(packet.len());
         let mut record = record;
         if kind.has_packet() {
-            sender.room_for(len).map_err(full)?;
+            let arena = &sender.out.exchanges.arena;
+            if arena.rest(sender.store.arena(), 0).len() < len {
+                sender.room_for(len).map_err(full)?;
+            }
             let arena = &mut sender.out.exchanges.arena;
             let rest = arena.rest(sender.store.arena(), 0);
             let Some(block) = rest.get_mut(..len) else {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic 4 · version 2 · length of the whole 4
-//! flags 1 · client fingerprint 8 · last packet identifier 2 · next ticket 8
+//! flags 1 · client fingerprint 4 · last packet identifier 2 · next ticket 8
 //! length of the assigned client identifier 2 · the identifier
 //! number of inbound QoS 2 identifiers 2 · the identifiers, rising
 //! number of records 2 · the records, in the order in which they will be sent
@@ -27,8 +27,11 @@ pub(crate) const VERSION: u16 = 1;
 /// Magic, version and length.
 pub(crate) const PREAMBLE: usize = 10;
 pub(crate) const CHECKSUM: usize = 4;
+/// Where in what is written of an identity its numbers begin.
+#[cfg(feature = "alloc")]
+pub(crate) const IDENTITY_NUMBERS: usize = 1 + 4;
 /// No session is smaller.
-pub(crate) const LEAST: usize = PREAMBLE + 1 + 8 + 2 + 8 + 2 + 2 + 2 + CHECKSUM;
+pub(crate) const LEAST: usize = PREAMBLE + 1 + 4 + 2 + 8 + 2 + 2 + 2 + CHECKSUM;
 /// In place of the microseconds until a message expires: it does not.
 pub(crate) const LASTS: u64 = u64::MAX;
 
@@ -200,7 +203,13 @@ pub(crate) fn walk<O: OutboundStore>(
     .into_iter()
     .all(|place| {
         let first = exchanges.tables.first(store.records(), place);
-        walk_from(&exchanges.tables, first, place == Place::Queued, store, each)
+        walk_from(
+            &exchanges.tables,
+            first,
+            place == Place::Queued,
+            store,
+            each,
+        )
     })
 }
 
@@ -238,7 +247,7 @@ pub(crate) fn has_session(identity: &[u8]) -> bool {
 /// The last packet identifier and the next ticket in what is written of an identity.
 #[cfg(feature = "alloc")]
 pub(crate) fn identity_parts(identity: &[u8]) -> Option<(u16, u64)> {
-    let numbers = identity.get(9..)?;
+    let numbers = identity.get(IDENTITY_NUMBERS..)?;
     let (last_id, behind) = numbers.split_first_chunk()?;
     let (next_ticket, behind) = behind.split_first_chunk()?;
     let (len, assigned) = behind.split_first_chunk()?;

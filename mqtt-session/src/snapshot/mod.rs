@@ -79,6 +79,10 @@
 //!
 //! QoS 0 messages, SUBSCRIBE and UNSUBSCRIBE: none is part of a session. Subscriptions live at the
 //! server; when it has lost them, [`Event::SessionLost`](crate::Event::SessionLost) tells so.
+//! Nor are payloads that are drawn from the application: what is kept of such a message is that it is
+//! to be sent, and how long its payload is. After the restart it is asked for by
+//! `Event::PayloadWanted`, or the application abandons the message.
+//!
 //! Tickets of messages that are kept stay valid, and each is settled by one event after the
 //! restart: [`Client::each_unsettled`] shows them. New tickets have higher numbers than any that
 //! was issued before the snapshot. A ticket settled right before the power failed may be settled
@@ -97,11 +101,12 @@ pub use error::{ImportError, TooSmall};
 pub(crate) use export::{each_received, expires, write_identity, write_record};
 #[cfg(feature = "alloc")]
 pub(crate) use layout::{
-    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, Kind, LASTS, MAGIC, PREAMBLE, VERSION,
-    has_session, identity_parts, walk, walk_from,
+    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, MAGIC, PREAMBLE,
+    VERSION, has_session, identity_parts, walk, walk_from,
 };
 
 use crate::client::Client;
+use crate::connection::{Fingerprint, fingerprint};
 use crate::event::Ticket;
 use crate::instant::Instant;
 use crate::record::{Flags, Stage};
@@ -153,9 +158,9 @@ impl<S: Store> Client<S> {
         let (machine, stores) = self.split();
         let identity = &machine.identity;
         let flags = u64::from(identity.accepted) | u64::from(identity.has_session) << 1;
-        let mut mark = mix(&[flags, identity.client.unwrap_or_default()]);
-        let assigned = stores.inbound.assigned_client_id();
-        mark = mix(&[mark, crate::connection::fingerprint(assigned)]);
+        let client = identity.client.map_or(0, Fingerprint::get);
+        let assigned = fingerprint(stores.inbound.assigned_client_id()).get();
+        let mut mark = mix(&[flags, u64::from(client), u64::from(assigned)]);
         // The order of the records counts, that of the identifiers does not.
         layout::walk(
             &machine.out.exchanges,

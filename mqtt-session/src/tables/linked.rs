@@ -152,6 +152,12 @@ impl Tables {
         (prev != NIL).then_some(prev)
     }
 
+    /// What was reserved last: if what this ticket stood for was, and told just now, that.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn reserved_last(&self, records: &[Record], _ticket: Ticket) -> Option<u16> {
+        self.last(records, Place::Reserved)
+    }
+
     /// The first PUBREL in its place that the transport may not have taken whole.
     #[cfg(feature = "alloc")]
     pub(crate) fn first_leaving_release(&self, _records: &[Record]) -> Option<u16> {

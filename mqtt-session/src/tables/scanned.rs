@@ -81,6 +81,15 @@ impl Tables {
         if record.id != 0 && self.find_id(parts, record.id).is_some() {
             return false;
         }
+        let mut record = record;
+        if place == Place::Reserved {
+            // It has lost its ticket, and needs another only to have an order: one so old that no
+            // message has it.
+            let before = parts.records.iter().filter(|other| other.place == place);
+            record.ticket = (self.tickets as u32)
+                .wrapping_sub(1 << 31)
+                .wrapping_add(before.count() as u32);
+        }
         if let Some(place) = parts.records.get_mut(usize::from(slot)) {
             *place = record;
         }
@@ -117,6 +126,15 @@ impl Tables {
             (record.place == place && its >= least).then_some((its, slot))
         });
         found.min().map(|(_, slot)| slot)
+    }
+
+    /// What this ticket stood for, if it is reserved now.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn reserved_last(&self, records: &[Record], ticket: Ticket) -> Option<u16> {
+        let mut slots = records.iter().zip(0u16..);
+        slots.find_map(|(record, slot)| {
+            (record.place == Place::Reserved && self.ticket(record) == ticket).then_some(slot)
+        })
     }
 
     /// The first PUBREL in its place that the transport may not have taken whole.

@@ -2,6 +2,13 @@
 
 use super::log::{FRAME, HEADER, MARKER};
 use super::*;
+use crate::accept::Request;
+use crate::draw::PayloadSource;
+use crate::error::{Cause, DeliveryError};
+use crate::options::Options;
+use crate::shared::Shared;
+use crate::waking::Party;
+use bytes::Bytes;
 use mqtt_session::{Config, HeapLimits, Publish, QoS, RxBuffer, TopicName};
 use std::fs::{self, File};
 use std::path::Path;
@@ -246,4 +253,48 @@ fn what_is_on_the_disk_is_decided_by_the_policy() {
         );
         store.close();
     }
+}
+
+/// The machine of the next program would ask for a payload that nobody has.
+#[test]
+fn a_payload_that_an_earlier_program_had_is_given_up() {
+    let folder = Folder::new("drawn");
+    let place = folder.place(Fsync::Always);
+    let open = || {
+        let options = Options::new("a").store_in(&place.path, Fsync::Always);
+        let waker = std::task::Waker::noop().clone();
+        Shared::open(&options, waker, Instant::now).unwrap()
+    };
+    let shared = open();
+    let source = PayloadSource::new(1_000, |_, part| Ok(part.len()));
+    let payload = Bytes::new();
+    let request = Request {
+        topic: "t",
+        publish: Publish::new(TopicName::new("t").unwrap(), &payload).qos(QoS::ExactlyOnce),
+        payload: &payload,
+        source: Some(&source),
+        qos: QoS::ExactlyOnce,
+        size: 1,
+        expires: false,
+    };
+    let accepted = Party::new(shared.accept(&request)).poll();
+    assert!(matches!(accepted, Some(Ok(_))));
+    shared.end(&Cause::Closed);
+    let shared = open();
+    let restored = shared.restored();
+    assert_eq!(restored.len(), 1);
+    assert_eq!(restored[0].topic.as_deref(), Some("t"));
+    let mut core = shared.lock();
+    let mut input = RxBuffer::new([0; 16]);
+    let core = &mut *core;
+    match core.machine.poll(NOW, &mut input) {
+        mqtt_session::Action::Event(mqtt_session::Event::Published {
+            ticket,
+            outcome,
+            properties,
+        }) => core.ledger.published(ticket, outcome, &properties),
+        other => panic!("{other:?}"),
+    }
+    let outcome = restored[0].slot.value();
+    assert!(matches!(outcome, Some(Err(DeliveryError::Source(_)))));
 }

@@ -71,7 +71,8 @@ impl Future for Acknowledged<'_> {
 pub struct Restored {
     /// Its topic; None once the server has taken it at QoS 2, and only its identifier is kept.
     pub topic: Option<String>,
-    /// Its payload, as long as there is a topic.
+    /// Its payload, as long as there is a topic; empty where it was drawn from the application,
+    /// which nobody goes on with: the message is given up.
     pub payload: Bytes,
     /// What follows it.
     pub token: Token,
