@@ -45,7 +45,6 @@ impl Machine {
         stores: Stores<'_, O, I>,
     ) -> Result<Told<'p>, Violation> {
         match raw.packet_type() {
-            PacketType::Publish => self.read_publish(raw, stores),
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
                 self.read_ack(raw, stores)
             }
@@ -87,40 +86,6 @@ impl Machine {
             }
             packet => Err(Violation::Unexpected(packet)),
         }
-    }
-
-    /// A whole PUBLISH.
-    fn read_publish<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-    ) -> Result<Told<'p>, Violation> {
-        let publish = raw.publish(From::Server)?;
-        let (_, mut receiver) = self.halves(Stores {
-            outbound: &mut *stores.outbound,
-            inbound: &mut *stores.inbound,
-        });
-        receiver.admit_alias(&publish)?;
-        let token = match publish.packet_id {
-            None => None,
-            Some(id) => {
-                let acknowledge = self.out.config.acknowledge;
-                let (mut sender, mut receiver) = self.halves(stores);
-                receiver.make_room_for_receipt(&mut sender);
-                let known = receiver.admit_id(publish.qos, id.value())?;
-                let token =
-                    receiver.accept(publish.qos, id.value(), known, acknowledge, &mut sender)?;
-                if known.seen {
-                    return Ok(Told::Nothing);
-                }
-                token
-            }
-        };
-        let part = Part {
-            offset: 0,
-            total: publish.payload.len(),
-        };
-        Ok(Told::Message(publish, token, part))
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
@@ -169,11 +134,8 @@ impl Machine {
         let id = ack.packet_id.value();
         if packet == PacketType::PubRel {
             let (mut sender, mut receiver) = self.halves(stores);
-            if !receiver.make_room_for_release(&mut sender) {
-                return Ok(Answer::NoRoom);
-            }
-            receiver.released(id, &mut sender)?;
-            return Ok(Answer::Quiet);
+            let taken = receiver.released(id, &mut sender)?;
+            return Ok(if taken { Answer::Quiet } else { Answer::NoRoom });
         }
         let answer = self
             .sender(&mut *stores.outbound)
@@ -184,10 +146,9 @@ impl Machine {
             }
             Answer::Unknown => {
                 let (mut sender, mut receiver) = self.halves(stores);
-                if !receiver.make_room_for_release(&mut sender) {
+                if !receiver.unknown_pubrec(id, &mut sender) {
                     return Ok(Answer::NoRoom);
                 }
-                receiver.unknown_pubrec(id, &mut sender);
             }
             _ => {}
         }

@@ -71,13 +71,18 @@ mod line;
 mod log;
 mod machine;
 mod offer;
-mod owed;
 mod parts;
 mod poll;
 mod pump;
+mod receipt;
+#[cfg(feature = "alloc")]
+mod receipt_index;
+mod receipt_list;
 mod receipts;
 mod record;
 mod request;
+#[cfg(feature = "alloc")]
+mod ring;
 mod rx_buffer;
 mod sender;
 mod settle;
