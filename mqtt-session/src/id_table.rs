@@ -5,7 +5,7 @@
 
 /// One entry: an identifier and a value beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct IdEntry {
+pub(crate) struct IdEntry {
     id: u16,
     value: u16,
 }

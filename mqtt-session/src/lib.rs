@@ -63,6 +63,7 @@ mod draw;
 mod due;
 mod event;
 mod exchanges;
+#[cfg(any(feature = "fast", feature = "alloc"))]
 mod id_table;
 mod instant;
 mod limits;

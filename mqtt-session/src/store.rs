@@ -13,6 +13,7 @@ pub use heap::{Heap, HeapLimits};
 #[cfg(feature = "alloc")]
 pub(crate) use heap::{identifiers, longer};
 
+#[cfg(feature = "fast")]
 use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::record::Record;

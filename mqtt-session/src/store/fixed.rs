@@ -1,7 +1,11 @@
 //! The store without an allocator: every size is chosen at compile time.
 
 use super::{InboundStore, OutboundParts, OutboundStore, Store, sealed};
+<<<<<<< HEAD
 use crate::copy::copy;
+=======
+#[cfg(feature = "fast")]
+>>>>>>> ce497b4 (Tables and topics that a build has no use for are not in it)
 use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::receipt_list;
@@ -81,6 +85,7 @@ pub struct Outbound<
     ids: [IdEntry; OUT],
     arena: [u8; ARENA],
     transmit: [u8; TRANSMIT],
+    #[cfg(feature = "topic-alias")]
     aliases: Aliases<ALIASES, TOPIC>,
 }
 
@@ -127,9 +132,11 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
+#[cfg(feature = "topic-alias")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Aliases<const ALIASES: usize, const TOPIC: usize>([Text<TOPIC>; ALIASES]);
 
+#[cfg(feature = "topic-alias")]
 impl<const ALIASES: usize, const TOPIC: usize> Aliases<ALIASES, TOPIC> {
     const EMPTY: Self = Self([Text::EMPTY; ALIASES]);
 
@@ -147,7 +154,6 @@ impl<const ALIASES: usize, const TOPIC: usize> Aliases<ALIASES, TOPIC> {
         self.0.get_mut(index).is_some_and(|text| text.set(topic))
     }
 
-    #[cfg(feature = "topic-alias")]
     fn clear(&mut self) {
         for text in &mut self.0 {
             text.len = 0;
@@ -190,6 +196,7 @@ impl<
                 ids: [IdEntry::FREE; OUT],
                 arena: [0; ARENA],
                 transmit: [0; TRANSMIT],
+                #[cfg(feature = "topic-alias")]
                 aliases: Aliases::EMPTY,
             },
             inbound: Inbound {

@@ -67,6 +67,7 @@ pub struct Outbound {
     ids: Vec<IdEntry>,
     arena: Vec<u8>,
     transmit: Vec<u8>,
+    #[cfg(feature = "topic-alias")]
     aliases: Vec<Vec<u8>>,
     #[cfg(feature = "bytes")]
     payloads: Vec<bytes::Bytes>,
@@ -299,11 +300,13 @@ impl OutboundStore for Outbound {
     }
 }
 
+#[cfg(feature = "topic-alias")]
 fn alias_topic(aliases: &[Vec<u8>], alias: u16) -> &[u8] {
     let index = usize::from(alias).wrapping_sub(1);
     aliases.get(index).map(Vec::as_slice).unwrap_or_default()
 }
 
+#[cfg(feature = "topic-alias")]
 fn set_alias_topic(aliases: &mut Vec<Vec<u8>>, alias: u16, topic: &[u8]) -> bool {
     let index = usize::from(alias).wrapping_sub(1);
     if aliases.len() < usize::from(alias) {
