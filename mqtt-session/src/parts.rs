@@ -35,10 +35,10 @@ impl Machine {
             // lies in that quarter is not looked at, so that it does not matter whether it has
             // come.
             let most = if is_whole {
- len
- } else {
- capacity.wrapping_sub(capacity / 4)
- };
+                len
+            } else {
+                capacity.wrapping_sub(capacity / 4)
+            };
             let front = bytes.get(..most).unwrap_or(bytes);
             let body = front.get(header.len()..).unwrap_or_default();
             let (mut publish, end) = match Publish::decode_header(header, body, From::Server)? {

@@ -115,6 +115,12 @@ pub(crate) fn cut(entries: &mut [Receipt]) {
     }
 }
 
+/// The session is gone.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+pub(crate) fn clear(entries: &mut [Receipt]) {
+    entries.fill(Receipt::FREE);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

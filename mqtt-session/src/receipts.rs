@@ -157,10 +157,13 @@ impl<I: InboundStore> Receiver<'_, I> {
             (QoS::ExactlyOnce, false) => Stage::PubRec,
         };
         let token = AckToken(self.receipts.next_token);
-        self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)?;
+        if !self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender) {
+            return Err(Violation::ReceiveMaximum);
+        }
         Ok(manual.then_some(token))
     }
 
+    /// PUBACK or PUBREC is owed from now on; false when there are too many.
     fn owe_receipt<O: OutboundStore>(
         &mut self,
         seen: bool,
@@ -168,16 +171,13 @@ impl<I: InboundStore> Receiver<'_, I> {
         stage: Stage,
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
-    ) -> Result<(), Violation> {
+    ) -> bool {
         // The acknowledgement may be on its way or in the application's hands.
         if seen && self.store.known(id).is_some_and(Stage::is_ack) {
-            return Ok(());
-        }
-        if !self.owe(id, stage, reason, sender) {
-            return Err(Violation::ReceiveMaximum);
+            return true;
         }
         self.receipts.next_token = self.receipts.next_token.wrapping_add(1);
-        Ok(())
+        self.owe(id, stage, reason, sender)
     }
 
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown. False, and
@@ -377,10 +377,15 @@ impl Receiver<'_, <crate::store::Heap as crate::store::Store>::Inbound> {
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
     ) -> Result<(), Violation> {
-        match qos {
-            QoS::AtMostOnce => Ok(()),
-            QoS::AtLeastOnce => self.owe_receipt(seen, id, Stage::PubAck, reason, sender),
-            QoS::ExactlyOnce => self.owe_receipt(seen, id, Stage::PubRec, reason, sender),
+        let stage = match qos {
+            QoS::AtMostOnce => return Ok(()),
+            QoS::AtLeastOnce => Stage::PubAck,
+            QoS::ExactlyOnce => Stage::PubRec,
+        };
+        if self.owe_receipt(seen, id, stage, reason, sender) {
+            Ok(())
+        } else {
+            Err(Violation::ReceiveMaximum)
         }
     }
 }

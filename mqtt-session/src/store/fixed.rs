@@ -1,11 +1,8 @@
 //! The store without an allocator: every size is chosen at compile time.
 
 use super::{InboundStore, OutboundParts, OutboundStore, Store, sealed};
-<<<<<<< HEAD
 use crate::copy::copy;
-=======
 #[cfg(feature = "fast")]
->>>>>>> ce497b4 (Tables and topics that a build has no use for are not in it)
 use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::receipt_list;
@@ -55,18 +52,20 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
+            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
             OUT,
             IN,
             ARENA,
             TRANSMIT,
             ALIASES,
-            TOPIC
+            TOPIC,
+            CLIENT_ID
         );
     }
 }
@@ -379,7 +378,7 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     fn clear(&mut self) {
-        self.receipts = [[Receipt::FREE; IN]; 2];
+        receipt_list::clear(self.receipts.as_flattened_mut());
     }
 
     #[cfg(feature = "fast")]

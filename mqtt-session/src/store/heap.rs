@@ -5,7 +5,7 @@ use crate::id_table::{self, IdEntry};
 use crate::receipt::{Receipt, Stage};
 use crate::receipt_index::ReceiptIndex;
 use crate::record::Record;
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
@@ -79,7 +79,7 @@ pub struct Inbound {
     receipts: ReceiptIndex,
     #[cfg(feature = "topic-alias")]
     aliases: Vec<Vec<u8>>,
-    client_id: String,
+    client_id: Box<str>,
 }
 
 impl Default for Heap {
@@ -413,8 +413,7 @@ impl InboundStore for Inbound {
     }
 
     fn set_assigned_client_id(&mut self, id: &str) -> bool {
-        self.client_id.clear();
-        self.client_id.push_str(id);
+        self.client_id = id.into();
         true
     }
 }
