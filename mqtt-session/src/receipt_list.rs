@@ -46,9 +46,9 @@ pub(crate) fn ack(entries: &mut [Receipt], index: u16) -> Option<&mut Receipt> {
     acks.nth(usize::from(index))
 }
 
-/// Adds an entry behind all others, in place of what is known of its QoS 2 message; false, and
-/// nothing has changed, when there is no room.
-pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
+/// Adds an entry behind all others, in place of what is known of its QoS 2 message; how many
+/// entries are in front of it. `None`, and nothing has changed, when there is no room.
+pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> Option<usize> {
     if receipt.stage.is_exactly_once()
         && let Some(known) = known(entries, receipt.id)
     {
@@ -66,13 +66,8 @@ pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
             len = len.wrapping_add(1);
         }
     }
-    match entries.get_mut(len) {
-        Some(place) => {
-            *place = receipt;
-            true
-        }
-        None => false,
-    }
+    *entries.get_mut(len)? = receipt;
+    Some(len)
 }
 
 /// The first that may leave: of PUBACK and PUBREC, none passes one that is awaited.
@@ -143,9 +138,9 @@ mod tests {
             (3, Stage::PubAck),
             (4, Stage::PubRel),
         ] {
-            assert!(put(&mut list, receipt(id, stage)));
+            assert!(put(&mut list, receipt(id, stage)).is_some());
         }
-        assert!(!put(&mut list, receipt(5, Stage::PubAck)));
+        assert!(put(&mut list, receipt(5, Stage::PubAck)).is_none());
         assert_eq!((acks(&list), outstanding(&list)), (3, 3));
         for left in [receipt(1, Stage::PubAck), receipt(4, Stage::PubRel)] {
             assert_eq!(next(&list), Some(left));
@@ -168,11 +163,11 @@ mod tests {
     #[test]
     fn a_full_list_takes_what_stands_for_one_of_its_own() {
         let mut list = [Receipt::FREE; 2];
-        assert!(put(&mut list, receipt(1, Stage::PubRec)));
-        assert!(put(&mut list, receipt(1, Stage::PubAckAwaited)));
+        assert!(put(&mut list, receipt(1, Stage::PubRec)).is_some());
+        assert!(put(&mut list, receipt(1, Stage::PubAckAwaited)).is_some());
         written(&mut list, receipt(1, Stage::PubRec));
-        assert!(!put(&mut list, receipt(2, Stage::PubCompUncounted)));
-        assert!(put(&mut list, receipt(1, Stage::PubComp)));
+        assert!(put(&mut list, receipt(2, Stage::PubCompUncounted)).is_none());
+        assert!(put(&mut list, receipt(1, Stage::PubComp)).is_some());
         assert!(known(&mut list, 1).is_none());
         assert_eq!(next(&list), Some(receipt(1, Stage::PubComp)));
         assert_eq!(outstanding(&list), 2);
@@ -189,7 +184,7 @@ mod tests {
             (5, Stage::PubComp),
             (6, Stage::PubRec),
         ] {
-            assert!(put(&mut list, receipt(id, stage)));
+            assert!(put(&mut list, receipt(id, stage)).is_some());
         }
         written(&mut list, receipt(3, Stage::PubRec));
         ack(&mut list, 3).unwrap().reason = ReasonCode::UNSPECIFIED_ERROR;

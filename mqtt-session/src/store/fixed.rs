@@ -13,7 +13,7 @@ use crate::record::Record;
 /// - `OUT`: what may be outbound at a time: messages waiting or unacknowledged, subscribe and
 ///   unsubscribe requests. At most 65,534.
 /// - `IN`: inbound QoS 1 and QoS 2 messages unacknowledged at a time; advertised as Receive
-///   Maximum. At least 1, at most 65,535. Twice as many are remembered: messages of an earlier
+///   Maximum. At least 1, at most 32,767. Twice as many are remembered: messages of an earlier
 ///   connection that wait for PUBREL do not count. They are looked at one by one: for hundreds
 ///   of messages at a time, `Heap` is the better store.
 /// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each.
@@ -98,6 +98,9 @@ pub struct Inbound<
 > {
     /// As many of earlier connections as of this one.
     receipts: [[Receipt; IN]; 2],
+    /// How many of these may be in use: what is behind them is not looked at.
+    #[cfg(feature = "fast")]
+    used: u16,
     #[cfg(feature = "topic-alias")]
     aliases: Aliases<ALIASES, TOPIC>,
     client_id: Text<CLIENT_ID>,
@@ -175,7 +178,7 @@ impl<
     pub const fn new() -> Self {
         const {
             assert!(OUT >= 1 && OUT < u16::MAX as usize, "OUT is 1 to 65,534");
-            assert!(IN >= 1 && IN <= u16::MAX as usize, "IN is 1 to 65,535");
+            assert!(IN >= 1 && IN <= i16::MAX as usize, "IN is 1 to 32,767");
             assert!(ARENA <= u32::MAX as usize / 2, "ARENA is at most 2 GiB");
             assert!(
                 TRANSMIT >= 64 && TRANSMIT <= u32::MAX as usize / 2,
@@ -200,6 +203,8 @@ impl<
             },
             inbound: Inbound {
                 receipts: [[Receipt::FREE; IN]; 2],
+                #[cfg(feature = "fast")]
+                used: 0,
                 #[cfg(feature = "topic-alias")]
                 aliases: Aliases::EMPTY,
                 client_id: Text::EMPTY,
@@ -337,6 +342,24 @@ impl<
     }
 }
 
+impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID: usize>
+    Inbound<IN, ALIASES, TOPIC, CLIENT_ID>
+{
+    fn list(&self) -> &[Receipt] {
+        let all = self.receipts.as_flattened();
+        #[cfg(feature = "fast")]
+        let all = all.get(..usize::from(self.used)).unwrap_or(all);
+        all
+    }
+
+    fn list_mut(&mut self) -> &mut [Receipt] {
+        let all = self.receipts.as_flattened_mut();
+        #[cfg(feature = "fast")]
+        let all = all.get_mut(..usize::from(self.used)).unwrap_or_default();
+        all
+    }
+}
+
 impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID: usize> InboundStore
     for Inbound<IN, ALIASES, TOPIC, CLIENT_ID>
 {
@@ -345,40 +368,52 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     fn outstanding(&self) -> u16 {
-        receipt_list::outstanding(self.receipts.as_flattened())
+        receipt_list::outstanding(self.list())
     }
 
     fn acks(&self) -> u16 {
-        receipt_list::acks(self.receipts.as_flattened())
+        receipt_list::acks(self.list())
     }
 
     fn ack(&mut self, index: u16) -> Option<&mut Receipt> {
-        receipt_list::ack(self.receipts.as_flattened_mut(), index)
+        receipt_list::ack(self.list_mut(), index)
     }
 
     fn known(&mut self, id: u16) -> Option<Stage> {
-        let entry = receipt_list::known(self.receipts.as_flattened_mut(), id);
+        let entry = receipt_list::known(self.list_mut(), id);
         entry.map(|entry| entry.stage)
     }
 
     fn put(&mut self, receipt: Receipt) -> bool {
-        receipt_list::put(self.receipts.as_flattened_mut(), receipt)
+        #[cfg(feature = "fast")]
+        {
+            let all = self.receipts.as_flattened_mut();
+            let len = all.len().min(usize::from(self.used).wrapping_add(1));
+            let Some(at) = receipt_list::put(all.get_mut(..len).unwrap_or_default(), receipt)
+            else {
+                return false;
+            };
+            self.used = u16::try_from(at.wrapping_add(1)).unwrap_or(u16::MAX);
+            true
+        }
+        #[cfg(not(feature = "fast"))]
+        receipt_list::put(self.list_mut(), receipt).is_some()
     }
 
     fn next(&self) -> Option<Receipt> {
-        receipt_list::next(self.receipts.as_flattened())
+        receipt_list::next(self.list())
     }
 
     fn written(&mut self, receipt: Receipt) {
-        receipt_list::written(self.receipts.as_flattened_mut(), receipt);
+        receipt_list::written(self.list_mut(), receipt);
     }
 
     fn cut(&mut self) {
-        receipt_list::cut(self.receipts.as_flattened_mut());
+        receipt_list::cut(self.list_mut());
     }
 
     fn clear(&mut self) {
-        receipt_list::clear(self.receipts.as_flattened_mut());
+        receipt_list::clear(self.list_mut());
     }
 
     #[cfg(feature = "fast")]
@@ -393,7 +428,7 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
 
     #[cfg(feature = "fast")]
     fn release_plainly(&mut self, id: u16) -> bool {
-        match receipt_list::known(self.receipts.as_flattened_mut(), id) {
+        match receipt_list::known(self.list_mut(), id) {
             Some(entry) if !entry.stage.is_ack() => {
                 *entry = Receipt::FREE;
                 true
