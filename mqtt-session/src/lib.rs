@@ -65,6 +65,7 @@ mod draw;
 mod due;
 mod event;
 mod exchanges;
+#[cfg(any(feature = "fast", feature = "alloc"))]
 mod id_table;
 mod instant;
 mod limits;
@@ -73,13 +74,18 @@ mod line;
 mod log;
 mod machine;
 mod offer;
-mod owed;
 mod parts;
 mod poll;
 mod pump;
+mod receipt;
+#[cfg(feature = "alloc")]
+mod receipt_index;
+mod receipt_list;
 mod receipts;
 mod record;
 mod request;
+#[cfg(feature = "alloc")]
+mod ring;
 mod rx_buffer;
 mod sender;
 mod settle;
