@@ -27,8 +27,6 @@ mod auth;
 mod carrier;
 mod connack;
 mod connect;
-#[cfg(feature = "fast")]
-mod copy;
 mod decode_error;
 mod disconnect;
 mod encode_error;

@@ -153,43 +153,6 @@ impl Machine {
         self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
     }
 
-    /// A whole PUBLISH.
-    pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-    ) -> Result<Told<'p>, Violation> {
-        let publish = raw.publish(From::Server)?;
-        if self.phase.verdict(PacketType::Publish) == Verdict::Break {
-            return Err(Violation::Unexpected(PacketType::Publish));
-        }
-        let (_, mut receiver) = self.halves(Stores {
-            outbound: &mut *stores.outbound,
-            inbound: &mut *stores.inbound,
-        });
-        receiver.admit_alias(&publish)?;
-        let token = match publish.packet_id {
-            None => None,
-            Some(id) => {
-                let acknowledge = self.out.config.acknowledge;
-                let (mut sender, mut receiver) = self.halves(stores);
-                receiver.make_room_for_receipt(&mut sender);
-                let known = receiver.admit_id(publish.qos, id.value())?;
-                let token =
-                    receiver.accept(publish.qos, id.value(), known, acknowledge, &mut sender)?;
-                if known.seen {
-                    return Ok(Told::Nothing);
-                }
-                token
-            }
-        };
-        let part = Part {
-            offset: 0,
-            total: publish.payload.len(),
-        };
-        Ok(Told::Message(publish, token, part))
-    }
-
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
     fn read_ack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
@@ -237,11 +200,8 @@ impl Machine {
         let id = ack.packet_id.value();
         if packet == PacketType::PubRel {
             let (mut sender, mut receiver) = self.halves(stores);
-            if !receiver.make_room_for_release(&mut sender) {
-                return Ok(Answer::NoRoom);
-            }
-            receiver.released(id, &mut sender)?;
-            return Ok(Answer::Quiet);
+            let taken = receiver.released(id, &mut sender)?;
+            return Ok(if taken { Answer::Quiet } else { Answer::NoRoom });
         }
         let answer = self
             .sender(&mut *stores.outbound)
@@ -250,10 +210,9 @@ impl Machine {
             Answer::Unsolicited => self.count_unsolicited(),
             Answer::Unknown => {
                 let (mut sender, mut receiver) = self.halves(stores);
-                if !receiver.make_room_for_release(&mut sender) {
+                if !receiver.unknown_pubrec(id, &mut sender) {
                     return Ok(Answer::NoRoom);
                 }
-                receiver.unknown_pubrec(id, &mut sender);
             }
             _ => {}
         }

@@ -5,7 +5,7 @@
 
 /// One entry: an identifier and a value beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct IdEntry {
+pub(crate) struct IdEntry {
     id: u16,
     value: u16,
 }
@@ -72,6 +72,18 @@ pub(crate) fn insert_at_home(entries: &mut [IdEntry], id: u16, value: u16) -> bo
             true
         }
         _ => false,
+    }
+}
+
+/// Changes the value of the entry at a place; false when there is none.
+#[cfg(feature = "alloc")]
+pub(crate) fn set_at(entries: &mut [IdEntry], at: usize, value: u16) -> bool {
+    match entries.get_mut(at) {
+        Some(entry) => {
+            entry.value = value;
+            true
+        }
+        None => false,
     }
 }
 
@@ -160,6 +172,7 @@ pub(crate) fn remove_at(entries: &mut [IdEntry], at: usize) {
 }
 
 /// Changes the value of every identifier.
+#[cfg(feature = "alloc")]
 pub(crate) fn for_each(entries: &mut [IdEntry], mut change: impl FnMut(&mut u16)) {
     for entry in entries.iter_mut().filter(|entry| entry.id != 0) {
         change(&mut entry.value);
@@ -167,6 +180,7 @@ pub(crate) fn for_each(entries: &mut [IdEntry], mut change: impl FnMut(&mut u16)
 }
 
 /// Every identifier, in no order that means anything, and what is stored with it.
+#[cfg(feature = "alloc")]
 pub(crate) fn iter(entries: &[IdEntry]) -> impl Iterator<Item = (u16, u16)> + '_ {
     let used = entries.iter().filter(|entry| entry.id != 0);
     used.map(|entry| (entry.id, entry.value))

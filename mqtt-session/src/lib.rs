@@ -67,6 +67,7 @@ mod event;
 mod exchanges;
 #[cfg(feature = "flash")]
 pub mod flash;
+#[cfg(any(feature = "fast", feature = "alloc"))]
 mod id_table;
 mod instant;
 #[cfg(feature = "alloc")]
@@ -77,13 +78,18 @@ mod line;
 mod log;
 mod machine;
 mod offer;
-mod owed;
 mod parts;
 mod poll;
 mod pump;
+mod receipt;
+#[cfg(feature = "alloc")]
+mod receipt_index;
+mod receipt_list;
 mod receipts;
 mod record;
 mod request;
+#[cfg(feature = "alloc")]
+mod ring;
 mod rx_buffer;
 mod sender;
 mod settle;

@@ -133,25 +133,23 @@ impl Machine {
         rx: &mut Rx<'p>,
         event: &mut Event<'p>,
     ) -> Result<Told<'p>, Violation> {
-        if let Some(partial) = self.intake.partial {
-            return self.read_part(partial, bytes, stores, rx);
+        if bytes
+            .first()
+            .is_some_and(|first| first >> 4 == PacketType::Publish as u8)
+        {
+            return self.read_publish(bytes, stores, rx);
         }
         let raw = match frame(bytes, self.intake.maximum_packet_size)? {
             Frame::Whole(raw) => raw,
             Frame::Partial { need } => {
                 let total = bytes.len().saturating_add(need);
                 if total > rx.capacity() {
-                    return self.begin_parts(bytes, stores, rx);
+                    return Err(Violation::LargerThanBuffer);
                 }
                 rx.cursor.want(total);
                 return Ok(Told::Wait);
             }
         };
-        if raw.packet_type() == PacketType::Publish {
-            let told = self.read_publish(raw, stores)?;
-            rx.cursor.consume(raw.len());
-            return Ok(told);
-        }
         let told = match self.hear(raw, stores, event) {
             Heard::Wait => return Ok(Told::Wait),
             Heard::Nothing => Told::Nothing,
@@ -183,22 +181,18 @@ impl Machine {
     ) -> Action<'a> {
         let topic = match publish.topic {
             Some(topic) => topic,
-            None => {
-                let inbound: &'a I = inbound;
-                let alias = publish.properties.topic_alias().unwrap_or(0);
-                let kept = core::str::from_utf8(inbound.alias(alias));
+            None => match Self::aliased_topic(inbound, &publish) {
+                Some(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
-                match kept.ok().and_then(|kept| TopicName::new(kept).ok()) {
-                    Some(topic) => topic,
-                    None => {
-                        let mut event = Event::DeliveryCut;
-                        let violation = Violation::UnknownTopicAlias(alias);
-                        self.violate(violation, outbound, &mut event);
-                        return Action::Event(event);
-                    }
+                None => {
+                    let alias = publish.properties.topic_alias().unwrap_or(0);
+                    let mut event = Event::DeliveryCut;
+                    let violation = Violation::UnknownTopicAlias(alias);
+                    self.violate(violation, outbound, &mut event);
+                    return Action::Event(event);
                 }
-            }
+            },
         };
         let Part { offset, total } = part;
         Action::Deliver(Delivery {
@@ -220,6 +214,20 @@ impl Machine {
         })
     }
 
+    #[cfg(feature = "topic-alias")]
+    fn aliased_topic<'i, I: InboundStore>(
+        inbound: &'i I,
+        publish: &Publish<'_>,
+    ) -> Option<TopicName<'i>> {
+        let alias = publish.properties.topic_alias()?;
+        TopicName::new(core::str::from_utf8(inbound.alias(alias)).ok()?).ok()
+    }
+
+    #[cfg(not(feature = "topic-alias"))]
+    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Option<TopicName<'i>> {
+        None
+    }
+
     /// Writes what may leave; when the application wants to stop and all has left that can,
     /// DISCONNECT.
     #[cfg_attr(feature = "fast", inline(never))]
@@ -229,18 +237,16 @@ impl Machine {
         }
         self.out.exchanges.work.done(Work::PUMP);
         self.out.line.blocked = false;
-        if self.intake.owes() {
-            let (mut sender, mut receiver) = self.halves(Stores {
-                outbound: &mut *outbound,
-                inbound: &mut *inbound,
-            });
-            receiver.pump(&mut sender);
-        }
-        self.sender(outbound).pump();
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *outbound,
+            inbound: &mut *inbound,
+        });
+        receiver.pump(&mut sender);
+        sender.pump();
         if self.out.line.standing != Standing::Stopping {
             return;
         }
-        let (mut sender, mut receiver) = self.halves(Stores {
+        let (mut sender, receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });

@@ -202,35 +202,28 @@ impl RxCursor {
         self.wanted = 0;
     }
 
+    /// As [`RxCursor::consume`], for a packet of which some may have passed.
+    pub(crate) fn consume_passed(&mut self, len: usize) {
+        self.gap = 0;
+        self.consume(len);
+    }
+
     /// There is no news before this many bytes are unread.
     pub(crate) fn want(&mut self, total: usize) {
         self.wanted = total;
     }
 
-    /// Keeps the first `header` bytes in place while the payload behind them passes.
-    pub(crate) fn pin(&mut self, header: usize) {
+    /// How many bytes behind the header at the start were delivered already.
+    pub(crate) fn passed(&self) -> usize {
+        self.gap
+    }
+
+    /// Keeps the first `header` bytes in place, and counts the `len` payload bytes behind them and
+    /// behind those that passed before as delivered; they stay readable until room is made.
+    pub(crate) fn pass(&mut self, header: usize, len: usize) {
         self.header = header;
-        self.gap = 0;
-    }
-
-    /// Length of the pinned header and of the delivered bytes behind it.
-    pub(crate) fn pinned(&self) -> (usize, usize) {
-        (self.header, self.gap)
-    }
-
-    /// Counts `len` payload bytes behind the pinned header as delivered; they stay readable
-    /// until room is made.
-    pub(crate) fn pass(&mut self, len: usize) {
-        self.gap = self.gap.saturating_add(len);
+        self.gap = self.gap.wrapping_add(len);
         self.wanted = 0;
-    }
-
-    /// The last part has gone: drops the pinned header with everything that passed behind it.
-    pub(crate) fn unpin(&mut self) {
-        let len = self.header.saturating_add(self.gap);
-        self.header = 0;
-        self.gap = 0;
-        self.consume(len);
     }
 
     /// Drops everything: the transport it came from is gone.
@@ -283,13 +276,11 @@ mod tests {
     fn a_pinned_header_stays_while_the_payload_passes() {
         let mut input = RxBuffer::new([0; 8]);
         read(&mut input, &[1, 2, 3, 10, 11, 12, 13, 14]);
-        input.parts().cursor.pin(3);
-        input.parts().cursor.pass(5);
+        input.parts().cursor.pass(3, 5);
         assert_eq!(input.len(), 3);
         read(&mut input, &[15, 16, 99]);
         assert_eq!(input.parts().news(), Some(&[1, 2, 3, 15, 16, 99][..]));
-        input.parts().cursor.pass(2);
-        input.parts().cursor.unpin();
+        input.parts().cursor.consume_passed(5);
         assert_eq!(input.parts().news(), Some(&[99][..]));
     }
 

@@ -10,9 +10,12 @@ mod heap;
 pub use fixed::Fixed;
 #[cfg(feature = "alloc")]
 pub use heap::{Heap, HeapLimits};
+#[cfg(feature = "alloc")]
+pub(crate) use heap::{identifiers, longer};
 
+#[cfg(feature = "fast")]
 use crate::id_table::IdEntry;
-use crate::owed::Owed;
+use crate::receipt::{Receipt, Stage};
 use crate::record::Record;
 
 /// A store for [`Client`](crate::Client): [`Fixed`] or, with the feature `alloc`, `Heap`.
@@ -87,32 +90,51 @@ pub trait OutboundStore: 'static {
     fn keep_alias(&mut self, alias: u16, start: usize, end: usize) -> bool;
 }
 
-/// The tables of the receiving half.
-#[doc(hidden)]
-pub struct InboundParts<'a> {
-    /// Identifiers of QoS 2 messages between PUBLISH and PUBREL.
-    pub(crate) received: &'a mut [IdEntry],
-    /// PUBACK and PUBREC that wait, in order of arrival.
-    pub(crate) acks: &'a mut [Owed],
-    /// PUBCOMP, and PUBREL for what is unknown.
-    pub(crate) releases: &'a mut [Owed],
-}
-
-/// What the receiving half needs of a store.
+/// What the receiving half needs of a store: what is known of messages that came in, the topics of
+/// aliases, and the client identifier that the server assigned.
 #[doc(hidden)]
 pub trait InboundStore: 'static {
-    fn parts(&mut self) -> InboundParts<'_>;
-    /// The identifiers of QoS 2 messages alone.
-    fn received(&mut self) -> &mut [IdEntry];
     /// The most messages that can be unacknowledged at a time: Receive Maximum.
     fn receive_maximum(&self) -> u16;
-    /// Makes the three tables longer, if their bound allows. Rings must start at zero.
-    fn grow(&mut self) -> bool;
+    /// How many messages take a place in this connection's Receive Maximum.
+    fn outstanding(&self) -> u16;
+    /// How many PUBACK and PUBREC are owed, or awaited from the application.
+    fn acks(&self) -> u16;
+    /// One of these, by how many came before it.
+    fn ack(&mut self, index: u16) -> Option<&mut Receipt>;
+    /// How far a QoS 2 message between PUBLISH and PUBREL is.
+    fn known(&mut self, id: u16) -> Option<Stage>;
+    /// Adds what is owed, or awaited from the application. Of a QoS 2 message that is known, it
+    /// takes the place. False, and nothing has changed, when there is no room.
+    fn put(&mut self, receipt: Receipt) -> bool;
+    /// The first acknowledgement that may leave.
+    fn next(&self) -> Option<Receipt>;
+    /// This one was written: a PUBREC lets its message wait for PUBREL, others end it.
+    fn written(&mut self, receipt: Receipt);
+    /// The transport is gone. What was not acknowledged comes again; what was, is remembered.
+    fn cut(&mut self);
+    /// The session is gone.
+    fn clear(&mut self);
+    /// Every QoS 2 message that counts as received, in no order that means anything.
+    fn each_received(&mut self, each: &mut dyn FnMut(u16));
+    /// A QoS 2 message of an earlier connection, where none of this one is known; false, and
+    /// nothing has changed, when there is no room.
+    fn remember(&mut self, id: u16) -> bool;
+    /// A new QoS 2 message whose PUBREC leaves at once; false, and nothing has changed, unless
+    /// that is as simple as it nearly always is.
+    #[cfg(feature = "fast")]
+    fn open_plainly(&mut self, id: u16) -> bool;
+    /// A message is released whose PUBCOMP leaves at once; false, and nothing has changed, unless
+    /// that is as simple as it nearly always is.
+    #[cfg(feature = "fast")]
+    fn release_plainly(&mut self, id: u16) -> bool;
     /// How many topics can be kept for inbound aliases.
     fn alias_capacity(&self) -> u16;
     /// The topic of an alias from 1; empty when unset.
+    #[cfg(feature = "topic-alias")]
     fn alias(&self, alias: u16) -> &[u8];
     /// Keeps a topic for an alias; false when it is too long.
+    #[cfg(feature = "topic-alias")]
     fn set_alias(&mut self, alias: u16, topic: &[u8]) -> bool;
     /// Forgets all inbound aliases.
     fn clear_aliases(&mut self);

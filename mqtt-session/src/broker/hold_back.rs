@@ -12,7 +12,6 @@ use super::message::{Message, seconds_left, whole};
 use super::subscribers::{Match, SessionKey};
 use super::{Access, Broker};
 use crate::instant::Instant;
-use crate::receipts::Known;
 use crate::violation::Violation;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -67,7 +66,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) publish: &'a Publish<'a>,
     /// Its topic, which may have been given by an alias.
     pub(crate) topic: TopicName<'a>,
-    pub(crate) known: Known,
+    /// Whether it is a QoS 2 message that came before.
+    pub(crate) seen: bool,
     /// Whether its client may publish it.
     pub(crate) allowed: Result<(), ReasonCode>,
     /// When it came.
@@ -186,8 +186,7 @@ impl<A: Access> Broker<A> {
 
     /// Looks at the queues of those who get a message of `len` bytes.
     fn look_for_room(&mut self, key: SessionKey, arrival: &Arrival<'_>, len: usize) -> Room {
-        if arrival.publish.qos == QoS::AtMostOnce || arrival.known.seen || arrival.allowed.is_err()
-        {
+        if arrival.publish.qos == QoS::AtMostOnce || arrival.seen || arrival.allowed.is_err() {
             return Room::Enough(None);
         }
         let topic = arrival.topic.as_str();
@@ -247,7 +246,7 @@ impl<A: Access> Broker<A> {
         bytes: &[u8],
     ) -> Result<(), Violation> {
         let (now, bound) = (self.now, self.config.held_bytes);
-        let is_exchange = arrival.publish.packet_id.is_some() && !arrival.known.seen;
+        let is_exchange = arrival.publish.packet_id.is_some() && !arrival.seen;
         let Some(found) = self.connections.get_mut(&connection) else {
             return Ok(());
         };
@@ -402,11 +401,10 @@ impl<A: Access> Broker<A> {
             return Ok(true);
         };
         let (mut sender, mut receiver) = session.halves(now);
-        receiver.make_room_for_receipt(&mut sender);
         let arrival = Arrival {
             publish: &publish,
             topic,
-            known: receiver.admit_exchange(&publish)?,
+            seen: receiver.admit_exchange(&publish, &mut sender)?,
             allowed: held.allowed,
             since: held.since,
         };
@@ -429,18 +427,14 @@ impl<A: Access> Broker<A> {
             return;
         }
         for held in backlog.messages {
-            let known = held.decode().and_then(|(publish, topic)| {
-                let session = self.session(key)?;
-                let known = session.halves(now).1.admit_exchange(&publish).ok()?;
-                Some((publish, topic, known))
-            });
-            if let Some((publish, topic, known)) = known
-                && !known.seen
+            if let Some((publish, topic)) = held.decode()
+                && let Some(session) = self.session(key)
+                && !session.halves(now).1.was_received(&publish)
             {
                 let arrival = Arrival {
                     publish: &publish,
                     topic,
-                    known,
+                    seen: false,
                     allowed: held.allowed,
                     since: held.since,
                 };

@@ -254,8 +254,7 @@ impl<A: Access> Broker<A> {
             return Ok(Step::Done);
         };
         let (mut sender, mut receiver) = session.halves(now);
-        receiver.make_room_for_receipt(&mut sender);
-        let known = receiver.admit(publish)?;
+        let seen = receiver.admit(publish, &mut sender)?;
         // An alias was admitted, so it stands for a topic.
         let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
             (None, Some(alias)) => session.alias(alias).map(Into::into),
@@ -269,7 +268,7 @@ impl<A: Access> Broker<A> {
         let Some(topic) = topic else {
             return Ok(Step::Done);
         };
-        let allowed = if known.seen {
+        let allowed = if seen {
             Ok(())
         } else {
             self.allows_publish(connection, key, publish, topic)
@@ -277,7 +276,7 @@ impl<A: Access> Broker<A> {
         let arrival = Arrival {
             publish,
             topic,
-            known,
+            seen,
             allowed,
             since: now,
         };
@@ -322,9 +321,9 @@ impl<A: Access> Broker<A> {
         receivers: Option<&[Match]>,
     ) -> Result<(), Violation> {
         let now = self.now;
-        let Arrival { publish, known, .. } = *arrival;
+        let Arrival { publish, seen, .. } = *arrival;
         let mut reason = ReasonCode::SUCCESS;
-        if !known.seen {
+        if !seen {
             // Before it is routed: what cannot be remembered would be routed again.
             if let Some(session) = self.session(key) {
                 session.halves(now).1.reserve(publish)?;
@@ -336,7 +335,7 @@ impl<A: Access> Broker<A> {
         };
         if let Some(session) = self.session(key) {
             let (mut sender, mut receiver) = session.halves(now);
-            receiver.accept_with(publish.qos, id.value(), known, reason, &mut sender)?;
+            receiver.accept_with(publish.qos, id.value(), seen, reason, &mut sender)?;
         }
         self.make_ready(connection);
         Ok(())
@@ -391,19 +390,17 @@ impl<A: Access> Broker<A> {
         };
         let (mut sender, mut receiver) = session.halves(now);
         if packet == PacketType::PubRel {
-            if !receiver.make_room_for_release(&mut sender) {
+            if !receiver.released(id, &mut sender)? {
                 return Ok(Step::Wait(LONGEST_ACK));
             }
-            receiver.released(id, &mut sender)?;
         } else {
             match sender.acknowledged(packet, id, ack.reason)? {
                 Answer::Settled(ticket, _) => session.settled(ticket),
                 Answer::NoRoom => return Ok(Step::Wait(LONGEST_ACK)),
                 Answer::Unknown => {
-                    if !receiver.make_room_for_release(&mut sender) {
+                    if !receiver.unknown_pubrec(id, &mut sender) {
                         return Ok(Step::Wait(LONGEST_ACK));
                     }
-                    receiver.unknown_pubrec(id, &mut sender);
                 }
                 Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited => {}
             }

@@ -60,10 +60,8 @@ pub use image::{Image, Unreadable};
 use crate::client::Client;
 use crate::event::Ticket;
 use crate::record::{Place, Record};
-use crate::snapshot::{
-    Head, Kind, LASTS, each_received, expires, walk, walk_from, write_identity, write_record,
-};
-use crate::store::{OutboundStore, Store};
+use crate::snapshot::{Head, Kind, LASTS, expires, walk, walk_from, write_identity, write_record};
+use crate::store::{InboundStore, OutboundStore, Store};
 use crate::tables::Tables;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -339,11 +337,11 @@ impl Journal {
 
     /// Notes which identifiers of inbound messages have come and gone.
     fn note_received<S: Store>(&mut self, client: &mut Client<S>, entries: &mut dyn Entries) {
-        let (machine, stores) = client.split();
+        let (_, stores) = client.split();
         let mut count = 0usize;
         let now = &mut *self.now_received;
         now.fill(0);
-        each_received(&machine.intake, stores.inbound, &mut |id| {
+        stores.inbound.each_received(&mut |id| {
             if let Some(word) = now.get_mut(usize::from(id / 64)) {
                 *word |= 1u64.wrapping_shl(u32::from(id % 64));
             }

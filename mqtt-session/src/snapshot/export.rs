@@ -4,9 +4,7 @@ use super::crc::Crc32;
 use super::layout::{ACCEPTED, CHECKSUM, HAS_SESSION, Head, LASTS, MAGIC, PREAMBLE, VERSION, walk};
 use crate::connection::Fingerprint;
 use crate::machine::{Machine, Stores};
-use crate::owed::OwedKind;
 use crate::pump::packet_range;
-use crate::receipts::{Intake, OWED};
 use crate::record::{Flags, Record};
 use crate::store::{InboundStore, OutboundStore};
 use crate::stored::{DUP, stamped};
@@ -57,8 +55,9 @@ fn write<O: OutboundStore, I: InboundStore>(
     let [l0, l1, l2, l3] = u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
     preamble.copy_from_slice(&[m0, m1, m2, m3, v0, v1, l0, l1, l2, l3]);
     let mut received = 0u16;
-    each_received(&machine.intake, stores.inbound, &mut |_| {
+    write_received(stores.inbound, &mut |_| {
         received = received.saturating_add(1);
+        true
     });
     let mut records = 0u16;
     walk(
@@ -72,7 +71,7 @@ fn write<O: OutboundStore, I: InboundStore>(
     sink(&preamble)
         && write_identity(machine, stores.inbound, sink)
         && sink(&received.to_le_bytes())
-        && write_received(&machine.intake, stores.inbound, sink)
+        && write_received(stores.inbound, sink)
         && sink(&records.to_le_bytes())
         && walk(
             &machine.out.exchanges,
@@ -113,37 +112,13 @@ pub(crate) fn write_identity<I: InboundStore>(
         && sink(assigned)
 }
 
-/// Every identifier of an inbound QoS 2 message that counts as received: acknowledged by the
-/// application, or by the machine, whether that has left or not. A message that the application
-/// holds unacknowledged comes again.
-pub(crate) fn each_received<I: InboundStore>(
-    intake: &Intake,
-    inbound: &mut I,
-    each: &mut dyn FnMut(u16),
-) {
-    let parts = inbound.parts();
-    for (id, state) in crate::id_table::iter(parts.received) {
-        if state != OWED {
-            each(id);
-        }
-    }
-    for index in 0..intake.acks.len() {
-        if let Some(owed) = intake.acks.get_mut(parts.acks, index)
-            && owed.kind == OwedKind::PubRec
-            && !owed.reason.is_failure()
-            && crate::id_table::find(parts.received, owed.id) == Some(OWED)
-        {
-            each(owed.id);
-        }
-    }
-}
-
-/// The same, rising, whatever the table's order is.
-fn write_received<I: InboundStore>(intake: &Intake, inbound: &mut I, sink: Sink<'_>) -> bool {
+/// The identifiers of inbound QoS 2 messages that count as received, each once and rising,
+/// whatever the store's order is.
+fn write_received<I: InboundStore>(inbound: &mut I, sink: Sink<'_>) -> bool {
     for window in 0..u16::MAX / WINDOW + 1 {
         let mut bits = [0u32; WINDOW as usize / 32];
         let mut any = false;
-        each_received(intake, inbound, &mut |id| {
+        inbound.each_received(&mut |id| {
             if id / WINDOW == window
                 && let Some(word) = bits.get_mut(usize::from(id % WINDOW / 32))
             {

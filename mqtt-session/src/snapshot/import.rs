@@ -10,10 +10,8 @@ use super::layout::{
 };
 use crate::connection::{Fingerprint, Phase};
 use crate::exchanges::{Exchanges, Work};
-use crate::id_table;
 use crate::instant::Instant;
 use crate::machine::{Identity, Machine, Stores};
-use crate::receipts::EARLIER;
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::EXPIRY_PREFIX;
 use crate::store::{InboundStore, OutboundStore};
@@ -78,8 +76,7 @@ pub(crate) fn import<O: OutboundStore, I: InboundStore>(
     let exchanges = &machine.out.exchanges;
     let fresh = machine.phase == Phase::Rest
         && !machine.identity.accepted
-        && *exchanges == Exchanges::new()
-        && id_table::iter(inbound.received()).next().is_none();
+        && *exchanges == Exchanges::new();
     if !fresh {
         return Err(ImportError::InUse);
     }
@@ -145,7 +142,9 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             let id = source.u16()?;
             source.ensure(id > last)?;
             last = id;
-            self.take_received(id)?;
+            if !self.stores.inbound.remember(id) {
+                return Err(ImportError::DoesNotFit);
+            }
         }
         let records = source.u16()?;
         let mut kind = Kind::Released;
@@ -206,18 +205,6 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             return Err(ImportError::DoesNotFit);
         }
         Ok(next_ticket)
-    }
-
-    fn take_received(&mut self, id: u16) -> Result<(), ImportError> {
-        let (_, mut receiver) = self.machine.halves(Stores {
-            outbound: &mut *self.stores.outbound,
-            inbound: &mut *self.stores.inbound,
-        });
-        if receiver.remember(id, EARLIER) {
-            Ok(())
-        } else {
-            Err(ImportError::DoesNotFit)
-        }
     }
 
     fn take_record(&mut self, source: &mut Source<'_>, head: Head) -> Result<(), ImportError> {
@@ -427,7 +414,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             has_session: false,
             accepted: false,
         };
-        id_table::clear(self.stores.inbound.received());
+        self.stores.inbound.clear();
         self.stores.inbound.set_assigned_client_id("");
     }
 }

@@ -98,7 +98,7 @@ pub use crc::Crc32;
 pub use error::{ImportError, TooSmall};
 
 #[cfg(feature = "alloc")]
-pub(crate) use export::{each_received, expires, write_identity, write_record};
+pub(crate) use export::{expires, write_identity, write_record};
 #[cfg(feature = "alloc")]
 pub(crate) use layout::{
     ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, MAGIC, PREAMBLE,
@@ -172,7 +172,7 @@ impl<S: Store> Client<S> {
             },
         );
         let mut received = 0u64;
-        export::each_received(&machine.intake, stores.inbound, &mut |id| {
+        stores.inbound.each_received(&mut |id| {
             received = received.wrapping_add(mix(&[u64::from(id)]));
         });
         SessionMark(mix(&[mark, received]))

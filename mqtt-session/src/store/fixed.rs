@@ -1,26 +1,27 @@
 //! The store without an allocator: every size is chosen at compile time.
 
-use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use super::{InboundStore, OutboundParts, OutboundStore, Store, sealed};
 use crate::copy::copy;
+#[cfg(feature = "fast")]
 use crate::id_table::IdEntry;
-use crate::owed::Owed;
+use crate::receipt::{Receipt, Stage};
+use crate::receipt_list;
 use crate::record::Record;
-
-/// The longest client identifier that a server may assign, in bytes.
-const ASSIGNED_CLIENT_ID: usize = 64;
 
 /// A store of fixed size, for targets without an allocator.
 ///
 /// - `OUT`: what may be outbound at a time: messages waiting or unacknowledged, subscribe and
 ///   unsubscribe requests. At most 65,534.
 /// - `IN`: inbound QoS 1 and QoS 2 messages unacknowledged at a time; advertised as Receive
-///   Maximum. At least 1, at most 65,535.
+///   Maximum. At least 1, at most 32,767. Twice as many are remembered: messages of an earlier
+///   connection that wait for PUBREL do not count. They are looked at one by one: for hundreds
+///   of messages at a time, `Heap` is the better store.
 /// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each.
 /// - `TRANSMIT`: bytes for what goes to the transport next; CONNECT must fit in.
 /// - `ALIASES`: topics kept for topic aliases, in each direction. They are looked up one by one.
 /// - `TOPIC`: the longest topic name that is kept for an alias.
-///
-/// A client identifier that the server assigns may have 64 bytes.
+/// - `CLIENT_ID`: the longest client identifier that the server may assign, in bytes. At most
+///   65,535.
 ///
 /// ```
 /// use mqtt_session::{Client, Config, Fixed};
@@ -36,9 +37,10 @@ pub struct Fixed<
     const TRANSMIT: usize,
     const ALIASES: usize = 0,
     const TOPIC: usize = 0,
+    const CLIENT_ID: usize = 64,
 > {
     outbound: Outbound<OUT, ARENA, TRANSMIT, ALIASES, TOPIC>,
-    inbound: Inbound<IN, ALIASES, TOPIC>,
+    inbound: Inbound<IN, ALIASES, TOPIC, CLIENT_ID>,
 }
 
 /// Its sizes; what it holds is the client's to tell.
@@ -50,18 +52,20 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> defmt::Format for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
+            "Fixed<{=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}, {=usize}>",
             OUT,
             IN,
             ARENA,
             TRANSMIT,
             ALIASES,
-            TOPIC
+            TOPIC,
+            CLIENT_ID
         );
     }
 }
@@ -80,17 +84,26 @@ pub struct Outbound<
     ids: [IdEntry; OUT],
     arena: [u8; ARENA],
     transmit: [u8; TRANSMIT],
+    #[cfg(feature = "topic-alias")]
     aliases: Aliases<ALIASES, TOPIC>,
 }
 
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Inbound<const IN: usize, const ALIASES: usize, const TOPIC: usize> {
-    received: [IdEntry; IN],
-    acks: [Owed; IN],
-    releases: [Owed; IN],
+pub struct Inbound<
+    const IN: usize,
+    const ALIASES: usize,
+    const TOPIC: usize,
+    const CLIENT_ID: usize,
+> {
+    /// As many of earlier connections as of this one.
+    receipts: [[Receipt; IN]; 2],
+    /// How many of these may be in use: what is behind them is not looked at.
+    #[cfg(feature = "fast")]
+    used: u16,
+    #[cfg(feature = "topic-alias")]
     aliases: Aliases<ALIASES, TOPIC>,
-    client_id: Text<ASSIGNED_CLIENT_ID>,
+    client_id: Text<CLIENT_ID>,
 }
 
 /// A few bytes and how many of them count.
@@ -121,9 +134,11 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
+#[cfg(feature = "topic-alias")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Aliases<const ALIASES: usize, const TOPIC: usize>([Text<TOPIC>; ALIASES]);
 
+#[cfg(feature = "topic-alias")]
 impl<const ALIASES: usize, const TOPIC: usize> Aliases<ALIASES, TOPIC> {
     const EMPTY: Self = Self([Text::EMPTY; ALIASES]);
 
@@ -155,14 +170,15 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     /// An empty store. Sizes outside the ranges above do not compile.
     #[must_use]
     pub const fn new() -> Self {
         const {
             assert!(OUT >= 1 && OUT < u16::MAX as usize, "OUT is 1 to 65,534");
-            assert!(IN >= 1 && IN <= u16::MAX as usize, "IN is 1 to 65,535");
+            assert!(IN >= 1 && IN <= i16::MAX as usize, "IN is 1 to 32,767");
             assert!(ARENA <= u32::MAX as usize / 2, "ARENA is at most 2 GiB");
             assert!(
                 TRANSMIT >= 64 && TRANSMIT <= u32::MAX as usize / 2,
@@ -170,6 +186,10 @@ impl<
             );
             assert!(ALIASES <= u16::MAX as usize, "ALIASES is at most 65,535");
             assert!(TOPIC <= u16::MAX as usize, "TOPIC is at most 65,535");
+            assert!(
+                CLIENT_ID <= u16::MAX as usize,
+                "CLIENT_ID is at most 65,535"
+            );
         }
         Self {
             outbound: Outbound {
@@ -178,12 +198,14 @@ impl<
                 ids: [IdEntry::FREE; OUT],
                 arena: [0; ARENA],
                 transmit: [0; TRANSMIT],
+                #[cfg(feature = "topic-alias")]
                 aliases: Aliases::EMPTY,
             },
             inbound: Inbound {
-                received: [IdEntry::FREE; IN],
-                acks: [Owed::NONE; IN],
-                releases: [Owed::NONE; IN],
+                receipts: [[Receipt::FREE; IN]; 2],
+                #[cfg(feature = "fast")]
+                used: 0,
+                #[cfg(feature = "topic-alias")]
                 aliases: Aliases::EMPTY,
                 client_id: Text::EMPTY,
             },
@@ -198,7 +220,8 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> Default for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> Default for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     fn default() -> Self {
         Self::new()
@@ -212,7 +235,8 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> sealed::Sealed for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> sealed::Sealed for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
 }
 
@@ -223,10 +247,11 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> Store for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> Store for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     type Outbound = Outbound<OUT, ARENA, TRANSMIT, ALIASES, TOPIC>;
-    type Inbound = Inbound<IN, ALIASES, TOPIC>;
+    type Inbound = Inbound<IN, ALIASES, TOPIC, CLIENT_ID>;
 
     fn split(&mut self) -> (&mut Self::Outbound, &mut Self::Inbound) {
         (&mut self.outbound, &mut self.inbound)
@@ -317,42 +342,136 @@ impl<
     }
 }
 
-impl<const IN: usize, const ALIASES: usize, const TOPIC: usize> InboundStore
-    for Inbound<IN, ALIASES, TOPIC>
+impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID: usize>
+    Inbound<IN, ALIASES, TOPIC, CLIENT_ID>
 {
-    fn parts(&mut self) -> InboundParts<'_> {
-        InboundParts {
-            received: &mut self.received,
-            acks: &mut self.acks,
-            releases: &mut self.releases,
-        }
+    fn list(&self) -> &[Receipt] {
+        let all = self.receipts.as_flattened();
+        #[cfg(feature = "fast")]
+        let all = all.get(..usize::from(self.used)).unwrap_or(all);
+        all
     }
 
-    fn received(&mut self) -> &mut [IdEntry] {
-        &mut self.received
+    fn list_mut(&mut self) -> &mut [Receipt] {
+        let all = self.receipts.as_flattened_mut();
+        #[cfg(feature = "fast")]
+        let all = all.get_mut(..usize::from(self.used)).unwrap_or_default();
+        all
     }
+}
 
+impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID: usize> InboundStore
+    for Inbound<IN, ALIASES, TOPIC, CLIENT_ID>
+{
     fn receive_maximum(&self) -> u16 {
         u16::try_from(IN).unwrap_or(u16::MAX)
     }
 
-    fn grow(&mut self) -> bool {
-        false
+    fn outstanding(&self) -> u16 {
+        receipt_list::outstanding(self.list())
+    }
+
+    fn acks(&self) -> u16 {
+        receipt_list::acks(self.list())
+    }
+
+    fn ack(&mut self, index: u16) -> Option<&mut Receipt> {
+        receipt_list::ack(self.list_mut(), index)
+    }
+
+    fn known(&mut self, id: u16) -> Option<Stage> {
+        let entry = receipt_list::known(self.list_mut(), id);
+        entry.map(|entry| entry.stage)
+    }
+
+    fn put(&mut self, receipt: Receipt) -> bool {
+        #[cfg(feature = "fast")]
+        {
+            let all = self.receipts.as_flattened_mut();
+            let len = all.len().min(usize::from(self.used).wrapping_add(1));
+            let Some(at) = receipt_list::put(all.get_mut(..len).unwrap_or_default(), receipt)
+            else {
+                return false;
+            };
+            self.used = u16::try_from(at.wrapping_add(1)).unwrap_or(u16::MAX);
+            true
+        }
+        #[cfg(not(feature = "fast"))]
+        receipt_list::put(self.list_mut(), receipt).is_some()
+    }
+
+    fn next(&self) -> Option<Receipt> {
+        receipt_list::next(self.list())
+    }
+
+    fn written(&mut self, receipt: Receipt) {
+        receipt_list::written(self.list_mut(), receipt);
+    }
+
+    fn cut(&mut self) {
+        receipt_list::cut(self.list_mut());
+    }
+
+    fn clear(&mut self) {
+        receipt_list::clear(self.list_mut());
+    }
+
+    fn each_received(&mut self, each: &mut dyn FnMut(u16)) {
+        receipt_list::each_received(self.list(), each);
+    }
+
+    fn remember(&mut self, id: u16) -> bool {
+        let mut remembered = 0usize;
+        self.each_received(&mut |_| remembered = remembered.wrapping_add(1));
+        // The rest of the room is for the messages of the next connection.
+        remembered < IN
+            && self.put(Receipt {
+                id,
+                stage: Stage::Earlier,
+                ..Receipt::FREE
+            })
+    }
+
+    #[cfg(feature = "fast")]
+    fn open_plainly(&mut self, id: u16) -> bool {
+        let receipt = Receipt {
+            id,
+            stage: Stage::Open,
+            ..Receipt::FREE
+        };
+        self.known(id).is_none() && self.put(receipt)
+    }
+
+    #[cfg(feature = "fast")]
+    fn release_plainly(&mut self, id: u16) -> bool {
+        match receipt_list::known(self.list_mut(), id) {
+            Some(entry) if !entry.stage.is_ack() => {
+                *entry = Receipt::FREE;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn alias_capacity(&self) -> u16 {
-        self.aliases.capacity()
+        #[cfg(feature = "topic-alias")]
+        return self.aliases.capacity();
+        #[cfg(not(feature = "topic-alias"))]
+        0
     }
 
+    #[cfg(feature = "topic-alias")]
     fn alias(&self, alias: u16) -> &[u8] {
         self.aliases.get(alias)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn set_alias(&mut self, alias: u16, topic: &[u8]) -> bool {
         self.aliases.set(alias, topic)
     }
 
     fn clear_aliases(&mut self) {
+        #[cfg(feature = "topic-alias")]
         self.aliases.clear();
     }
 

@@ -1,10 +1,11 @@
 //! The store on the heap: small when idle, growing up to configured bounds.
 
-use super::{InboundParts, InboundStore, OutboundParts, OutboundStore, Store, sealed};
+use super::{InboundStore, OutboundParts, OutboundStore, Store, sealed};
 use crate::id_table::{self, IdEntry};
-use crate::owed::Owed;
+use crate::receipt::{Receipt, Stage};
+use crate::receipt_index::ReceiptIndex;
 use crate::record::Record;
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
@@ -66,6 +67,7 @@ pub struct Outbound {
     ids: Vec<IdEntry>,
     arena: Vec<u8>,
     transmit: Vec<u8>,
+    #[cfg(feature = "topic-alias")]
     aliases: Vec<Vec<u8>>,
     #[cfg(feature = "bytes")]
     payloads: Vec<bytes::Bytes>,
@@ -74,12 +76,10 @@ pub struct Outbound {
 #[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct Inbound {
-    receive_maximum: u16,
-    received: Vec<IdEntry>,
-    acks: Vec<Owed>,
-    releases: Vec<Owed>,
+    receipts: ReceiptIndex,
+    #[cfg(feature = "topic-alias")]
     aliases: Vec<Vec<u8>>,
-    client_id: String,
+    client_id: Box<str>,
 }
 
 impl Default for Heap {
@@ -105,7 +105,7 @@ impl Heap {
                 ..Outbound::default()
             },
             inbound: Inbound {
-                receive_maximum: limits.receive_maximum.max(1),
+                receipts: ReceiptIndex::new(limits.receive_maximum.max(1)),
                 ..Inbound::default()
             },
         }
@@ -133,13 +133,8 @@ impl Heap {
     pub(crate) fn release_connection(&mut self) {
         self.outbound.transmit = Vec::new();
         self.outbound.aliases = Vec::new();
-        let inbound = &mut self.inbound;
-        inbound.aliases = Vec::new();
-        if id_table::is_empty(&inbound.received) {
-            inbound.received = Vec::new();
-            inbound.acks = Vec::new();
-            inbound.releases = Vec::new();
-        }
+        self.inbound.aliases = Vec::new();
+        self.inbound.receipts.release();
     }
 
     /// No record is in use, and the arena is empty.
@@ -180,7 +175,7 @@ impl Store for Heap {
 }
 
 /// The next length of a table that doubles: at least `least`, at most `most`, and more than now.
-fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
+pub(crate) fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
     let len = now.saturating_mul(2).max(least).min(most);
     (len > now).then_some(len)
 }
@@ -188,7 +183,7 @@ fn longer(now: usize, least: usize, most: usize) -> Option<usize> {
 /// The length of a table for so many packet identifiers: half empty, so that searches stay short
 /// however they lie, and a power of two, so that those behind the last one, which begin at 1
 /// again, do not fall upon those before it.
-fn identifiers(count: usize) -> usize {
+pub(crate) fn identifiers(count: usize) -> usize {
     count.saturating_mul(2).next_power_of_two()
 }
 
@@ -305,11 +300,13 @@ impl OutboundStore for Outbound {
     }
 }
 
+#[cfg(feature = "topic-alias")]
 fn alias_topic(aliases: &[Vec<u8>], alias: u16) -> &[u8] {
     let index = usize::from(alias).wrapping_sub(1);
     aliases.get(index).map(Vec::as_slice).unwrap_or_default()
 }
 
+#[cfg(feature = "topic-alias")]
 fn set_alias_topic(aliases: &mut Vec<Vec<u8>>, alias: u16, topic: &[u8]) -> bool {
     let index = usize::from(alias).wrapping_sub(1);
     if aliases.len() < usize::from(alias) {
@@ -323,49 +320,97 @@ fn set_alias_topic(aliases: &mut Vec<Vec<u8>>, alias: u16, topic: &[u8]) -> bool
     true
 }
 
+#[cfg(feature = "broker")]
+impl Inbound {
+    /// Remembers a new QoS 2 message before it is acknowledged; false when there is no room.
+    pub(crate) fn remember(&mut self, id: u16) -> bool {
+        self.receipts.remember(id)
+    }
+}
+
 impl InboundStore for Inbound {
-    fn parts(&mut self) -> InboundParts<'_> {
-        InboundParts {
-            received: &mut self.received,
-            acks: &mut self.acks,
-            releases: &mut self.releases,
-        }
-    }
-
-    fn received(&mut self) -> &mut [IdEntry] {
-        &mut self.received
-    }
-
     fn receive_maximum(&self) -> u16 {
-        self.receive_maximum
+        self.receipts.most()
     }
 
-    fn grow(&mut self) -> bool {
-        let most = usize::from(self.receive_maximum);
-        let Some(len) = longer(self.acks.len(), 4, most) else {
-            return false;
-        };
-        self.acks.resize(len, Owed::NONE);
-        self.releases.resize(len, Owed::NONE);
-        let mut received = alloc::vec![IdEntry::FREE; identifiers(len)];
-        id_table::rehash(&self.received, &mut received);
-        self.received = received;
-        true
+    #[inline]
+    fn outstanding(&self) -> u16 {
+        self.receipts.outstanding()
+    }
+
+    #[inline]
+    fn acks(&self) -> u16 {
+        self.receipts.acks()
+    }
+
+    fn ack(&mut self, index: u16) -> Option<&mut Receipt> {
+        self.receipts.ack(index)
+    }
+
+    fn known(&mut self, id: u16) -> Option<Stage> {
+        self.receipts.known(id)
+    }
+
+    fn put(&mut self, receipt: Receipt) -> bool {
+        self.receipts.put(receipt)
+    }
+
+    fn next(&self) -> Option<Receipt> {
+        self.receipts.next()
+    }
+
+    fn written(&mut self, receipt: Receipt) {
+        self.receipts.written(receipt);
+    }
+
+    fn cut(&mut self) {
+        self.receipts.cut();
+    }
+
+    fn clear(&mut self) {
+        self.receipts.clear();
+    }
+
+    fn each_received(&mut self, each: &mut dyn FnMut(u16)) {
+        self.receipts.each_received(each);
+    }
+
+    fn remember(&mut self, id: u16) -> bool {
+        self.receipts.remember_earlier(id)
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    fn open_plainly(&mut self, id: u16) -> bool {
+        self.receipts.open_plainly(id)
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    fn release_plainly(&mut self, id: u16) -> bool {
+        self.receipts.release_plainly(id)
     }
 
     fn alias_capacity(&self) -> u16 {
-        u16::MAX
+        if cfg!(feature = "topic-alias") {
+            u16::MAX
+        } else {
+            0
+        }
     }
 
+    #[cfg(feature = "topic-alias")]
     fn alias(&self, alias: u16) -> &[u8] {
         alias_topic(&self.aliases, alias)
     }
 
+    #[cfg(feature = "topic-alias")]
     fn set_alias(&mut self, alias: u16, topic: &[u8]) -> bool {
         set_alias_topic(&mut self.aliases, alias, topic)
     }
 
     fn clear_aliases(&mut self) {
+        #[cfg(feature = "topic-alias")]
         for topic in &mut self.aliases {
             topic.clear();
         }
@@ -376,8 +421,7 @@ impl InboundStore for Inbound {
     }
 
     fn set_assigned_client_id(&mut self, id: &str) -> bool {
-        self.client_id.clear();
-        self.client_id.push_str(id);
+        self.client_id = id.into();
         true
     }
 }
@@ -391,13 +435,12 @@ mod tests {
         let count = 10_500;
         let mut store = Heap::new(HeapLimits {
             exchanges: count,
-            receive_maximum: count,
             ..HeapLimits::default()
         });
         while store.outbound.grow_records() {}
-        while store.inbound.grow() {}
         assert_eq!(store.outbound.records.len(), usize::from(count));
-        for table in [&mut store.outbound.ids, &mut store.inbound.received] {
+        let mut received = alloc::vec![IdEntry::FREE; identifiers(usize::from(count))];
+        for table in [&mut store.outbound.ids, &mut received] {
             let mut id = u16::MAX - count / 2;
             for _ in 0..count {
                 assert!(id_table::insert_at_home(table, id, 0), "{id}");

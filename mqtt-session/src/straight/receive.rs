@@ -8,9 +8,8 @@ use crate::action::Action;
 use crate::answer::Sender;
 use crate::config::Acknowledge;
 use crate::delivery::{Delivery, Message};
-use crate::id_table;
 use crate::machine::{Machine, Stores};
-use crate::receipts::{EARLIER, OPEN, Receiver};
+use crate::receipts::Receiver;
 use crate::rx_buffer::Rx;
 use crate::sender::Sending;
 use crate::store::{InboundStore, OutboundStore};
@@ -127,7 +126,7 @@ impl Machine {
 }
 
 impl<I: InboundStore> Receiver<'_, I> {
-    /// As [`Receiver::admit_id`] and [`Receiver::accept`], where nothing stands in the way of the
+    /// As [`Receiver::admit`] and [`Receiver::accept`], where nothing stands in the way of the
     /// acknowledgement: the line is up, the application leaves it to the machine, none is owed
     /// before it, and the message is new. False, and nothing has changed, where that may not be.
     #[inline(always)]
@@ -138,8 +137,8 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         if sender.out.config.acknowledge == Acknowledge::Manually
-            || !self.intake.acks.is_empty()
-            || self.intake.open >= self.intake.receive_maximum
+            || self.store.acks() != 0
+            || self.store.outstanding() >= self.intake.receive_maximum
         {
             return false;
         }
@@ -148,11 +147,9 @@ impl<I: InboundStore> Receiver<'_, I> {
             return false;
         };
         if qos == QoS::ExactlyOnce {
-            // Where its home is taken it may be known.
-            if !id_table::insert_at_home(self.store.received(), id, OPEN) {
+            if !self.store.open_plainly(id) {
                 return false;
             }
-            self.intake.open = self.intake.open.saturating_add(1);
             *place = short_ack(PUBREC, id);
         } else {
             *place = short_ack(PUBACK, id);
@@ -169,23 +166,13 @@ impl<I: InboundStore> Receiver<'_, I> {
         id: u16,
         sender: &mut Sending<'_, O>,
     ) -> bool {
-        if !self.intake.releases.is_empty() {
-            return false;
-        }
         let room = sender.out.line.tx.spare(sender.store.transmit());
         let Some(place) = room.first_chunk_mut() else {
             return false;
         };
-        let received = self.store.received();
-        let at = match id_table::locate(received, id) {
-            Some((at, OPEN)) => {
-                self.intake.open = self.intake.open.saturating_sub(1);
-                at
-            }
-            Some((at, EARLIER)) => at,
-            _ => return false,
-        };
-        id_table::remove_at(received, at);
+        if !self.store.release_plainly(id) {
+            return false;
+        }
         *place = short_ack(PUBCOMP, id);
         sender.out.line.tx.commit(SHORT_ACK);
         true

@@ -29,7 +29,8 @@ impl<
     const TRANSMIT: usize,
     const ALIASES: usize,
     const TOPIC: usize,
-> Held for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC>
+    const CLIENT_ID: usize,
+> Held for Fixed<OUT, IN, ARENA, TRANSMIT, ALIASES, TOPIC, CLIENT_ID>
 {
     fn exchanges(&self) -> usize {
         OUT
