@@ -41,6 +41,21 @@ pub struct Draw<'a> {
     out: &'a mut Outbox,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Draw<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Draw {{ ticket: {}, offset: {=usize}, total: {=usize}, dup: {=bool}, room: {} }}",
+            self.ticket,
+            self.offset,
+            self.total,
+            self.dup,
+            crate::log::Size::of(self.room)
+        );
+    }
+}
+
 impl Draw<'_> {
     /// Where the part goes; never empty, and never longer than what is left of the payload.
     pub fn room(&mut self) -> &mut [u8] {

@@ -71,6 +71,19 @@ pub struct Flash<F, const PAGE: usize = 64> {
     saved: Option<SessionMark>,
 }
 
+/// Where it is.
+#[cfg(feature = "defmt")]
+impl<F, const PAGE: usize> defmt::Format for Flash<F, PAGE> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Flash {{ start: {=u32}, len: {=u32} }}",
+            self.start,
+            self.len
+        );
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// The areas were not looked at.
@@ -97,7 +110,6 @@ enum Content {
 
 /// Why a session could not be saved or loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FlashError<E> {
     /// The driver failed.
@@ -122,6 +134,18 @@ impl<E: fmt::Debug> fmt::Display for FlashError<E> {
             Self::Place => f.write_str("the areas do not fit the flash memory"),
             Self::TooSmall { needed } => write!(f, "there is no room for {needed} bytes"),
             Self::Damaged => f.write_str("both areas are damaged"),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<E: defmt::Format> defmt::Format for FlashError<E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Driver(error) => defmt::write!(f, "the flash memory failed: {}", error),
+            Self::Place => defmt::write!(f, "the areas do not fit the flash memory"),
+            Self::TooSmall { needed } => defmt::write!(f, "there is no room for {} bytes", needed),
+            Self::Damaged => defmt::write!(f, "both areas are damaged"),
         }
     }
 }

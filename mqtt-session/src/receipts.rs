@@ -46,13 +46,13 @@ pub(crate) struct Partial {
 }
 
 impl Intake {
-    /// What holds without a connection, over which nothing comes in.
+    /// What holds where CONNECT says nothing else.
     pub(crate) const fn new() -> Self {
         Self {
             receive_maximum: 0,
             topic_alias_maximum: 0,
-            problem_information: false,
-            maximum_packet_size: 0,
+            problem_information: true,
+            maximum_packet_size: u32::MAX,
             partial: None,
             unsolicited: 0,
         }

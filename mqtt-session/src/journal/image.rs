@@ -7,16 +7,13 @@ use crate::snapshot::{
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
 
 /// An entry that no [`Journal`](super::Journal) writes where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Unreadable;
 
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an entry that no journal writes there")
-    }
+crate::words::words! { Unreadable:
+    Self => "an entry that no journal writes there";
 }
 
 impl core::error::Error for Unreadable {}
@@ -35,6 +32,14 @@ pub struct Image {
     last_ticket: u64,
     /// How many messages were released so far.
     released: u64,
+}
+
+/// How much there is; what it says is in the messages.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Image {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Image {{ unsettled: {=usize} }}", self.unsettled());
+    }
 }
 
 #[derive(Clone, Debug)]

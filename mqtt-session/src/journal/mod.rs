@@ -110,6 +110,20 @@ pub struct Journal {
     identity: Vec<u8>,
 }
 
+/// How much there is of it.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Journal {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let (known, received) = (self.known.len(), self.received_count);
+        defmt::write!(
+            f,
+            "Journal {{ known: {=usize}, received: {=usize} }}",
+            known,
+            received
+        );
+    }
+}
+
 impl Default for Journal {
     fn default() -> Self {
         Self::new()

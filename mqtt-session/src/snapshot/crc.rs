@@ -11,6 +11,7 @@
 /// assert_eq!(crc.value(), 0xcbf4_3926);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Crc32(u32);
 
 /// What four bits more do: sixteen entries are small enough for any device, and twice as fast as

@@ -1,10 +1,7 @@
 //! What can be wrong with what was kept.
 
-use core::fmt;
-
 /// Why a session could not be taken over. The client is as new as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ImportError {
     /// The client was started or has messages: only a new one can take a session over.
@@ -30,41 +27,28 @@ pub enum ImportError {
     },
 }
 
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse => f.write_str("the client is not new"),
-            Self::TooShort => f.write_str("the session is cut short"),
-            Self::NotASession => f.write_str("this is no session"),
-            Self::Version(version) => {
-                write!(f, "the session has version {version}, which is not known")
-            }
-            Self::Checksum => f.write_str("the session is damaged: its checksum is wrong"),
-            Self::DoesNotFit => f.write_str("the store has no room for the session"),
-            Self::PayloadDrawn => {
-                f.write_str("a payload is to be drawn, and this build lacks the feature `draw`")
-            }
-            Self::Inconsistent { at } => {
-                write!(f, "the session contradicts itself before byte {at}")
-            }
-        }
-    }
+crate::words::words! { ImportError:
+    Self::InUse => "the client is not new";
+    Self::TooShort => "the session is cut short";
+    Self::NotASession => "this is no session";
+    Self::Version(version) => "the session has version {}, which is not known", version;
+    Self::Checksum => "the session is damaged: its checksum is wrong";
+    Self::DoesNotFit => "the store has no room for the session";
+    Self::PayloadDrawn => "a payload is to be drawn, and this build lacks the feature draw";
+    Self::Inconsistent { at } => "the session contradicts itself before byte {}", at;
 }
 
 impl core::error::Error for ImportError {}
 
 /// A buffer is too small for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooSmall {
     /// How many bytes it has to have.
     pub needed: usize,
 }
 
-impl fmt::Display for TooSmall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session takes {} bytes", self.needed)
-    }
+crate::words::words! { TooSmall:
+    Self { needed } => "the session takes {} bytes", needed;
 }
 
 impl core::error::Error for TooSmall {}

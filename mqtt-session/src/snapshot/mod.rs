@@ -121,7 +121,6 @@ pub struct SessionMark(u64);
 
 /// A message of QoS 1 or 2 that is not settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unsettled<'a> {
     /// What settles it.
     pub ticket: Ticket,
@@ -136,6 +135,22 @@ pub struct Unsettled<'a> {
     /// How many bytes the payload has that is drawn from the application, in place of `payload`:
     /// after a restart it is asked for again.
     pub drawn: Option<usize>,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Unsettled<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Unsettled {{ ticket: {}, qos: {}, packet_id: {}, topic: {:?}, payload: {}, drawn: {} }}",
+            self.ticket,
+            self.qos,
+            self.packet_id,
+            self.topic,
+            crate::log::Size::of(self.payload),
+            self.drawn
+        );
+    }
 }
 
 /// FNV-1a over a few numbers, with an avalanche behind it, so that sums of them tell apart.

@@ -61,6 +61,7 @@ pub const fn all_can_be_logged() {
     logs::<mqtt_session::ConnectError>();
     logs::<mqtt_session::ControlError>();
     logs::<mqtt_session::Delivery<'static>>();
+    logs::<mqtt_session::Draw<'static>>();
     logs::<mqtt_session::Event<'static>>();
     logs::<mqtt_session::Fixed<1, 1, 64, 64>>();
     logs::<mqtt_session::GiveUp>();
@@ -90,4 +91,15 @@ pub const fn all_can_be_logged() {
     logs::<mqtt_session::broker::Identity<'static>>();
     logs::<mqtt_session::broker::Login<'static>>();
     logs::<mqtt_session::broker::Overflow>();
+
+    logs::<mqtt_session::flash::Flash<()>>();
+    logs::<mqtt_session::flash::FlashError<()>>();
+    logs::<mqtt_session::journal::Image>();
+    logs::<mqtt_session::journal::Journal>();
+    logs::<mqtt_session::journal::Unreadable>();
+    logs::<mqtt_session::snapshot::Crc32>();
+    logs::<mqtt_session::snapshot::ImportError>();
+    logs::<mqtt_session::snapshot::SessionMark>();
+    logs::<mqtt_session::snapshot::TooSmall>();
+    logs::<mqtt_session::snapshot::Unsettled<'static>>();
 }

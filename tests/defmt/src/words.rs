@@ -7,6 +7,9 @@ use mqtt_proto::{
     QoS, ReasonCode, Sender, TopicError, TopicFilter, TopicName,
 };
 use mqtt_session::broker::EndCause;
+use mqtt_session::flash::FlashError;
+use mqtt_session::journal::Image;
+use mqtt_session::snapshot::{ImportError, TooSmall};
 use mqtt_session::{
     AcknowledgeError, Cause, ConnectError, ControlError, GiveUp, RequestError, Violation,
 };
@@ -28,6 +31,7 @@ pub fn say_all_twice() {
         twice(&EndCause::Violation(Violation::Packet(error)));
     }
     session();
+    kept();
 }
 
 fn twice<T: Display + Format>(value: &T) {
@@ -170,6 +174,32 @@ fn decoding() -> Vec<DecodeError> {
         twice(&kind);
     }
     errors
+}
+
+/// What can be wrong with a session that was kept.
+fn kept() {
+    for error in [
+        ImportError::InUse,
+        ImportError::TooShort,
+        ImportError::NotASession,
+        ImportError::Version(2),
+        ImportError::Checksum,
+        ImportError::DoesNotFit,
+        ImportError::PayloadDrawn,
+        ImportError::Inconsistent { at: 45 },
+    ] {
+        twice(&error);
+    }
+    for error in [
+        FlashError::Driver(7),
+        FlashError::Place,
+        FlashError::TooSmall { needed: 5_000 },
+        FlashError::Damaged,
+    ] {
+        twice(&error);
+    }
+    twice(&TooSmall { needed: 90 });
+    twice(&Image::new().apply(&[]).expect_err("it is empty"));
 }
 
 fn session() {
