@@ -154,8 +154,12 @@ impl Machine {
         }
         let store_maximum = stores.inbound.receive_maximum();
         let mut demanded = store_maximum < u16::MAX;
-        let mut intake = Intake::new();
-        intake.receive_maximum = store_maximum;
+        let mut intake = Intake {
+            receive_maximum: store_maximum,
+            problem_information: true,
+            maximum_packet_size: u32::MAX,
+            ..Intake::new()
+        };
         let mut connection = Connection::new();
         // The first of a kind is what counts.
         for property in connect.properties.iter().rev() {

@@ -60,13 +60,13 @@ impl Partial {
 }
 
 impl Intake {
-    /// What holds where CONNECT says nothing else.
+    /// What holds without a connection, over which nothing comes in.
     pub(crate) const fn new() -> Self {
         Self {
             receive_maximum: 0,
             topic_alias_maximum: 0,
-            problem_information: true,
-            maximum_packet_size: u32::MAX,
+            problem_information: false,
+            maximum_packet_size: 0,
             partial: None,
             unsolicited: 0,
         }

@@ -173,7 +173,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         if !tables.is_empty(records, Place::Ended) {
             exchanges.work.note(Work::TELL);
         }
-        let next_expiry = exchanges.next_expiry;
+        let next_expiry = exchanges.next_expiry.instant();
         self.machine.out.clock.arm(next_expiry);
         Ok(())
     }
@@ -322,7 +322,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             at = Some(moment);
             if head.kind == Kind::Queued {
                 let exchanges = &mut self.machine.out.exchanges;
-                exchanges.next_expiry = exchanges.next_expiry.min(moment);
+                exchanges.next_expiry.no_later_than(moment);
             }
         }
         self.place(source, head.kind, record, packet, at)
