@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (qos(), 0..60usize, expiry).prop_map(|(q, len, expiry)| Step::Publish(q, len, expiry)),
         1 => (0..60usize).prop_map(Step::Held),
-        1 => (qos(), 1..300usize).prop_map(|(qos, len)| Step::Drawn(qos, len)),
+        1 => (qos(), 0..300usize).prop_map(|(qos, len)| Step::Drawn(qos, len)),
         3 => qos().prop_map(Step::Serve),
         2 => Just(Step::Acknowledge),
         9 => (1..12usize, 1..80usize).prop_map(|(count, most)| Step::Run(count, most)),

@@ -323,3 +323,50 @@ impl<'p> Kept<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::layout::{CHECKSUM, DRAWN, HEAD, LEAST};
+    use super::*;
+    use crate::config::Config;
+    use crate::request::Publish;
+    use crate::store::Fixed;
+    use mqtt_proto::TopicName;
+    use std::vec::Vec;
+
+    /// A build that cannot draw payloads says so, and does not send a message without its payload.
+    #[test]
+    fn a_message_whose_payload_is_drawn_is_for_builds_that_draw() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
+        let publish = Publish::new(TopicName::new("t").unwrap(), &[]).qos(QoS::AtLeastOnce);
+        client.publish(now, &publish).unwrap();
+        let mut bytes = Vec::new();
+        let whole = client.export(now, |piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(whole, Ok(()));
+        // Its first record begins where a session without records ends.
+        let record = LEAST - CHECKSUM;
+        bytes[record + 1] = DRAWN;
+        // The header announces 5 bytes.
+        bytes[record + HEAD + 8 + 4 + 1] += 5;
+        let content = bytes.len() - CHECKSUM;
+        let mut crc = Crc32::new();
+        crc.update(&bytes[..content]);
+        bytes[content..].copy_from_slice(&crc.value().to_le_bytes());
+        let mut again = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
+        let result = again.import(now, &bytes);
+        if cfg!(feature = "draw") {
+            assert_eq!(result, Ok(()));
+            let mut drawn = None;
+            again.each_unsettled(|left| drawn = left.drawn);
+            assert_eq!(drawn, Some(5));
+        } else {
+            assert_eq!(result, Err(ImportError::PayloadDrawn));
+            assert_eq!(again.unsettled(), 0);
+        }
+    }
+}
