@@ -1,5 +1,5 @@
 //! The machine itself, without its store: how a connection comes about, what is due, and how it
-//! ends. It is compiled once, whatever the stores are.
+//! ends. It is compiled for the store it is used with.
 
 use crate::backoff::Backoff;
 use crate::config::Config;
