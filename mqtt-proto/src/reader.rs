@@ -1,3 +1,5 @@
+#[cfg(not(feature = "fast"))]
+use crate::property::Shape;
 use crate::text::{self, Flaw, Kind};
 use crate::varint::{self, VarintError};
 use crate::{
@@ -125,6 +127,16 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
+    /// Over bytes that have been validated.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn over(rest: &'a [u8], fault: &'f mut Fault) -> Self {
+        let context = Context {
+            packet_type: PacketType::Publish,
+            sender: Sender::Server,
+        };
+        Self::new(rest, 0, context, fault)
+    }
+
     #[cfg_attr(feature = "fast", inline(always))]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
@@ -167,6 +179,12 @@ impl<'a, 'f> Reader<'a, 'f> {
         None
     }
 
+    /// An earlier field is wrong, and reading goes on.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
+        self.fault.record(place, kind);
+    }
+
     /// The next field, which is looked at by itself, is wrong. Built for size, reading goes on with a
     /// field that is empty, and whether there was an error is asked once, when all has been read:
     /// the compiler sees that there is always a field, and drops the questions in between.
@@ -202,6 +220,20 @@ impl<'a, 'f> Reader<'a, 'f> {
         core::mem::replace(&mut self.rest, block)
     }
 
+    /// The value of a property, or of two texts the next: its bytes, or its number. The other is
+    /// left as it is, or empty.
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)]
+    pub(crate) fn value(&mut self, shape: Shape, number: &mut u32) -> &'a [u8] {
+        let value = match shape.width() {
+            0 if shape.is_number() => self.varint(),
+            0 => return self.binary().unwrap_or_default(),
+            width => self.number(width),
+        };
+        *number = value.unwrap_or_default();
+        &[]
+    }
+
     /// A number of so many bytes.
     #[cfg(not(feature = "fast"))]
     #[inline(never)]
@@ -226,12 +258,6 @@ impl<'a, 'f> Reader<'a, 'f> {
     #[expect(clippy::cast_possible_truncation, reason = "it is two bytes")]
     pub(crate) fn two(&mut self) -> Option<u16> {
         self.number(2).map(|number| number as u16)
-    }
-
-    /// Four bytes.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) fn four(&mut self) -> Option<u32> {
-        self.number(4)
     }
 
     #[cfg(feature = "fast")]
@@ -293,15 +319,6 @@ impl<'a, 'f> Reader<'a, 'f> {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
         self.scanned(field, Kind::Any)
-    }
-
-    /// Passes over text that is to be valid.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
-        #[cfg(feature = "fast")]
-        return self.check_scanned(field);
-        #[cfg(not(feature = "fast"))]
-        self.text(field).map(|_| ())
     }
 
     /// A topic name. An empty one is `Some(None)`.
@@ -384,25 +401,42 @@ impl<'a, 'f> Reader<'a, 'f> {
         let place = self.place();
         let bytes = self.binary()?;
         #[cfg(feature = "fast")]
-        if let Some(text) = text::scan(bytes, kind) {
-            return Some(text);
+        {
+            if let Some(text) = text::scan(bytes, kind) {
+                return Some(text);
+            }
+            match text::look_at(bytes, kind) {
+                Ok(text) => Some(text),
+                Err((at, flaw)) => self.fail_at(place.plus(2).plus(at), flaw.of(field)),
+            }
         }
+        #[cfg(not(feature = "fast"))]
+        Some(self.text_of(bytes, place, field, kind))
+    }
+
+    /// The text that these bytes are, before which its length is at this place.
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)]
+    pub(crate) fn text_of(
+        &mut self,
+        bytes: &'a [u8],
+        place: Place,
+        field: Field,
+        kind: Kind,
+    ) -> &'a str {
         match text::look_at(bytes, kind) {
-            Ok(text) => Some(text),
+            Ok(text) => text,
             Err((at, flaw)) => {
                 self.fault.record(place.plus(2).plus(at), flaw.of(field));
-                if cfg!(feature = "fast") {
-                    None
-                } else {
-                    Some("")
-                }
+                ""
             }
         }
     }
 
+    /// Passes over text that is to be valid.
     #[cfg(feature = "fast")]
     #[inline(always)]
-    fn check_scanned(&mut self, field: Field) -> Option<()> {
+    pub(crate) fn check_text(&mut self, field: Field) -> Option<()> {
         let place = self.place();
         let bytes = self.binary()?;
         if text::is_text(bytes) {
