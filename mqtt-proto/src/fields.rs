@@ -1,7 +1,7 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
 use crate::{
-    DecodeError, DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
+    DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
 };
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
@@ -19,23 +19,24 @@ pub(crate) struct Fields<'a> {
     pub(crate) properties: Validated<'a>,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
     pub(crate) rest: &'a [u8],
-    /// Whether all of this is right.
-    pub(crate) checked: Result<(), DecodeError>,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) const NONE: Self = Self {
-        session_present: false,
-        topic: None,
-        packet_id: None,
-        reason: ReasonCode::SUCCESS,
-        properties: Validated::NONE,
-        rest: &[],
-        checked: Ok(()),
-    };
+    /// To be filled.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) const fn none() -> Self {
+        Self {
+            session_present: false,
+            topic: None,
+            packet_id: None,
+            reason: ReasonCode::SUCCESS,
+            properties: Validated::NONE,
+            rest: &[],
+        }
+    }
 
     /// `with_id` tells whether there is a packet identifier.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
         use PacketType as Type;
         let fields = self;

@@ -1,6 +1,6 @@
 use super::legality::Shape;
 use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated};
-use crate::reader::{Fault, Reader};
+use crate::reader::Reader;
 use crate::{QoS, TopicName, text};
 
 /// Goes over properties one by one, encoded or not, and shows each in the same way.
@@ -40,8 +40,7 @@ impl<'a> Walk<'a> {
         match &mut self.left {
             Source::Wire(validated) => {
                 // All of it has been validated, but that it is at its end.
-                let mut fault = Fault::NONE;
-                let mut reader = Reader::over(validated.block(), &mut fault);
+                let mut reader = Reader::over(validated.block());
                 let id = PropertyId::from_u32(u32::from(reader.byte()?))?;
                 let shape = id.shape();
                 self.bytes = reader.value(shape, &mut self.number);
