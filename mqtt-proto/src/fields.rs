@@ -56,38 +56,27 @@ impl<'a> Fields<'a> {
             fields.packet_id = Some(reader.packet_id()?);
         }
         let is_list = matches!(kind, Type::SubAck | Type::UnsubAck);
+        let is_ping = matches!(kind, Type::PingReq | Type::PingResp);
         // Their shortest forms leave out a reason of success and an empty list of properties.
-        let is_step = matches!(
+        // Section 3.15.2.1 has AUTH among them, section 3.15.2.2.2 wants a method in every AUTH:
+        // only what has a method is accepted.
+        let may_end = matches!(
             kind,
-            Type::PubAck | Type::PubRec | Type::PubRel | Type::PubComp | Type::Disconnect
+            Type::PubAck
+                | Type::PubRec
+                | Type::PubRel
+                | Type::PubComp
+                | Type::Disconnect
+                | Type::Auth
         );
-        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
-        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
-        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-        if !is_list && kind != Type::Publish && !matches!(kind, Type::PingReq | Type::PingResp) {
-            if reader.is_empty() {
-                if is_step {
-                    return Some(());
-                }
-                if kind == Type::Auth {
-                    return reader.fail(missing);
-                }
-            }
+        if (may_end || kind == Type::ConnAck) && !(may_end && reader.is_empty()) {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
                 return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
             }
-            if reader.is_empty() {
-                if is_step {
-                    return Some(());
-                }
-                if kind == Type::Auth {
-                    return reader.fail(missing);
-                }
-            }
         }
         let properties_place = reader.place();
-        if !matches!(kind, Type::PingReq | Type::PingResp) {
+        if !(is_ping || may_end && reader.is_empty()) {
             fields.properties = read_properties(reader)?;
         }
         fields.rest = reader.rest();
@@ -108,6 +97,7 @@ impl<'a> Fields<'a> {
         }
         reader.finish()?;
         if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
+            let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(properties_place, missing);
         }
         Some(())
