@@ -39,7 +39,7 @@ impl Machine {
         if given.authentication_method().map(fingerprint) != Some(method) {
             return Err(ControlError::Method);
         }
-        let maximum = self.out.line.limits.maximum_packet_size as usize;
+        let maximum = self.out.line.limits().maximum_packet_size as usize;
         let packet = Auth {
             reason,
             properties: given,
@@ -87,7 +87,7 @@ impl Machine {
             self.connection.facts.set(Facts::REAUTHENTICATING, true);
         }
         if self.phase == Phase::Connected {
-            self.give_time(self.out.config.connect_timeout);
+            self.give_time(self.out.config.connect_timeout.get());
         }
         Ok(())
     }

@@ -25,8 +25,8 @@ impl Backoff {
 
     /// The next wait in milliseconds.
     pub(crate) fn next(&mut self, config: &Config) -> u32 {
-        let first = config.backoff_min;
-        let longest = config.backoff_max.max(first);
+        let first = config.backoff_min.get();
+        let longest = config.backoff_max.get().max(first);
         let doublings = u32::from(self.failures.min(31));
         let wait = if doublings < first.leading_zeros() {
             first.wrapping_shl(doublings).min(longest)

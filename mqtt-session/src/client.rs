@@ -350,7 +350,7 @@ impl<S: Store> Client<S> {
     /// What the server of the present connection allows; the standard's defaults without one.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.machine.out.line.limits
+        self.machine.out.line.limits()
     }
 
     /// QoS 1 and QoS 2 messages that are not settled.

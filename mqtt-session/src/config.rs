@@ -22,19 +22,21 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
-    pub(crate) connect_timeout: u32,
-    pub(crate) ping_timeout: u32,
-    pub(crate) ack_timeout: u32,
-    pub(crate) close_timeout: u32,
-    pub(crate) backoff_min: u32,
-    pub(crate) backoff_max: u32,
-    pub(crate) stable_after: u32,
+    pub(crate) connect_timeout: Millis<10_000>,
+    pub(crate) ping_timeout: Millis<10_000>,
+    pub(crate) ack_timeout: Millis<30_000>,
+    pub(crate) close_timeout: Millis<5_000>,
+    pub(crate) backoff_min: Millis<1_000>,
+    pub(crate) backoff_max: Millis<60_000>,
+    pub(crate) stable_after: Millis<10_000>,
     pub(crate) seed: u32,
     pub(crate) topic_aliases: u16,
-    pub(crate) reconnect: bool,
+    /// Whether not to connect again.
+    pub(crate) stays_away: bool,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) qos1_lost: Lost,
-    pub(crate) qos2_lost: Lost,
+    /// Whether QoS 2 messages are published again when the session is lost.
+    pub(crate) qos2_again: bool,
     pub(crate) offline: Offline,
     pub(crate) clean_start_always: bool,
     pub(crate) adopt_session: bool,
@@ -75,12 +77,39 @@ pub enum Offline {
 /// The longest time limit: what a 32-bit stamp of milliseconds can tell apart.
 const LONGEST: u32 = u32::MAX / 2;
 
-const fn millis(duration: Duration) -> u32 {
-    let millis = duration.as_millis();
-    if millis > LONGEST as u128 {
-        LONGEST
-    } else {
-        millis as u32
+/// A time limit in milliseconds. It is kept as its distance from the default, so that a client with
+/// the defaults is all zero bits at first, and a static one costs no flash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Millis<const DEFAULT: u32>(u32);
+
+impl<const DEFAULT: u32> Millis<DEFAULT> {
+    const DEFAULT: Self = Self(0);
+
+    const fn of(duration: Duration) -> Self {
+        let millis = duration.as_millis();
+        let millis = if millis > LONGEST as u128 {
+            LONGEST
+        } else {
+            millis as u32
+        };
+        Self(millis.wrapping_sub(DEFAULT))
+    }
+
+    pub(crate) const fn get(self) -> u32 {
+        self.0.wrapping_add(DEFAULT)
+    }
+}
+
+impl<const DEFAULT: u32> core::fmt::Debug for Millis<DEFAULT> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const DEFAULT: u32> defmt::Format for Millis<DEFAULT> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=u32}", self.get());
     }
 }
 
@@ -95,19 +124,19 @@ impl Config {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            connect_timeout: 10_000,
-            ping_timeout: 10_000,
-            ack_timeout: 30_000,
-            close_timeout: 5_000,
-            backoff_min: 1_000,
-            backoff_max: 60_000,
-            stable_after: 10_000,
+            connect_timeout: Millis::DEFAULT,
+            ping_timeout: Millis::DEFAULT,
+            ack_timeout: Millis::DEFAULT,
+            close_timeout: Millis::DEFAULT,
+            backoff_min: Millis::DEFAULT,
+            backoff_max: Millis::DEFAULT,
+            stable_after: Millis::DEFAULT,
             seed: 0,
             topic_aliases: 0,
-            reconnect: true,
+            stays_away: false,
             acknowledge: Acknowledge::Automatically,
             qos1_lost: Lost::Republish,
-            qos2_lost: Lost::GiveUp,
+            qos2_again: false,
             offline: Offline::Refuse,
             clean_start_always: false,
             adopt_session: false,
@@ -118,7 +147,7 @@ impl Config {
     /// the server to a re-authentication may take. 10 seconds by default.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = millis(limit);
+        self.connect_timeout = Millis::of(limit);
         self
     }
 
@@ -126,7 +155,7 @@ impl Config {
     /// 10 seconds by default.
     #[must_use]
     pub const fn ping_timeout(mut self, limit: Duration) -> Self {
-        self.ping_timeout = millis(limit);
+        self.ping_timeout = Millis::of(limit);
         self
     }
 
@@ -135,14 +164,14 @@ impl Config {
     /// sent again on a live connection (MQTT-4.4.0-1). 30 seconds by default.
     #[must_use]
     pub const fn ack_timeout(mut self, limit: Duration) -> Self {
-        self.ack_timeout = millis(limit);
+        self.ack_timeout = Millis::of(limit);
         self
     }
 
     /// How long the last bytes before a close may take to leave. 5 seconds by default.
     #[must_use]
     pub const fn close_timeout(mut self, limit: Duration) -> Self {
-        self.close_timeout = millis(limit);
+        self.close_timeout = Millis::of(limit);
         self
     }
 
@@ -150,8 +179,8 @@ impl Config {
     /// and of each wait a random half is taken off. 1 and 60 seconds by default.
     #[must_use]
     pub const fn reconnect_between(mut self, first: Duration, longest: Duration) -> Self {
-        self.backoff_min = millis(first);
-        self.backoff_max = millis(longest);
+        self.backoff_min = Millis::of(first);
+        self.backoff_max = Millis::of(longest);
         self
     }
 
@@ -159,14 +188,14 @@ impl Config {
     /// 10 seconds by default.
     #[must_use]
     pub const fn stable_after(mut self, span: Duration) -> Self {
-        self.stable_after = millis(span);
+        self.stable_after = Millis::of(span);
         self
     }
 
     /// Whether to connect again after a connection ended. True by default.
     #[must_use]
     pub const fn reconnect(mut self, yes: bool) -> Self {
-        self.reconnect = yes;
+        self.stays_away = !yes;
         self
     }
 
@@ -197,7 +226,7 @@ impl Config {
     /// published again.
     #[must_use]
     pub const fn qos2_when_session_lost(mut self, what: Lost) -> Self {
-        self.qos2_lost = what;
+        self.qos2_again = matches!(what, Lost::Republish);
         self
     }
 

@@ -81,7 +81,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// out at the next poll.
     fn look_for_expired(&mut self) {
         let out = &mut *self.out;
-        out.exchanges.next_expiry = out.exchanges.next_expiry.min(out.clock.now);
+        out.exchanges.next_expiry.no_later_than(out.clock.now);
         out.clock.arm(out.clock.now);
     }
 
@@ -110,14 +110,14 @@ impl<O: OutboundStore> Sending<'_, O> {
             let Some(record) = parts.records.get_mut(usize::from(slot)) else {
                 break;
             };
-            let policy = if record.stage == Stage::AwaitPubAck {
-                self.out.config.qos1_lost
+            let again = if record.stage == Stage::AwaitPubAck {
+                self.out.config.qos1_lost == Lost::Republish
             } else {
-                self.out.config.qos2_lost
+                self.out.config.qos2_again
             };
             if discarded {
                 self.give_up(slot, Place::Resume, GiveUp::SessionDiscarded);
-            } else if policy == Lost::GiveUp {
+            } else if !again {
                 self.give_up(slot, Place::Resume, GiveUp::OutcomeUnknown);
             } else {
                 record.flags.clear(Flags::MAYBE_SEEN);

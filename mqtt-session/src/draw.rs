@@ -57,7 +57,7 @@ impl Draw<'_> {
         let out = self.out;
         if out.line.tx.waits_for_parts() {
             // It was the application that was waited for, and no longer is.
-            out.line.stalled_since = Instant::NEVER;
+            out.line.stalled_since = crate::instant::Alarm::NEVER;
         }
         if out.line.tx.supply(count) {
             out.exchanges.work.note(Work::PUMP);

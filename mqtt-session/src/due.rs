@@ -37,7 +37,7 @@ impl Machine {
     #[cold]
     pub(crate) fn on_due<O: OutboundStore>(&mut self, outbound: &mut O) {
         let now = self.out.clock.now;
-        if now >= self.out.exchanges.next_expiry {
+        if now >= self.out.exchanges.next_expiry.instant() {
             self.sender(outbound).expire();
         }
         let timers = self.timers(outbound);
@@ -84,7 +84,7 @@ impl Machine {
     /// PINGRESP has its time limit from now.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn await_ping(&mut self) {
-        let limit = self.out.config.ping_timeout;
+        let limit = self.out.config.ping_timeout.get();
         self.connection.ping_due = self.out.clock.now.plus_millis(limit);
     }
 
@@ -111,7 +111,7 @@ impl Machine {
 
     /// The earliest moment at which something is due by itself.
     pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let expiry = self.out.exchanges.next_expiry;
+        let expiry = self.out.exchanges.next_expiry.instant();
         let timers = self.timers(outbound);
         timers.iter().fold(expiry, |first, at| first.min(*at))
     }
@@ -124,7 +124,8 @@ impl Machine {
         self.out
             .line
             .stalled_since
-            .plus_millis(self.out.config.ack_timeout)
+            .instant()
+            .plus_millis(self.out.config.ack_timeout.get())
     }
 
     /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while
@@ -146,7 +147,7 @@ impl Machine {
         deadline.max(
             self.connection
                 .last_life
-                .plus_millis(self.out.config.ack_timeout),
+                .plus_millis(self.out.config.ack_timeout.get()),
         )
     }
 }

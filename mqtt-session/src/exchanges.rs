@@ -1,7 +1,7 @@
 //! The sending half of the session: what outlives a transport.
 
 use crate::arena::Arena;
-use crate::instant::Instant;
+use crate::instant::Alarm;
 use crate::tables::Tables;
 
 /// What the next poll has to look at: nothing is looked for that nobody noted here.
@@ -47,7 +47,7 @@ pub(crate) struct Exchanges {
     pub(crate) tables: Tables,
     pub(crate) arena: Arena,
     /// When the first of the messages that wait expires.
-    pub(crate) next_expiry: Instant,
+    pub(crate) next_expiry: Alarm,
 }
 
 impl Exchanges {
@@ -56,7 +56,7 @@ impl Exchanges {
             work: Work(0),
             tables: Tables::new(),
             arena: Arena::new(),
-            next_expiry: Instant::NEVER,
+            next_expiry: Alarm::NEVER,
         }
     }
 }

@@ -142,6 +142,30 @@ impl defmt::Format for Instant {
     }
 }
 
+/// A moment that may never come, kept so that never is all zero bits: a client at rest is, and a
+/// static one costs no flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Alarm(u64);
+
+impl Alarm {
+    pub(crate) const NEVER: Self = Self(0);
+
+    pub(crate) const fn at(moment: Instant) -> Self {
+        Self(!moment.0)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn instant(self) -> Instant {
+        Instant(!self.0)
+    }
+
+    /// It comes at this moment, if it would not come before.
+    #[inline]
+    pub(crate) fn no_later_than(&mut self, moment: Instant) {
+        self.0 = self.0.max(!moment.0);
+    }
+}
+
 /// A moment squeezed into four bytes for the tables: milliseconds that wrap after 49 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp(u32);

@@ -37,6 +37,18 @@ impl Limits {
         subscription_identifier_available: true,
     };
 
+    /// What stands where nothing is agreed on: all zero bits.
+    pub(crate) const NONE_YET: Self = Self {
+        maximum_packet_size: 0,
+        receive_maximum: 0,
+        topic_alias_maximum: 0,
+        maximum_qos: QoS::AtMostOnce,
+        retain_available: false,
+        wildcard_subscription_available: false,
+        subscription_identifier_available: false,
+        shared_subscription_available: false,
+    };
+
     /// The limits that the properties of a CONNACK set.
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
         let default = Self::DEFAULT;

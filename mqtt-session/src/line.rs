@@ -1,7 +1,7 @@
 //! The sending half of the connection: made afresh for each transport.
 
 use crate::event::GiveUp;
-use crate::instant::Instant;
+use crate::instant::{Alarm, Instant};
 use crate::limits::Limits;
 use crate::record::Needs;
 #[cfg(feature = "topic-alias")]
@@ -21,7 +21,9 @@ const LARGEST_PACKET: u32 = 268_435_460;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Line {
     pub(crate) tx: Transmit,
-    pub(crate) limits: Limits,
+    /// What the server allows, once it has accepted the connection; until then these are no limits.
+    limits: Limits,
+    agreed: bool,
     pub(crate) standing: Standing,
     /// When the longest unanswered packet should have been answered; never, while there is none;
     /// or [`ACK_DUE_UNKNOWN`].
@@ -39,7 +41,7 @@ pub(crate) struct Line {
     pub(crate) last_sent: Instant,
     /// Since when the transport has been offered something and took nothing; never, where it was
     /// offered nothing since it last took a byte.
-    pub(crate) stalled_since: Instant,
+    pub(crate) stalled_since: Alarm,
 }
 
 /// Whether application packets may leave.
@@ -59,7 +61,8 @@ impl Line {
     pub(crate) const fn new(now: Instant) -> Self {
         Self {
             tx: Transmit::new(),
-            limits: Limits::DEFAULT,
+            limits: Limits::NONE_YET,
+            agreed: false,
             standing: Standing::Down,
             blocked: false,
             #[cfg(feature = "fast")]
@@ -69,7 +72,7 @@ impl Line {
             #[cfg(feature = "topic-alias")]
             aliases: Aliases::NONE,
             last_sent: now,
-            stalled_since: Instant::NEVER,
+            stalled_since: Alarm::NEVER,
         }
     }
 
@@ -77,6 +80,7 @@ impl Line {
     /// made use of as `alias_limit` says.
     pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
         self.limits = limits;
+        self.agreed = true;
         #[cfg(feature = "topic-alias")]
         {
             self.aliases.limit = alias_limit;
@@ -108,13 +112,23 @@ impl Line {
     /// Bytes are offered to the transport, which is held to taking some from the first time on.
     #[inline]
     pub(crate) fn begin_stall(&mut self, now: Instant) {
-        self.stalled_since = self.stalled_since.min(now);
+        self.stalled_since.no_later_than(now);
+    }
+
+    /// What the server allows; the standard's defaults before it has accepted the connection.
+    #[inline]
+    pub(crate) const fn limits(&self) -> &Limits {
+        if self.agreed {
+            &self.limits
+        } else {
+            &Limits::DEFAULT
+        }
     }
 
     /// Why the server's limits forbid what needs this of it and has so many bytes, if they do.
     #[inline(never)]
     pub(crate) fn forbids(&self, needs: Needs, len: usize) -> Option<GiveUp> {
-        let limits = &self.limits;
+        let limits = self.limits();
         let cause = if len > limits.maximum_packet_size as usize {
             GiveUp::TooLarge
         } else if needs.has(Needs::QOS_1) && limits.maximum_qos == QoS::AtMostOnce

@@ -236,7 +236,7 @@ impl Machine {
         self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
-        self.give_time(self.out.config.connect_timeout);
+        self.give_time(self.out.config.connect_timeout.get());
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl Machine {
         let stable = self
             .connection
             .since
-            .plus_millis(self.out.config.stable_after);
+            .plus_millis(self.out.config.stable_after.get());
         if accepted && stable <= self.out.clock.now {
             self.backoff.reset();
         }
@@ -288,7 +288,7 @@ impl Machine {
             self.identity.has_session = false;
         }
         self.connection = Connection::new();
-        if self.stopping || self.cause.is_permanent() || !self.out.config.reconnect {
+        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away {
             self.phase = Phase::ComeToRest;
             self.connection.deadline = Instant::NEVER;
         } else {
@@ -318,7 +318,7 @@ impl Machine {
                 self.out.line.standing = Standing::Stopping;
                 self.out.exchanges.work.note(Work::PUMP);
                 self.cause = Cause::Stopped;
-                self.give_time(self.out.config.close_timeout);
+                self.give_time(self.out.config.close_timeout.get());
             }
             Phase::AwaitConnAck => {
                 // Nothing but AUTH and DISCONNECT may leave before CONNACK.
@@ -351,7 +351,7 @@ impl Machine {
         {
             return Err(ControlError::SessionExpiry);
         }
-        let maximum = self.out.line.limits.maximum_packet_size as usize;
+        let maximum = self.out.line.limits().maximum_packet_size as usize;
         let kept = expiry.map(Property::SessionExpiryInterval);
         let mut packet = Disconnect {
             reason,
@@ -411,7 +411,7 @@ impl Machine {
     pub(crate) fn flush(&mut self) {
         // A stop has its time limit from the call on.
         if self.out.line.standing != Standing::Stopping {
-            self.give_time(self.out.config.close_timeout);
+            self.give_time(self.out.config.close_timeout.get());
         }
         // What ends in the middle of a payload has nothing more to say.
         self.end_in(if self.out.line.tx.is_drawing() {
@@ -445,7 +445,7 @@ impl Machine {
             ReasonCode::NORMAL_DISCONNECTION => &[0xe0, 0],
             _ => &packet,
         };
-        if packet.len() <= self.out.line.limits.maximum_packet_size as usize {
+        if packet.len() <= self.out.line.limits().maximum_packet_size as usize {
             self.write_reserved(store, packet);
         }
     }

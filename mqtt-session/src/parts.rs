@@ -58,12 +58,9 @@ impl Machine {
             let (mut sender, mut receiver) = self.halves(stores);
             let partial = match receiver.intake.partial {
                 Some(partial) => partial,
-                None => Partial {
-                    offset: 0,
-                    seen: receiver.admit(&publish, &mut sender)?,
-                },
+                None => Partial::new(0, receiver.admit(&publish, &mut sender)?),
             };
-            let offset = partial.offset as usize;
+            let offset = partial.offset() as usize;
             let total = len.wrapping_sub(end);
             let left = total.wrapping_sub(offset);
             let part_len = left.min(capacity.wrapping_sub(end));
@@ -75,17 +72,18 @@ impl Machine {
             let mut token = None;
             if part_len < left {
                 rx.cursor.pass(end, part_len);
-                let offset = partial.offset.wrapping_add(part_len as u32);
-                receiver.intake.partial = Some(Partial { offset, ..partial });
+                let offset = partial.offset().wrapping_add(part_len as u32);
+                receiver.intake.partial = Some(Partial::new(offset, partial.is_seen()));
             } else {
                 receiver.intake.partial = None;
                 if let Some(id) = publish.packet_id {
                     let (qos, id) = (publish.qos, id.value());
-                    token = receiver.accept(qos, id, partial.seen, acknowledge, &mut sender)?;
+                    token =
+                        receiver.accept(qos, id, partial.is_seen(), acknowledge, &mut sender)?;
                 }
                 rx.cursor.consume_passed(start.wrapping_add(part_len));
             }
-            if partial.seen {
+            if partial.is_seen() {
                 return Ok(Told::Nothing);
             }
             return Ok(Told::Message(publish, token, Part { offset, total }));

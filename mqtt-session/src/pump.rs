@@ -330,7 +330,7 @@ impl Outbox {
     /// count it so.
     #[inline]
     pub(crate) fn window_is_open(&self, records: &[Record]) -> bool {
-        self.exchanges.tables.open(records) < self.line.limits.receive_maximum
+        self.exchanges.tables.open(records) < self.line.limits().receive_maximum
     }
 }
 

@@ -38,11 +38,25 @@ pub(crate) struct Intake {
 
 /// How far a PUBLISH that is larger than the input buffer has been delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Partial {
-    /// Less than 256 MiB, as every packet.
-    pub(crate) offset: u32,
-    /// A QoS 2 message that was delivered before: its payload passes unseen.
-    pub(crate) seen: bool,
+pub(crate) struct Partial(u32);
+
+impl Partial {
+    /// No packet has so many bytes.
+    const SEEN: u32 = 1 << 31;
+
+    /// At `offset`, and whether it is a QoS 2 message that was delivered before: its payload passes
+    /// unseen then.
+    pub(crate) const fn new(offset: u32, seen: bool) -> Self {
+        Self(offset | if seen { Self::SEEN } else { 0 })
+    }
+
+    pub(crate) const fn offset(self) -> u32 {
+        self.0 & !Self::SEEN
+    }
+
+    pub(crate) const fn is_seen(self) -> bool {
+        self.0 & Self::SEEN != 0
+    }
 }
 
 impl Intake {
@@ -307,7 +321,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         let mut len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
         // Reason String and User Property may not make it too large for the server
         // (MQTT-3.4.2-2, MQTT-3.4.2-3, MQTT-3.5.2-2, MQTT-3.5.2-3): they are left out then.
-        if len > sender.out.line.limits.maximum_packet_size as usize {
+        if len > sender.out.line.limits().maximum_packet_size as usize {
             ack.properties = Properties::EMPTY;
             len = ack.encoded_len().map_err(AcknowledgeError::Invalid)?;
         }
@@ -336,7 +350,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         *self.intake = Intake::new();
         self.store.cut();
         self.store.clear_aliases();
-        partial.is_some_and(|partial| !partial.seen && partial.offset > 0)
+        partial.is_some_and(|partial| !partial.is_seen() && partial.offset() > 0)
     }
 
     /// The session is gone: so are the identifiers in it.

@@ -243,7 +243,8 @@ impl Record {
         prev: crate::tables::NIL,
         count: 0,
         flags: Flags(0),
-        stage: Stage::AwaitSent,
+        // All zero bits.
+        stage: Stage::Ended(crate::event::GiveUp::ConnectionLost),
         #[cfg(not(feature = "fast"))]
         place: Place::Free,
         reason: ReasonCode::SUCCESS,

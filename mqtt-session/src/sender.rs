@@ -195,7 +195,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             if let Some(place) = place.first_chunk_mut::<EXPIRY_PREFIX>() {
                 *place = expires.as_micros().to_le_bytes();
             }
-            exchanges.next_expiry = exchanges.next_expiry.min(expires);
+            exchanges.next_expiry.no_later_than(expires);
             self.out.clock.arm(expires);
         }
         let block = prefix.wrapping_add(len);
@@ -232,7 +232,7 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Refuses what the server does not allow. Without a connection everything is allowed.
     pub(crate) fn allow(&self, needs: Needs, len: usize) -> Result<(), RequestError> {
-        let limits = &self.out.line.limits;
+        let limits = self.out.line.limits();
         Err(match self.out.line.forbids(needs, len) {
             None => return Ok(()),
             Some(GiveUp::TooLarge) => RequestError::TooLarge {

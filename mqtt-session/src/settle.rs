@@ -2,7 +2,7 @@
 
 use crate::event::{GiveUp, Ticket};
 use crate::exchanges::Work;
-use crate::instant::Instant;
+use crate::instant::{Alarm, Instant};
 #[cfg(feature = "fast")]
 use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Flags, Place, Record, Stage};
@@ -211,11 +211,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         // Message Expiry Interval counts seconds: looking once a second is often enough, and
         // bounds what many messages that expire one after the other cost.
         let soonest = self.out.clock.now.plus_secs(1);
-        self.out.exchanges.next_expiry = if next == Instant::NEVER {
+        self.out.exchanges.next_expiry = Alarm::at(if next == Instant::NEVER {
             next
         } else {
             next.max(soonest)
-        };
+        });
     }
 
     /// Gives up one publish, subscribe or unsubscribe that was never sent, or is not being sent
@@ -264,7 +264,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             for record in records {
                 if record.flags.has(Flags::ON_WIRE) && record.place != Place::Free {
                     let sent = record.sent_at();
-                    due = due.min(sent.deadline(self.out.config.ack_timeout, self.out.clock.now));
+                    due = due
+                        .min(sent.deadline(self.out.config.ack_timeout.get(), self.out.clock.now));
                 }
             }
             due
@@ -281,7 +282,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         let now = self.out.clock.now;
         line.last_sent = now;
-        line.stalled_since = Instant::NEVER;
+        line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
         let mut slot = 0;
         while let Some(record) = self.store.records().get_mut(usize::from(slot)) {
@@ -302,7 +303,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         self.out
             .clock
-            .arm(now.plus_millis(self.out.config.ack_timeout));
+            .arm(now.plus_millis(self.out.config.ack_timeout.get()));
     }
 }
 

@@ -53,7 +53,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             .arena
             .get(start..end)
             .and_then(|packet| layout.aliased_len(packet, with_topic));
-        let Some(len) = len.filter(|len| *len <= self.out.line.limits.maximum_packet_size as usize)
+        let Some(len) =
+            len.filter(|len| *len <= self.out.line.limits().maximum_packet_size as usize)
         else {
             return false;
         };

@@ -14,8 +14,8 @@ use drawing::Drawing;
 /// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
 pub(crate) const RESERVE: usize = 5;
 
-/// Nothing is offered. No buffer is so long.
-const NOT_OFFERED: u32 = u32::MAX;
+/// Nothing is offered: what is offered has bytes.
+const NOT_OFFERED: u32 = 0;
 
 /// Which part of the buffer is queued, and how far the transport has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,7 @@ pub(crate) struct Large {
     len: u32,
     sent: u32,
     /// Whether it is the payload held beside the arena, and not a whole packet in the arena.
+    #[cfg(feature = "bytes")]
     pub(crate) apart: bool,
     /// Whether it is a payload that is drawn from the application, to lie in the buffer behind
     /// its header; `sent` is then how much of it does or did.
@@ -244,11 +245,14 @@ impl Transmit {
     /// Queues `len` bytes that are sent from where they are stored.
     pub(crate) fn commit_large(&mut self, slot: u16, len: usize, apart: bool) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
+        #[cfg(not(feature = "bytes"))]
+        let _ = apart;
         self.large = Some(Large {
             slot,
             at: self.end,
             len,
             sent: 0,
+            #[cfg(feature = "bytes")]
             apart,
             #[cfg(feature = "draw")]
             drawing: Drawing::No,
@@ -304,7 +308,7 @@ impl Transmit {
 
     /// Notes that `len` bytes are offered.
     pub(crate) fn offer(&mut self, len: usize) {
-        self.offered = u32::try_from(len).unwrap_or(NOT_OFFERED - 1);
+        self.offered = u32::try_from(len).unwrap_or(u32::MAX);
     }
 
     /// Takes back what was offered and not answered; whether anything was.

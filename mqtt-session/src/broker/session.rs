@@ -177,7 +177,7 @@ impl Session {
     }
 
     pub(crate) fn maximum_packet_size(&self) -> usize {
-        self.out.line.limits.maximum_packet_size as usize
+        self.out.line.limits().maximum_packet_size as usize
     }
 
     /// The topic that an alias of this connection stands for.
@@ -437,7 +437,7 @@ impl Session {
     /// When something is due without a connection or besides it.
     pub(crate) fn deadline(&self) -> Instant {
         let will = self.will.as_ref().map_or(Instant::NEVER, |will| will.due);
-        let expiry = self.out.exchanges.next_expiry;
+        let expiry = self.out.exchanges.next_expiry.instant();
         let waits = match self.pace {
             Pace::Full { until, .. } => until,
             Pace::Good | Pace::TooSlow => Instant::NEVER,
@@ -447,7 +447,7 @@ impl Session {
 
     /// Drops what has expired.
     pub(crate) fn expire(&mut self, now: Instant) {
-        if self.out.exchanges.next_expiry <= now {
+        if self.out.exchanges.next_expiry.instant() <= now {
             self.sender(now).expire();
             self.settle(now);
         }
@@ -456,7 +456,7 @@ impl Session {
     /// Since when the transport has taken nothing of what waits for it; `None` while nothing
     /// does.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
-        (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since)
+        (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since.instant())
     }
 
     /// A filter is subscribed to; whether it was not before.

@@ -2,7 +2,7 @@
 
 use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
-use crate::instant::{Instant, Stamp};
+use crate::instant::{Alarm, Instant, Stamp};
 use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Place, Record};
 use crate::sender::{Outbox, Sending};
@@ -31,7 +31,7 @@ impl Outbox {
             return false;
         }
         self.line.last_sent = self.clock.now;
-        self.line.stalled_since = Instant::NEVER;
+        self.line.stalled_since = Alarm::NEVER;
         let exchanges = &mut self.exchanges;
         if self.line.blocked {
             exchanges.work.note(Work::PUMP);
@@ -62,7 +62,7 @@ impl Outbox {
         exchanges.note_taken(records, tx);
         // What was sent earlier is due earlier.
         if self.line.ack_due == Instant::NEVER && last.or(request).is_some() {
-            let due = now.plus_millis(self.config.ack_timeout);
+            let due = now.plus_millis(self.config.ack_timeout.get());
             self.line.ack_due = due;
             self.clock.arm(due);
         }
@@ -107,7 +107,7 @@ impl Outbox {
         self.line.ack_due = match next {
             Some(next) => next
                 .sent_at()
-                .deadline(self.config.ack_timeout, self.clock.now),
+                .deadline(self.config.ack_timeout.get(), self.clock.now),
             None => ACK_DUE_UNKNOWN,
         };
     }
@@ -116,7 +116,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn look_up_ack_due(&mut self, records: &[Record]) {
         let now = self.clock.now;
-        let limit = self.config.ack_timeout;
+        let limit = self.config.ack_timeout.get();
         let tables = &self.exchanges.tables;
         let mut due = Instant::NEVER;
         for wire in [WirePlace::Flight, WirePlace::Released, WirePlace::Requests] {
