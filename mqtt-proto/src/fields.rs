@@ -1,8 +1,6 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
-use crate::{
-    DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
-};
+use crate::{DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName};
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
 /// order; so one function reads them all, and where packets differ is a question to their type.

@@ -8,9 +8,9 @@ mod read;
 #[path = "reader_fast.rs"]
 mod read;
 
+pub(crate) use read::Reader;
 #[cfg(feature = "fast")]
 pub(crate) use read::{Fault, decode};
-pub(crate) use read::Reader;
 
 /// Which packet is being read, for its rules and for its errors.
 #[derive(Clone, Copy)]

@@ -287,4 +287,3 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 }
-
