@@ -15,7 +15,8 @@ use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
 use mqtt_proto::{
-    Connect as Packet, Disconnect, PacketType, Properties, Property, ReasonCode, Sender as From,
+    Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
+    Sender as From,
 };
 
 /// Everything but the store.
@@ -214,7 +215,10 @@ impl Machine {
             user_name: connect.user_name,
             password: connect.password,
         };
-        let len = packet.encoded_len().map_err(ConnectError::Invalid)?;
+        let len = match packet.encode(From::Client, &mut []) {
+            Ok(len) | Err(EncodeError::BufferTooSmall { needed: len }) => len,
+            Err(error) => return Err(ConnectError::Invalid(error)),
+        };
         let needed = len.saturating_add(RESERVE);
         if !stores.outbound.grow_transmit(needed) {
             return Err(ConnectError::TransmitBuffer { needed });
