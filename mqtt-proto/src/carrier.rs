@@ -24,18 +24,6 @@ impl Carrier {
         }
     }
 
-    /// The same packet, sent by the other end.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn of_peer(self) -> Self {
-        match self {
-            Self::PUBLISH_OF_CLIENT => Self::PUBLISH_OF_SERVER,
-            Self::PUBLISH_OF_SERVER => Self::PUBLISH_OF_CLIENT,
-            Self::DISCONNECT_OF_CLIENT => Self::DISCONNECT_OF_SERVER,
-            Self::DISCONNECT_OF_SERVER => Self::DISCONNECT_OF_CLIENT,
-            same => same,
-        }
-    }
-
     /// The set of this one.
     pub(crate) const fn bit(self) -> u16 {
         1 << (self.0 & 15)

@@ -1,8 +1,6 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
-use crate::{
-    DecodeError, DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName,
-};
+use crate::{DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName};
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
 /// order; so one function reads them all, and where packets differ is a question to their type.
@@ -19,23 +17,24 @@ pub(crate) struct Fields<'a> {
     pub(crate) properties: Validated<'a>,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
     pub(crate) rest: &'a [u8],
-    /// Whether all of this is right.
-    pub(crate) checked: Result<(), DecodeError>,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) const NONE: Self = Self {
-        session_present: false,
-        topic: None,
-        packet_id: None,
-        reason: ReasonCode::SUCCESS,
-        properties: Validated::NONE,
-        rest: &[],
-        checked: Ok(()),
-    };
+    /// To be filled.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) const fn none() -> Self {
+        Self {
+            session_present: false,
+            topic: None,
+            packet_id: None,
+            reason: ReasonCode::SUCCESS,
+            properties: Validated::NONE,
+            rest: &[],
+        }
+    }
 
     /// `with_id` tells whether there is a packet identifier.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
         use PacketType as Type;
         let fields = self;
@@ -55,38 +54,27 @@ impl<'a> Fields<'a> {
             fields.packet_id = Some(reader.packet_id()?);
         }
         let is_list = matches!(kind, Type::SubAck | Type::UnsubAck);
+        let is_ping = matches!(kind, Type::PingReq | Type::PingResp);
         // Their shortest forms leave out a reason of success and an empty list of properties.
-        let is_step = matches!(
+        // Section 3.15.2.1 has AUTH among them, section 3.15.2.2.2 wants a method in every AUTH:
+        // only what has a method is accepted.
+        let may_end = matches!(
             kind,
-            Type::PubAck | Type::PubRec | Type::PubRel | Type::PubComp | Type::Disconnect
+            Type::PubAck
+                | Type::PubRec
+                | Type::PubRel
+                | Type::PubComp
+                | Type::Disconnect
+                | Type::Auth
         );
-        // Section 3.15.2.1 lets the shortest form stand for success without properties, section
-        // 3.15.2.2.2 wants a method in every AUTH: only what has a method is accepted.
-        let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-        if !is_list && kind != Type::Publish && !matches!(kind, Type::PingReq | Type::PingResp) {
-            if reader.is_empty() {
-                if is_step {
-                    return Some(());
-                }
-                if kind == Type::Auth {
-                    return reader.fail(missing);
-                }
-            }
+        if (may_end || kind == Type::ConnAck) && !(may_end && reader.is_empty()) {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
                 return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
             }
-            if reader.is_empty() {
-                if is_step {
-                    return Some(());
-                }
-                if kind == Type::Auth {
-                    return reader.fail(missing);
-                }
-            }
         }
         let properties_place = reader.place();
-        if !matches!(kind, Type::PingReq | Type::PingResp) {
+        if !(is_ping || may_end && reader.is_empty()) {
             fields.properties = read_properties(reader)?;
         }
         fields.rest = reader.rest();
@@ -107,6 +95,7 @@ impl<'a> Fields<'a> {
         }
         reader.finish()?;
         if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
+            let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(properties_place, missing);
         }
         Some(())

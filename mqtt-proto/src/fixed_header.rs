@@ -64,8 +64,12 @@ impl FixedHeader {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let Some(packet_type) = packet_type(first) else {
-            return Err(bad_first_byte(first));
+        let packet_type = match checked(first) {
+            Ok(packet_type) => packet_type,
+            Err(kind) => {
+                let packet_type = PacketType::from_u8(first >> 4);
+                return Err(DecodeError::new(kind, 0, packet_type, None));
+            }
         };
         let (offset, kind) = match varint::read(rest) {
             Ok(None) => return Ok(None),
@@ -174,21 +178,25 @@ impl PublishFlags {
     }
 }
 
-/// Whether a PUBLISH may have these flags: not both QoS bits (MQTT-3.3.1-4), and no DUP with QoS 0
-/// (MQTT-3.3.1-2).
-const fn are_legal(flags: u8) -> bool {
-    flags & 0b0110 != 0b0110 && flags & 0b1110 != 0b1000
-}
-
-/// The packet type, if the first byte of a packet is legal.
-const fn looked_up(first: u8) -> Option<PacketType> {
-    let flags = first & 0x0f;
-    match PacketType::from_u8(first >> 4) {
-        Some(PacketType::Publish) if !are_legal(flags) => None,
-        Some(PacketType::Publish) => Some(PacketType::Publish),
-        Some(packet_type) if flags == packet_type.flags() => Some(packet_type),
-        _ => None,
+/// The packet type, if the first byte of a packet is legal, or what is wrong with it: both QoS bits
+/// of a PUBLISH (MQTT-3.3.1-4), its DUP with QoS 0 (MQTT-3.3.1-2), or other flags than prescribed.
+const fn checked(first: u8) -> Result<PacketType, DecodeErrorKind> {
+    let found = first & 0x0f;
+    let Some(packet_type) = PacketType::from_u8(first >> 4) else {
+        return Err(DecodeErrorKind::ReservedType);
+    };
+    let expected = packet_type.flags();
+    if matches!(packet_type, PacketType::Publish) {
+        if found & 0b0110 == 0b0110 {
+            return Err(DecodeErrorKind::InvalidQoS);
+        }
+        if found & 0b1110 == 0b1000 {
+            return Err(DecodeErrorKind::DupWithQoS0);
+        }
+    } else if found != expected {
+        return Err(DecodeErrorKind::WrongFlags { found, expected });
     }
+    Ok(packet_type)
 }
 
 /// The packet types of all legal first bytes (section 2.1.3).
@@ -198,7 +206,10 @@ const PACKET_TYPES: [Option<PacketType>; 256] = {
     let mut table = [None; 256];
     let mut first = 0;
     while first < 256 {
-        table[first] = looked_up(first as u8);
+        table[first] = match checked(first as u8) {
+            Ok(packet_type) => Some(packet_type),
+            Err(_) => None,
+        };
         first += 1;
     }
     table
@@ -210,22 +221,5 @@ fn packet_type(first: u8) -> Option<PacketType> {
     #[cfg(feature = "fast")]
     return *PACKET_TYPES.get(usize::from(first))?;
     #[cfg(not(feature = "fast"))]
-    looked_up(first)
-}
-
-#[cold]
-#[cfg_attr(feature = "fast", inline(never))]
-fn bad_first_byte(first: u8) -> DecodeError {
-    let packet_type = PacketType::from_u8(first >> 4);
-    let found = first & 0x0f;
-    let kind = match packet_type {
-        None => DecodeErrorKind::ReservedType,
-        Some(PacketType::Publish) if found & 0b0110 == 0b0110 => DecodeErrorKind::InvalidQoS,
-        Some(PacketType::Publish) => DecodeErrorKind::DupWithQoS0,
-        Some(packet_type) => DecodeErrorKind::WrongFlags {
-            found,
-            expected: packet_type.flags(),
-        },
-    };
-    DecodeError::new(kind, 0, packet_type, None)
+    checked(first).ok()
 }

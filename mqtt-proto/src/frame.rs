@@ -1,7 +1,7 @@
 use crate::fields::Fields;
+use crate::reader::{Context, Reader};
 #[cfg(feature = "fast")]
-use crate::reader::decode;
-use crate::reader::{Context, Fault, Reader};
+use crate::reader::{Fault, decode};
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
     PacketId, PacketType, Publish, QoS, ReasonCodes, Sender, SubAck, Subscribe, UnsubAck,
@@ -142,14 +142,8 @@ impl<'a> RawPacket<'a> {
             PacketType::UnsubAck => self.unsuback(sender).map(Packet::UnsubAck),
             PacketType::Disconnect => self.disconnect(sender).map(Packet::Disconnect),
             PacketType::Auth => self.auth(sender).map(Packet::Auth),
-            PacketType::PingReq => self
-                .fields(PacketType::PingReq, sender)
-                .checked
-                .map(|_| Packet::PingReq),
-            PacketType::PingResp => self
-                .fields(PacketType::PingResp, sender)
-                .checked
-                .map(|_| Packet::PingResp),
+            PacketType::PingReq => self.validate(sender).map(|()| Packet::PingReq),
+            PacketType::PingResp => self.validate(sender).map(|()| Packet::PingResp),
             kind @ (PacketType::PubAck
             | PacketType::PubRec
             | PacketType::PubRel
@@ -168,7 +162,7 @@ impl<'a> RawPacket<'a> {
             (PacketType::Subscribe, Sender::Client) => self.subscribe(sender).map(|_| ()),
             (PacketType::Unsubscribe, Sender::Client) => self.unsubscribe(sender).map(|_| ()),
             // What a server never sends is refused before it is looked at.
-            (packet_type, _) => self.fields(packet_type, sender).checked,
+            (packet_type, _) => self.fill(&mut Fields::none(), packet_type, sender),
         }
     }
 
@@ -184,8 +178,8 @@ impl<'a> RawPacket<'a> {
         });
         #[cfg(not(feature = "fast"))]
         {
-            let fields = self.fields(PacketType::Publish, sender);
-            fields.checked?;
+            let mut fields = Fields::none();
+            self.fill(&mut fields, PacketType::Publish, sender)?;
             Ok(Publish {
                 dup: flags.dup(),
                 qos: flags.qos(),
@@ -214,8 +208,8 @@ impl<'a> RawPacket<'a> {
         return self.read(kind, sender, Ack::read);
         #[cfg(not(feature = "fast"))]
         {
-            let fields = self.fields(kind, sender);
-            fields.checked?;
+            let mut fields = Fields::none();
+            self.fill(&mut fields, kind, sender)?;
             Ok(Ack {
                 packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
                 reason: fields.reason,
@@ -237,8 +231,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn connack(&self, sender: Sender) -> Result<ConnAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::ConnAck, sender);
-        fields.checked?;
+        let mut fields = Fields::none();
+        self.fill(&mut fields, PacketType::ConnAck, sender)?;
         Ok(ConnAck {
             session_present: fields.session_present,
             reason: fields.reason,
@@ -259,8 +253,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::SubAck, sender);
-        fields.checked?;
+        let mut fields = Fields::none();
+        self.fill(&mut fields, PacketType::SubAck, sender)?;
         Ok(SubAck {
             packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
             properties: fields.properties.properties(),
@@ -281,8 +275,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        let fields = self.fields(PacketType::UnsubAck, sender);
-        fields.checked?;
+        let mut fields = Fields::none();
+        self.fill(&mut fields, PacketType::UnsubAck, sender)?;
         Ok(UnsubAck {
             packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
             properties: fields.properties.properties(),
@@ -295,8 +289,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn disconnect(&self, sender: Sender) -> Result<Disconnect<'a>, DecodeError> {
-        let fields = self.fields(PacketType::Disconnect, sender);
-        fields.checked?;
+        let mut fields = Fields::none();
+        self.fill(&mut fields, PacketType::Disconnect, sender)?;
         Ok(Disconnect {
             reason: fields.reason,
             properties: fields.properties.properties(),
@@ -308,8 +302,8 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn auth(&self, sender: Sender) -> Result<Auth<'a>, DecodeError> {
-        let fields = self.fields(PacketType::Auth, sender);
-        fields.checked?;
+        let mut fields = Fields::none();
+        self.fill(&mut fields, PacketType::Auth, sender)?;
         Ok(Auth {
             reason: fields.reason,
             properties: fields.properties.properties(),
@@ -318,7 +312,12 @@ impl<'a> RawPacket<'a> {
 
     /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
     #[inline(never)]
-    fn fields(&self, expected: PacketType, sender: Sender) -> Fields<'a> {
+    fn fill(
+        &self,
+        fields: &mut Fields<'a>,
+        expected: PacketType,
+        sender: Sender,
+    ) -> Result<(), DecodeError> {
         let with_id = match expected {
             PacketType::Publish => self.header.publish_flags().qos() != QoS::AtMostOnce,
             PacketType::PubAck
@@ -329,15 +328,7 @@ impl<'a> RawPacket<'a> {
             | PacketType::UnsubAck => true,
             _ => false,
         };
-        let mut fields = Fields::NONE;
-        let mut fault = Fault::NONE;
-        if let Some(mut reader) = self.open(expected, sender, &mut fault) {
-            fields.fill(&mut reader, with_id);
-        }
-        if fault.is_some() {
-            fields.checked = Err(fault.into_error(&self.header, self.body.len(), sender));
-        }
-        fields
+        self.read(expected, sender, |reader| fields.fill(reader, with_id))
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.
@@ -348,34 +339,42 @@ impl<'a> RawPacket<'a> {
         sender: Sender,
         read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
     ) -> Result<T, DecodeError> {
-        let mut fault = Fault::NONE;
-        let packet = match self.open(expected, sender, &mut fault) {
-            Some(mut reader) => read(&mut reader),
-            None => None,
+        let context = Context {
+            packet_type: self.packet_type(),
+            sender,
         };
+        #[cfg(feature = "fast")]
+        {
+            let mut fault = Fault::NONE;
+            let mut reader = Reader::new(self.body, 0, context, &mut fault);
+            match self
+                .check_type(expected, &mut reader)
+                .and_then(|()| read(&mut reader))
+            {
+                Some(packet) => Ok(packet),
+                None => Err(fault.into_error(&self.header, self.body.len(), sender)),
+            }
+        }
         #[cfg(not(feature = "fast"))]
-        let packet = if fault.is_some() { None } else { packet };
-        match packet {
-            Some(packet) => Ok(packet),
-            None => Err(fault.into_error(&self.header, self.body.len(), sender)),
+        {
+            let mut reader = Reader::new(self.body, context);
+            match self
+                .check_type(expected, &mut reader)
+                .and_then(|()| read(&mut reader))
+            {
+                Some(packet) if !reader.has_failed() => Ok(packet),
+                _ => Err(reader.error(&self.header, self.body.len())),
+            }
         }
     }
 
-    /// The body, to be read.
+    /// Refuses another packet, and one that this sender never sends.
     #[cfg_attr(feature = "fast", inline(always))]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn open<'f>(
-        &self,
-        expected: PacketType,
-        sender: Sender,
-        fault: &'f mut Fault,
-    ) -> Option<Reader<'a, 'f>> {
-        let packet_type = self.packet_type();
-        let context = Context {
+    fn check_type(&self, expected: PacketType, reader: &mut Reader<'a, '_>) -> Option<()> {
+        let Context {
             packet_type,
             sender,
-        };
-        let mut reader = Reader::new(self.body, 0, context, fault);
+        } = reader.context();
         let start = reader.place().minus(self.header.len());
         if packet_type != expected {
             return reader.fail_at(start, DecodeErrorKind::WrongType { expected });
@@ -383,7 +382,7 @@ impl<'a> RawPacket<'a> {
         if !expected.may_come_from(sender) {
             return reader.fail_at(start, DecodeErrorKind::WrongDirection);
         }
-        Some(reader)
+        Some(())
     }
 }
 

@@ -97,10 +97,10 @@ impl PacketType {
 
     /// The fixed flag bits of the first byte (section 2.1.3); those of PUBLISH are not fixed.
     pub(crate) const fn flags(self) -> u8 {
-        match self {
-            Self::PubRel | Self::Subscribe | Self::Unsubscribe => 0b0010,
-            _ => 0,
-        }
+        const MARKED: u16 = 1 << PacketType::PubRel as u8
+            | 1 << PacketType::Subscribe as u8
+            | 1 << PacketType::Unsubscribe as u8;
+        ((MARKED >> self as u8 & 1) as u8) << 1
     }
 
     /// The first byte of every such packet but PUBLISH, whose flags come in addition.

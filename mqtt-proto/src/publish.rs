@@ -1,6 +1,8 @@
 use crate::fixed_header::PublishFlags;
 use crate::property::{PropertyRules, read_properties};
-use crate::reader::{Context, Fault, Reader};
+#[cfg(feature = "fast")]
+use crate::reader::Fault;
+use crate::reader::{Context, Reader};
 use crate::writer::Writer;
 use crate::{
     DecodeError, EncodeError, FixedHeader, PacketId, PacketType, Properties, PropertyId, QoS,
@@ -271,16 +273,20 @@ fn read_plain_properties<'a>(
     sender: Sender,
     properties: &mut Properties<'a>,
 ) -> Option<&'a [u8]> {
-    let mut fault = Fault::NONE;
     let context = Context {
         packet_type: PacketType::Publish,
         sender,
     };
+    #[cfg(feature = "fast")]
+    let mut fault = Fault::NONE;
+    #[cfg(feature = "fast")]
     let mut reader = Reader::new(body, 0, context, &mut fault);
+    #[cfg(not(feature = "fast"))]
+    let mut reader = Reader::new(body, context);
     *properties = read_properties(&mut reader)?.properties();
     let payload = reader.rest();
     #[cfg(not(feature = "fast"))]
-    if fault.is_some() {
+    if reader.has_failed() {
         return None;
     }
     (!properties.contains(PropertyId::TopicAlias)).then_some(payload)

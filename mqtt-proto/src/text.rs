@@ -25,8 +25,7 @@ pub(crate) enum Flaw {
 
 /// The bytes as a string, or what is wrong with them and at which byte. A wildcard is wrong only in
 /// what is text.
-#[cfg_attr(feature = "fast", cold)]
-#[inline(never)]
+#[cfg_attr(feature = "fast", cold, inline(never))]
 pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
     let text = core::str::from_utf8(bytes);
     let valid = match text {
@@ -42,6 +41,12 @@ pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
         }
     }
     text.map_err(|_| (valid, Flaw::NotUtf8))
+}
+
+/// The bytes, which have been looked at, as a string.
+#[cfg(not(feature = "fast"))]
+pub(crate) fn valid(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok()
 }
 
 /// The bytes as a string, if nothing is wrong with them.

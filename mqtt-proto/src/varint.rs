@@ -15,6 +15,7 @@ pub(crate) enum VarintError {
 /// The number at the start of the bytes and how many bytes it takes, 1..=4; `Ok(None)` if the
 /// bytes end before it does.
 #[cfg_attr(feature = "fast", inline)]
+#[cfg_attr(not(feature = "fast"), inline(always))]
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
     #[cfg(feature = "fast")]
     if let Some(&byte) = bytes.first()
@@ -22,28 +23,38 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
     {
         return Ok(Some((u32::from(byte), 1)));
     }
-    read_long(bytes)
+    match read_long(bytes) {
+        (_, 0) => Ok(None),
+        (_, TOO_LONG) => Err(VarintError::TooLong),
+        (_, NOT_MINIMAL) => Err(VarintError::NotMinimal),
+        found => Ok(Some(found)),
+    }
 }
 
+/// In place of how many bytes a number takes, what is wrong with it.
+const TOO_LONG: usize = 5;
+const NOT_MINIMAL: usize = 6;
+
+/// As [`read`], in two words, which are handed on without a place in memory.
 #[inline(never)]
-fn read_long(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
+fn read_long(bytes: &[u8]) -> (u32, usize) {
     let mut value = 0;
-    let mut shift = 0_u32;
+    let mut len = 0_u32;
     for byte in bytes {
-        value |= u32::from(byte & 0x7f).wrapping_shl(shift);
-        shift = shift.wrapping_add(7);
+        value |= u32::from(byte & 0x7f).wrapping_shl(len.wrapping_mul(7));
+        len = len.wrapping_add(1);
         if *byte < 0x80 {
-            return if *byte == 0 && shift > 7 {
-                Err(VarintError::NotMinimal)
+            return if *byte == 0 && len > 1 {
+                (0, NOT_MINIMAL)
             } else {
-                Ok(Some((value, (shift / 7) as usize)))
+                (value, len as usize)
             };
         }
-        if shift == 28 {
-            return Err(VarintError::TooLong);
+        if len == 4 {
+            return (0, TOO_LONG);
         }
     }
-    Ok(None)
+    (0, 0)
 }
 
 /// How many bytes the number takes; one that is too large takes 4, too.

@@ -114,7 +114,15 @@ impl<'o> Writer<'o> {
 
     #[inline(never)]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
-        self.block(&value.to_be_bytes())
+        self.number(u32::from(value), 2)
+    }
+
+    /// A number of so many bytes, at most four.
+    #[inline(never)]
+    pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
+        let bytes = value.to_be_bytes();
+        let front = bytes.len().wrapping_sub(width);
+        self.block(bytes.get(front..).unwrap_or_default())
     }
 
     /// A variable byte integer of at most 268,435,455.
@@ -137,14 +145,19 @@ impl<'o> Writer<'o> {
     }
 
     /// Text.
-    #[inline(never)]
     pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
+        self.text_of(text.as_bytes(), field)
+    }
+
+    /// The text that these bytes are.
+    #[inline(never)]
+    pub(crate) fn text_of(&mut self, text: &[u8], field: Field) -> Option<()> {
         if text.len() > MAX_LEN {
             self.fail(EncodeError::StringTooLong(field));
-        } else if has_nul(text.as_bytes()) {
+        } else if has_nul(text) {
             self.fail(EncodeError::NulInString(field));
         }
-        self.known(text.as_bytes())
+        self.known(text)
     }
 
     /// A text or binary data that are known to be valid.

@@ -1,5 +1,5 @@
 //! The machine itself, without its store: how a connection comes about, what is due, and how it
-//! ends. It is compiled once, whatever the stores are.
+//! ends. It is compiled for the store it is used with.
 
 use crate::backoff::Backoff;
 use crate::config::Config;
@@ -15,7 +15,8 @@ use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::Violation;
 use mqtt_proto::{
-    Connect as Packet, Disconnect, PacketType, Properties, Property, ReasonCode, Sender as From,
+    Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
+    Sender as From,
 };
 
 /// Everything but the store.
@@ -154,12 +155,11 @@ impl Machine {
         }
         let store_maximum = stores.inbound.receive_maximum();
         let mut demanded = store_maximum < u16::MAX;
-        let mut intake = Intake {
-            receive_maximum: store_maximum,
-            problem_information: true,
-            maximum_packet_size: u32::MAX,
-            ..Intake::new()
-        };
+        let mut intake = Intake::new();
+        intake.receive_maximum = store_maximum;
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
+        intake.maximum_packet_size = u32::MAX;
+        intake.problem_information = true;
         let mut connection = Connection::new();
         // The first of a kind is what counts.
         for property in connect.properties.iter().rev() {
@@ -215,7 +215,10 @@ impl Machine {
             user_name: connect.user_name,
             password: connect.password,
         };
-        let len = packet.encoded_len().map_err(ConnectError::Invalid)?;
+        let len = match packet.encode(From::Client, &mut []) {
+            Ok(len) | Err(EncodeError::BufferTooSmall { needed: len }) => len,
+            Err(error) => return Err(ConnectError::Invalid(error)),
+        };
         let needed = len.saturating_add(RESERVE);
         if !stores.outbound.grow_transmit(needed) {
             return Err(ConnectError::TransmitBuffer { needed });

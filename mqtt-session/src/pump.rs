@@ -9,7 +9,7 @@ use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::stored::stamp;
 use crate::transmit::Large;
-use mqtt_proto::{Ack, PacketId, PacketType, Properties, ReasonCode};
+use mqtt_proto::{PacketType, ReasonCode};
 
 /// In which order what waits leaves: PUBREL, what an earlier transport left unfinished, what no
 /// window holds back, new messages as far as the window allows.
@@ -85,26 +85,24 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// Writes an acknowledgement in its shortest form; false when there is no room.
     #[inline(never)]
     pub(crate) fn write_ack(&mut self, kind: PacketType, id: u16, reason: ReasonCode) -> bool {
-        let Some(packet_id) = PacketId::new(id) else {
-            return true;
+        let (len, rest) = match reason {
+            ReasonCode::SUCCESS => (4, 2),
+            _ => (5, 3),
         };
-        let len = if reason == ReasonCode::SUCCESS { 4 } else { 5 };
         if !self.has_room(len) {
             return false;
         }
         let Some(out) = self.out.line.tx.room(self.store.transmit(), len) else {
             return false;
         };
-        let ack = Ack {
-            packet_id,
-            reason,
-            properties: Properties::EMPTY,
-        };
-        match ack.encode(kind, self.out.side, out) {
-            Ok(written) => self.commit(written),
-            // The kinds and reasons used here can all be encoded.
-            Err(_) => debug_assert!(false, "an acknowledgement that cannot be encoded"),
+        let [high, low] = id.to_be_bytes();
+        // With the flags that PUBREL must have (MQTT-3.6.1-1).
+        let first = (kind as u8) << 4 | u8::from(kind == PacketType::PubRel) << 1;
+        let packet = [first, rest, high, low, reason.value()];
+        for (to, from) in out.iter_mut().zip(packet) {
+            *to = from;
         }
+        self.commit(len);
         true
     }
 

@@ -1,12 +1,10 @@
-#[cfg(not(feature = "fast"))]
-use super::found::Value;
 use super::{PayloadFormat, Properties, Property, PropertyId};
 use crate::{QoS, TopicName};
 
 /// The value of a property that occurs at most once.
 #[cfg(feature = "fast")]
 macro_rules! single {
-    ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty, $convert:path) => {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty, $convert:ident) => {
         $(#[$doc])*
         #[must_use]
         pub fn $name(&self) -> Option<$value> {
@@ -22,11 +20,11 @@ macro_rules! single {
 /// asked for are not made, so that there is no code for them.
 #[cfg(not(feature = "fast"))]
 macro_rules! single {
-    ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty, $convert:path) => {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty, $convert:ident) => {
         $(#[$doc])*
         #[must_use]
         pub fn $name(&self) -> Option<$value> {
-            $convert(self.value(PropertyId::$id)?)
+            self.$convert(PropertyId::$id)
         }
     };
 }
@@ -35,103 +33,103 @@ macro_rules! single {
 impl<'a> Properties<'a> {
     single! {
         /// Whether the payload is text or unspecified bytes.
-        payload_format_indicator, PayloadFormatIndicator, PayloadFormat, Value::payload_format
+        payload_format_indicator, PayloadFormatIndicator, PayloadFormat, payload_format
     }
     single! {
         /// Lifetime of the message in seconds.
-        message_expiry_interval, MessageExpiryInterval, u32, Value::four
+        message_expiry_interval, MessageExpiryInterval, u32, four
     }
     single! {
         /// What the payload is, for example a MIME type.
-        content_type, ContentType, &'a str, Value::text
+        content_type, ContentType, &'a str, text
     }
     single! {
         /// Where an answer to this message is awaited.
-        response_topic, ResponseTopic, TopicName<'a>, Value::topic
+        response_topic, ResponseTopic, TopicName<'a>, topic
     }
     single! {
         /// Bytes by which the requester knows which request an answer belongs to; at most 65,535.
-        correlation_data, CorrelationData, &'a [u8], Value::binary
+        correlation_data, CorrelationData, &'a [u8], binary
     }
     single! {
         /// How long the session outlives the connection, in seconds; `u32::MAX` is for ever.
-        session_expiry_interval, SessionExpiryInterval, u32, Value::four
+        session_expiry_interval, SessionExpiryInterval, u32, four
     }
     single! {
         /// The client identifier that the server chose.
-        assigned_client_identifier, AssignedClientIdentifier, &'a str, Value::text
+        assigned_client_identifier, AssignedClientIdentifier, &'a str, text
     }
     single! {
         /// The keep alive interval that replaces the client's, in seconds; 0 turns it off.
-        server_keep_alive, ServerKeepAlive, u16, Value::two
+        server_keep_alive, ServerKeepAlive, u16, two
     }
     single! {
         /// Name of the method of enhanced authentication.
-        authentication_method, AuthenticationMethod, &'a str, Value::text
+        authentication_method, AuthenticationMethod, &'a str, text
     }
     single! {
         /// Bytes of the authentication method; at most 65,535.
-        authentication_data, AuthenticationData, &'a [u8], Value::binary
+        authentication_data, AuthenticationData, &'a [u8], binary
     }
     single! {
         /// Whether the server may send reason strings and user properties with acknowledgements.
-        request_problem_information, RequestProblemInformation, bool, Value::flag
+        request_problem_information, RequestProblemInformation, bool, flag
     }
     single! {
         /// How long the server waits before it publishes the will, in seconds.
-        will_delay_interval, WillDelayInterval, u32, Value::four
+        will_delay_interval, WillDelayInterval, u32, four
     }
     single! {
         /// Whether the client asks for Response Information.
-        request_response_information, RequestResponseInformation, bool, Value::flag
+        request_response_information, RequestResponseInformation, bool, flag
     }
     single! {
         /// Basis for response topics, chosen by the server.
-        response_information, ResponseInformation, &'a str, Value::text
+        response_information, ResponseInformation, &'a str, text
     }
     single! {
         /// Other servers to use, separated by spaces.
-        server_reference, ServerReference, &'a str, Value::text
+        server_reference, ServerReference, &'a str, text
     }
     single! {
         /// The reason in words, for people who diagnose.
-        reason_string, ReasonString, &'a str, Value::text
+        reason_string, ReasonString, &'a str, text
     }
     single! {
         /// How many QoS 1 and QoS 2 messages may be unacknowledged at once, 1..=65,535.
-        receive_maximum, ReceiveMaximum, u16, Value::two
+        receive_maximum, ReceiveMaximum, u16, two
     }
     single! {
         /// Highest topic alias accepted; 0 means none.
-        topic_alias_maximum, TopicAliasMaximum, u16, Value::two
+        topic_alias_maximum, TopicAliasMaximum, u16, two
     }
     single! {
         /// Number that stands for the topic name, 1..=65,535.
-        topic_alias, TopicAlias, u16, Value::two
+        topic_alias, TopicAlias, u16, two
     }
     single! {
         /// Highest quality of service the server supports: 0 or 1; absent means 2.
-        maximum_qos, MaximumQoS, QoS, Value::qos
+        maximum_qos, MaximumQoS, QoS, qos
     }
     single! {
         /// Whether the server keeps retained messages.
-        retain_available, RetainAvailable, bool, Value::flag
+        retain_available, RetainAvailable, bool, flag
     }
     single! {
         /// Largest packet accepted, in bytes, 1 and up; absent means no limit but the protocol's.
-        maximum_packet_size, MaximumPacketSize, u32, Value::four
+        maximum_packet_size, MaximumPacketSize, u32, four
     }
     single! {
         /// Whether filters may have wildcards.
-        wildcard_subscription_available, WildcardSubscriptionAvailable, bool, Value::flag
+        wildcard_subscription_available, WildcardSubscriptionAvailable, bool, flag
     }
     single! {
         /// Whether subscriptions may have identifiers.
-        subscription_identifier_available, SubscriptionIdentifierAvailable, bool, Value::flag
+        subscription_identifier_available, SubscriptionIdentifierAvailable, bool, flag
     }
     single! {
         /// Whether filters may begin with `$share/`.
-        shared_subscription_available, SharedSubscriptionAvailable, bool, Value::flag
+        shared_subscription_available, SharedSubscriptionAvailable, bool, flag
     }
 
     /// Names and values of the user properties, in their order; they may repeat.

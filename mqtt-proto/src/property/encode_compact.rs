@@ -1,6 +1,7 @@
 use super::legality::{Admission, Shape};
 use super::rules::{Present, Rules};
-use super::{Properties, Property, PropertyId, Source, iter};
+use super::walk::Walk;
+use super::{Properties, PropertyId};
 use crate::writer::Writer;
 use crate::{EncodeError, Field, varint};
 
@@ -22,25 +23,19 @@ impl Properties<'_> {
     #[inline(never)]
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
         let mut present = Present::NONE;
-        match self.0 {
-            Source::Wire(validated) => {
-                let block = validated.block();
-                writer.block(block);
-                let mut rest = block;
-                while let Some((id, _)) = iter::split_first(&mut rest) {
-                    admit(id, &mut present, rules, writer);
+        let mut walk = Walk::over(self);
+        while let Some(id) = walk.advance() {
+            match rules.admit(id, &mut present) {
+                Admission::Granted => {}
+                Admission::NotAllowed => {
+                    writer.fail(EncodeError::PropertyNotAllowed(id, rules.packet()));
                 }
+                Admission::Again => _ = writer.fail(EncodeError::DuplicateProperty(id)),
             }
-            Source::List(first, rest) => {
-                for list in [first, rest] {
-                    for property in list {
-                        admit(property.id(), &mut present, rules, writer);
-                        property.write(writer);
-                    }
-                }
-            }
+            writer.byte(id as u8);
+            walk.write(id, writer);
         }
-        if rules.lacks_method(&present) {
+        if rules.lacks_method(present) {
             writer.fail(EncodeError::MissingProperty(
                 PropertyId::AuthenticationMethod,
             ));
@@ -48,91 +43,28 @@ impl Properties<'_> {
     }
 }
 
-/// Whether the property may be there, or be there again.
-#[inline(never)]
-fn admit(id: PropertyId, present: &mut Present, rules: Rules, writer: &mut Writer<'_>) {
-    let error = match rules.admit(id, present) {
-        Admission::Granted => return,
-        Admission::NotAllowed => EncodeError::PropertyNotAllowed(id, rules.packet()),
-        Admission::Again => EncodeError::DuplicateProperty(id),
-    };
-    writer.fail(error);
-}
-
-impl<'a> Property<'a> {
-    fn write(&self, writer: &mut Writer<'_>) {
-        let id = self.id();
-        let field = Field::Property(id);
+impl Walk<'_> {
+    /// Writes the value that is shown.
+    fn write(&self, id: PropertyId, writer: &mut Writer<'_>) {
         let shape = id.shape();
-        writer.byte(id as u8);
-        match *self {
-            Self::UserProperty(name, value) => {
-                writer.text(name, field);
-                writer.text(value, field);
+        let field = Field::Property(id);
+        let number = self.number;
+        if shape == Shape::Binary {
+            writer.binary(self.bytes, field);
+        } else if !shape.is_number() {
+            writer.text_of(self.bytes, field);
+            if shape == Shape::Pair {
+                writer.text_of(self.second, field);
             }
-            Self::ContentType(text)
-            | Self::AssignedClientIdentifier(text)
-            | Self::AuthenticationMethod(text)
-            | Self::ResponseInformation(text)
-            | Self::ServerReference(text)
-            | Self::ReasonString(text) => _ = writer.text(text, field),
-            Self::ResponseTopic(topic) => _ = writer.known(topic.as_str().as_bytes()),
-            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => {
-                writer.binary(bytes, field);
+        } else {
+            if !shape.admits(number) {
+                writer.fail(EncodeError::PropertyValue(id));
             }
-            _ => {
-                let number = self.number();
-                if !shape.admits(number) {
-                    writer.fail(EncodeError::PropertyValue(id));
-                }
-                if shape == Shape::Varint {
-                    writer.varint(number.min(varint::MAX) as usize);
-                } else {
-                    let bytes = number.to_be_bytes();
-                    let front = bytes.len().wrapping_sub(shape.width());
-                    writer.block(bytes.get(front..).unwrap_or_default());
-                }
+            if shape == Shape::Varint {
+                writer.varint(number.min(varint::MAX) as usize);
+            } else {
+                writer.number(number, shape.width());
             }
-        }
-    }
-
-    /// The value of a property that is one text or binary data; empty if it is not.
-    pub(super) fn bytes(&self) -> &'a [u8] {
-        match *self {
-            Self::ContentType(text)
-            | Self::AssignedClientIdentifier(text)
-            | Self::AuthenticationMethod(text)
-            | Self::ResponseInformation(text)
-            | Self::ServerReference(text)
-            | Self::ReasonString(text) => text.as_bytes(),
-            Self::ResponseTopic(topic) => topic.as_str().as_bytes(),
-            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => bytes,
-            _ => &[],
-        }
-    }
-
-    /// The value of a property that is a number, a flag or the like; 0 if it is not.
-    #[inline(never)]
-    pub(super) fn number(&self) -> u32 {
-        match *self {
-            Self::PayloadFormatIndicator(format) => format as u32,
-            Self::MaximumQoS(qos) => qos as u32,
-            Self::RequestProblemInformation(flag)
-            | Self::RequestResponseInformation(flag)
-            | Self::RetainAvailable(flag)
-            | Self::WildcardSubscriptionAvailable(flag)
-            | Self::SubscriptionIdentifierAvailable(flag)
-            | Self::SharedSubscriptionAvailable(flag) => u32::from(flag),
-            Self::ServerKeepAlive(value)
-            | Self::ReceiveMaximum(value)
-            | Self::TopicAliasMaximum(value)
-            | Self::TopicAlias(value) => u32::from(value),
-            Self::MessageExpiryInterval(value)
-            | Self::SessionExpiryInterval(value)
-            | Self::WillDelayInterval(value)
-            | Self::MaximumPacketSize(value)
-            | Self::SubscriptionIdentifier(value) => value,
-            _ => 0,
         }
     }
 }

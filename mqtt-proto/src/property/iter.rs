@@ -1,4 +1,9 @@
+#[cfg(not(feature = "fast"))]
+use super::Validated;
+#[cfg(feature = "fast")]
 use super::legality::Shape;
+#[cfg(not(feature = "fast"))]
+use super::walk::Walk;
 use super::{PayloadFormat, Property, PropertyId, Source};
 use crate::{QoS, TopicName, varint};
 
@@ -64,20 +69,19 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
     }
 }
 
-/// The encoded value of the first property of this kind in a validated block.
+/// Takes the first property off a validated block: its identifier and its encoded value.
 #[cfg(not(feature = "fast"))]
-#[inline(never)]
-pub(super) fn find(mut block: &[u8], wanted: PropertyId) -> Option<&[u8]> {
-    loop {
-        let (id, value) = split_first(&mut block)?;
-        if id == wanted {
-            return Some(value);
-        }
-    }
+fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
+    let (left, id) = Walk::step(Validated::known(block))?;
+    let len = block.len().checked_sub(left.block().len())?;
+    let value = block.get(1..len)?;
+    *block = left.block();
+    Some((id, value))
 }
 
 /// Takes the first property off a validated block: its identifier and its encoded value.
-pub(super) fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
+#[cfg(feature = "fast")]
+fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
     let (&number, rest) = block.split_first()?;
     let id = PropertyId::from_u32(u32::from(number))?;
     let len = match id.shape() {

@@ -42,6 +42,18 @@ pub(super) const fn allows(carrier: Carrier, id: Id) -> bool {
     carrier.is_in(line(id).carriers)
 }
 
+/// Whether the property, which may not occur in the packet, may when the other end sends it.
+#[cfg(not(feature = "fast"))]
+#[inline]
+pub(super) const fn is_of_peer(packet: PacketType, id: Id) -> bool {
+    let both = match packet {
+        PacketType::Publish => PUBLISH,
+        PacketType::Disconnect => DISCONNECT,
+        _ => 0,
+    };
+    line(id).carriers & both != 0
+}
+
 /// Whether the property may occur more than once: a server repeats Subscription Identifier
 /// (MQTT-3.3.4-4).
 #[inline]
@@ -76,37 +88,39 @@ pub(super) const fn needs_method_for_data(carrier: Carrier) -> bool {
     carrier.is(Carrier::CONNECT)
 }
 
-/// How a value is encoded, and which values there are.
+/// How a value is encoded, and which values there are. Of a number of fixed width the low bits of
+/// the discriminant are its bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// One byte, 0 or 1.
-    Flag,
-    Two,
+    Flag = 1,
+    Two = 2,
     /// Two bytes, not 0.
-    Count,
-    Four,
+    Count = 0x10 | 2,
+    Four = 4,
     /// Four bytes, not 0.
-    Size,
+    Size = 0x10 | 4,
     /// A variable byte integer, not 0.
-    Varint,
-    Text,
-    Topic,
-    Binary,
+    Varint = 0x10,
+    Text = 0x20,
+    Topic = 0x28,
     /// Two texts.
-    Pair,
+    Pair = 0x30,
+    Binary = 0x40,
 }
 
 impl Shape {
     /// How many bytes a number takes; 0 if it is a variable byte integer, or none.
     #[cfg(not(feature = "fast"))]
-    pub(super) const fn width(self) -> usize {
-        match self {
-            Self::Flag => 1,
-            Self::Two | Self::Count => 2,
-            Self::Four | Self::Size => 4,
-            _ => 0,
-        }
+    pub(crate) const fn width(self) -> usize {
+        self as usize & 7
+    }
+
+    /// Whether it is a number.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn is_number(self) -> bool {
+        (self as u8) < Self::Text as u8
     }
 
     /// Whether a number has such a value.
@@ -124,12 +138,17 @@ impl Shape {
 #[derive(Clone, Copy)]
 struct Line {
     shape: Shape,
+    /// Its place among those of the standard, in the order of their numbers.
+    #[cfg(not(feature = "fast"))]
+    index: u8,
     /// Where it may occur.
     carriers: u16,
 }
 
 const NOWHERE: Line = Line {
     shape: Shape::Flag,
+    #[cfg(not(feature = "fast"))]
+    index: 0,
     carriers: 0,
 };
 
@@ -139,6 +158,8 @@ const NOWHERE: Line = Line {
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const LINES: [Line; 43] = {
     let mut lines = [NOWHERE; 43];
+    #[cfg(not(feature = "fast"))]
+    let mut index = 0;
     let mut rest: &[(Id, Shape, u16)] = &[
         (Id::PayloadFormatIndicator, Shape::Flag, WILL | PUBLISH),
         (Id::MessageExpiryInterval, Shape::Four, WILL | PUBLISH),
@@ -199,8 +220,14 @@ const LINES: [Line; 43] = {
     while let [(id, shape, carriers), tail @ ..] = rest {
         lines[*id as usize] = Line {
             shape: *shape,
+            #[cfg(not(feature = "fast"))]
+            index,
             carriers: *carriers,
         };
+        #[cfg(not(feature = "fast"))]
+        {
+            index += 1;
+        }
         rest = tail;
     }
     lines
@@ -213,8 +240,15 @@ const fn line(id: Id) -> Line {
 }
 
 impl Id {
+    /// All in a set of one word.
+    #[cfg(not(feature = "fast"))]
     #[inline]
-    pub(super) const fn shape(self) -> Shape {
+    pub(super) const fn bit(self) -> u32 {
+        1 << (line(self).index & 31)
+    }
+
+    #[inline]
+    pub(crate) const fn shape(self) -> Shape {
         line(self).shape
     }
 }

@@ -10,8 +10,6 @@ mod encode;
 #[cfg(feature = "fast")]
 #[path = "encode_fast.rs"]
 mod encode;
-#[cfg(not(feature = "fast"))]
-mod found;
 mod id;
 mod iter;
 mod legality;
@@ -22,10 +20,14 @@ mod rules;
 #[path = "rules_fast.rs"]
 mod rules;
 mod value;
+#[cfg(not(feature = "fast"))]
+mod walk;
 mod wire;
 
 pub use id::PropertyId;
 pub use iter::PropertyIter;
+#[cfg(not(feature = "fast"))]
+pub(crate) use legality::Shape;
 pub(crate) use rules::PropertyRules;
 pub use value::{PayloadFormat, Property};
 pub(crate) use wire::{Validated, read_properties, read_will_properties};
@@ -123,7 +125,7 @@ impl<'a> Properties<'a> {
             Source::List(..) => self.find(id).is_some(),
         };
         #[cfg(not(feature = "fast"))]
-        self.value(id).is_some()
+        self.four(id).is_some()
     }
 
     /// The first property of this kind.

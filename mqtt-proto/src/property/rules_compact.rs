@@ -1,5 +1,7 @@
 use super::PropertyId as Id;
-use super::legality::{Admission, allows, needs_method, needs_method_for_data, repeats};
+use super::legality::{
+    Admission, allows, is_of_peer, needs_method, needs_method_for_data, repeats,
+};
 use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
 
@@ -41,7 +43,7 @@ impl PropertyRules {
             return Admission::NotAllowed;
         }
         let again = present.has(id);
-        present.add(id);
+        present.0 |= id.bit();
         if again && !repeats(self.carrier, id) {
             return Admission::Again;
         }
@@ -50,12 +52,11 @@ impl PropertyRules {
 
     /// Whether the property, which is not allowed, would be if the other end sent the packet.
     pub(super) const fn peer_only(self, id: Id) -> bool {
-        allows(self.carrier.of_peer(), id)
+        is_of_peer(self.packet, id)
     }
 
     /// Whether Authentication Method is missing among the properties that are present.
-    #[inline(never)]
-    pub(super) fn lacks_method(self, present: &Present) -> bool {
+    pub(super) fn lacks_method(self, present: Present) -> bool {
         !present.has(Id::AuthenticationMethod)
             && (needs_method(self.carrier)
                 || needs_method_for_data(self.carrier) && present.has(Id::AuthenticationData))
@@ -64,19 +65,12 @@ impl PropertyRules {
 
 /// A set of properties.
 #[derive(Clone, Copy)]
-pub(super) struct Present([u8; 6]);
+pub(super) struct Present(u32);
 
 impl Present {
-    pub(super) const NONE: Self = Self([0; 6]);
+    pub(super) const NONE: Self = Self(0);
 
-    fn has(&self, id: Id) -> bool {
-        let byte = self.0.get(id as usize >> 3).copied().unwrap_or(0);
-        byte >> (id as u8 & 7) & 1 != 0
-    }
-
-    fn add(&mut self, id: Id) {
-        if let Some(byte) = self.0.get_mut(id as usize >> 3) {
-            *byte |= 1 << (id as u8 & 7);
-        }
+    const fn has(self, id: Id) -> bool {
+        self.0 & id.bit() != 0
     }
 }

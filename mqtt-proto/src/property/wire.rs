@@ -6,6 +6,8 @@ use super::{Properties, PropertyId, PropertyRules, Source};
 #[cfg(feature = "fast")]
 use crate::reader::Fault;
 use crate::reader::{Context, Reader};
+#[cfg(not(feature = "fast"))]
+use crate::text::Kind;
 use crate::{DecodeErrorKind, Field};
 
 /// A block of properties that has been validated.
@@ -35,6 +37,12 @@ impl<'a> Validated<'a> {
         self.block
     }
 
+    /// What is left of a block that has been validated.
+    #[cfg(not(feature = "fast"))]
+    pub(super) const fn known(block: &'a [u8]) -> Self {
+        Self { block }
+    }
+
     /// What is in it.
     #[cfg(feature = "fast")]
     #[inline(always)]
@@ -48,7 +56,7 @@ impl<'a> Validated<'a> {
         #[cfg(feature = "fast")]
         return self.present.0 & bit(id) != 0;
         #[cfg(not(feature = "fast"))]
-        super::iter::find(self.block, id).is_some()
+        self.properties().contains(id)
     }
 }
 
@@ -90,7 +98,7 @@ fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Optio
     #[cfg(not(feature = "fast"))]
     {
         let rest = reader.turn_to(block, after);
-        validate(reader, rules())?;
+        validate(reader, rules());
         reader.turn_to(rest, 0);
     }
     Some(Validated {
@@ -114,8 +122,8 @@ fn validate_apart(
 }
 
 /// Checks every property; the set of those that are present.
-#[cfg_attr(feature = "fast", inline(always))]
-#[cfg_attr(not(feature = "fast"), inline(never))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     let mut present = Present::NONE;
     while let Some(&number) = block.rest().first() {
@@ -133,8 +141,8 @@ fn validate(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     Some(present)
 }
 
-#[cfg_attr(feature = "fast", inline(always))]
-#[cfg_attr(not(feature = "fast"), inline(never))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
     let field = Field::Property(id);
     let place = block.place();
@@ -165,8 +173,8 @@ fn check_value(block: &mut Reader<'_, '_>, id: PropertyId) -> Option<()> {
 }
 
 /// Why the next property is not one of those that may come here.
-#[cfg_attr(feature = "fast", inline(always))]
-#[cfg_attr(not(feature = "fast"), inline(never))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     let place = block.place();
     let number = block.varint()?;
@@ -176,4 +184,63 @@ fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
     block.fail_at(place, kind)
+}
+
+/// Checks every property. What is wrong is left to the reader.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+fn validate(block: &mut Reader<'_, '_>, rules: Rules) {
+    let mut present = Present::NONE;
+    while !block.is_empty() {
+        let place = block.place();
+        // Of a number that no property has, all bytes are told.
+        let number = block.varint().unwrap_or_default();
+        let kind = match PropertyId::from_u32(number) {
+            None => DecodeErrorKind::UnknownProperty(number),
+            Some(id) => match rules.admit(id, &mut present) {
+                Admission::Granted => {
+                    check_value(block, id);
+                    continue;
+                }
+                Admission::Again => DecodeErrorKind::DuplicateProperty(id),
+                Admission::NotAllowed if rules.peer_only(id) => {
+                    DecodeErrorKind::PropertyFromWrongSender(id)
+                }
+                Admission::NotAllowed => DecodeErrorKind::PropertyNotAllowed(id),
+            },
+        };
+        block.note(place, kind);
+        return;
+    }
+}
+
+/// A name is checked before the value after it is read.
+#[cfg(not(feature = "fast"))]
+fn check_value(block: &mut Reader<'_, '_>, property: PropertyId) {
+    let shape = property.shape();
+    let mut has_name = shape == Shape::Pair;
+    loop {
+        let place = block.place();
+        let mut value = 0;
+        let bytes = block.value(shape, &mut value);
+        if shape.is_number() {
+            if !shape.admits(value) {
+                block.note(place, DecodeErrorKind::PropertyValue { property, value });
+            }
+        } else if shape != Shape::Binary {
+            let field = Field::Property(property);
+            if shape == Shape::Topic {
+                if bytes.is_empty() {
+                    block.note(place, DecodeErrorKind::EmptyTopic(field));
+                }
+                block.text_of(bytes, place, field, Kind::TopicName);
+            } else {
+                block.text_of(bytes, place, field, Kind::Any);
+            }
+        }
+        if !has_name {
+            return;
+        }
+        has_name = false;
+    }
 }

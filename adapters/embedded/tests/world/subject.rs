@@ -160,7 +160,7 @@ pub(crate) trait Subject {
 }
 
 struct Of<F, T> {
-    client: Client<'static, Store, Vec<u8>, F, T, Time>,
+    client: Client<'static, mqtt_session::Client<Store>, Vec<u8>, F, T, Time>,
     world: Shared,
     parts: Parts,
     kind: Kind,

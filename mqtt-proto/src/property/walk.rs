@@ -1,0 +1,153 @@
+use super::legality::Shape;
+use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated};
+use crate::reader::Reader;
+use crate::{QoS, TopicName, text};
+
+/// Goes over properties one by one, encoded or not, and shows each in the same way.
+pub(super) struct Walk<'a> {
+    left: Source<'a>,
+    /// The value, if it is a number of any width, a flag or the like.
+    pub(super) number: u32,
+    /// The value, if it is text or binary data; the name, if it has one.
+    pub(super) bytes: &'a [u8],
+    /// The value, if it has a name.
+    pub(super) second: &'a [u8],
+}
+
+impl<'a> Walk<'a> {
+    pub(super) const fn over(properties: &Properties<'a>) -> Self {
+        Self {
+            left: properties.0,
+            number: 0,
+            bytes: &[],
+            second: &[],
+        }
+    }
+
+    /// What is left of a validated block after its first property, and which property that is.
+    pub(super) fn step(block: Validated<'a>) -> Option<(Validated<'a>, PropertyId)> {
+        let mut walk = Self::over(&block.properties());
+        let id = walk.advance()?;
+        match walk.left {
+            Source::Wire(left) => Some((left, id)),
+            Source::List(..) => None,
+        }
+    }
+
+    /// The next property, whose value is shown then.
+    #[inline(never)]
+    pub(super) fn advance(&mut self) -> Option<PropertyId> {
+        match &mut self.left {
+            Source::Wire(validated) => {
+                // All of it has been validated, but that it is at its end.
+                let mut reader = Reader::over(validated.block());
+                let id = PropertyId::from_u32(u32::from(reader.byte()?))?;
+                let shape = id.shape();
+                self.bytes = reader.value(shape, &mut self.number);
+                if shape == Shape::Pair {
+                    self.second = reader.value(shape, &mut self.number);
+                }
+                *validated = Validated::known(reader.rest());
+                Some(id)
+            }
+            Source::List(first, rest) => {
+                if first.is_empty() {
+                    *first = core::mem::take(rest);
+                }
+                let (property, tail) = first.split_first()?;
+                *first = tail;
+                self.show(property);
+                Some(property.id())
+            }
+        }
+    }
+
+    /// Goes to the first property of this kind.
+    #[inline(never)]
+    pub(super) fn find(&mut self, id: PropertyId) -> Option<()> {
+        while self.advance()? != id {}
+        Some(())
+    }
+
+    fn show(&mut self, property: &Property<'a>) {
+        match *property {
+            Property::UserProperty(name, value) => {
+                self.bytes = name.as_bytes();
+                self.second = value.as_bytes();
+            }
+            Property::ContentType(text)
+            | Property::AssignedClientIdentifier(text)
+            | Property::AuthenticationMethod(text)
+            | Property::ResponseInformation(text)
+            | Property::ServerReference(text)
+            | Property::ReasonString(text) => self.bytes = text.as_bytes(),
+            Property::ResponseTopic(topic) => self.bytes = topic.as_str().as_bytes(),
+            Property::CorrelationData(bytes) | Property::AuthenticationData(bytes) => {
+                self.bytes = bytes;
+            }
+            Property::PayloadFormatIndicator(format) => self.number = format as u32,
+            Property::MaximumQoS(qos) => self.number = qos as u32,
+            Property::RequestProblemInformation(flag)
+            | Property::RequestResponseInformation(flag)
+            | Property::RetainAvailable(flag)
+            | Property::WildcardSubscriptionAvailable(flag)
+            | Property::SubscriptionIdentifierAvailable(flag)
+            | Property::SharedSubscriptionAvailable(flag) => self.number = u32::from(flag),
+            Property::ServerKeepAlive(value)
+            | Property::ReceiveMaximum(value)
+            | Property::TopicAliasMaximum(value)
+            | Property::TopicAlias(value) => self.number = u32::from(value),
+            Property::MessageExpiryInterval(value)
+            | Property::SessionExpiryInterval(value)
+            | Property::WillDelayInterval(value)
+            | Property::MaximumPacketSize(value)
+            | Property::SubscriptionIdentifier(value) => self.number = value,
+        }
+    }
+}
+
+/// The value of the first property of a kind, which has such values.
+impl<'a> Properties<'a> {
+    #[inline(never)]
+    pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
+        let mut walk = Walk::over(self);
+        walk.find(id)?;
+        Some(walk.number)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it has two bytes")]
+    pub(super) fn two(&self, id: PropertyId) -> Option<u16> {
+        Some(self.four(id)? as u16)
+    }
+
+    pub(super) fn flag(&self, id: PropertyId) -> Option<bool> {
+        Some(self.four(id)? != 0)
+    }
+
+    pub(super) fn qos(&self, id: PropertyId) -> Option<QoS> {
+        QoS::from_u8(u8::try_from(self.four(id)?).ok()?)
+    }
+
+    pub(super) fn payload_format(&self, id: PropertyId) -> Option<PayloadFormat> {
+        Some(if self.flag(id)? {
+            PayloadFormat::Utf8
+        } else {
+            PayloadFormat::Unspecified
+        })
+    }
+
+    #[inline(never)]
+    pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
+        let mut walk = Walk::over(self);
+        walk.find(id)?;
+        Some(walk.bytes)
+    }
+
+    pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
+        text::valid(self.binary(id)?)
+    }
+
+    pub(super) fn topic(&self, id: PropertyId) -> Option<TopicName<'a>> {
+        Some(TopicName::checked(self.text(id)?))
+    }
+}

@@ -1,0 +1,293 @@
+use core::marker::PhantomData;
+
+use super::{Context, Place, wrong_with_filter};
+use crate::property::Shape;
+use crate::text::{self, Kind};
+use crate::varint::{self, VarintError};
+use crate::{
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, ReasonCode, Sender,
+    TopicFilter, TopicName,
+};
+
+/// Reads the fields of one packet, or of one property block in it, from front to back.
+///
+/// Hardly anything stops it: the first error is kept, reading goes on with a field that is empty,
+/// and whether there was an error is asked once, when all has been read. The results, which are
+/// nearly always `Some`, are those of the reader that is built for speed, and the compiler sees
+/// that nobody needs to look at them.
+pub(crate) struct Reader<'a, 'f> {
+    rest: &'a [u8],
+    /// Bytes of the body after `rest`: 0, but for a property block.
+    after: usize,
+    context: Context,
+    fault: Option<(Place, DecodeErrorKind)>,
+    /// Built for speed, the error is elsewhere.
+    elsewhere: PhantomData<&'f ()>,
+}
+
+impl<'a> Reader<'a, '_> {
+    pub(crate) const fn new(rest: &'a [u8], context: Context) -> Self {
+        Self {
+            rest,
+            after: 0,
+            context,
+            fault: None,
+            elsewhere: PhantomData,
+        }
+    }
+
+    /// Over bytes that have been validated.
+    pub(crate) const fn over(rest: &'a [u8]) -> Self {
+        let context = Context {
+            packet_type: PacketType::Publish,
+            sender: Sender::Server,
+        };
+        Self::new(rest, context)
+    }
+
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) const fn context(&self) -> Context {
+        self.context
+    }
+
+    /// Where the next field begins.
+    pub(crate) const fn place(&self) -> Place {
+        Place {
+            to_end: self.rest.len().wrapping_add(self.after),
+        }
+    }
+
+    /// Whether something was wrong.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// What was wrong with a packet of which `body_len` bytes were looked at after the header.
+    #[cold]
+    pub(crate) fn error(&self, header: &FixedHeader, body_len: usize) -> DecodeError {
+        // Whoever answers `None` notes why.
+        let (place, kind) = self
+            .fault
+            .unwrap_or((Place { to_end: 0 }, DecodeErrorKind::Truncated));
+        let offset = header
+            .len()
+            .wrapping_add(body_len)
+            .wrapping_sub(place.to_end);
+        let Context {
+            packet_type,
+            sender,
+        } = self.context;
+        DecodeError::new(kind, offset, Some(packet_type), Some(sender))
+    }
+
+    /// A field is wrong, and reading goes on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
+        if self.fault.is_none() {
+            self.fault = Some((place, kind));
+        }
+    }
+
+    /// The next field is wrong.
+    pub(crate) fn fail<T>(&mut self, kind: DecodeErrorKind) -> Option<T> {
+        self.fail_at(self.place(), kind)
+    }
+
+    /// An earlier field is wrong.
+    #[inline(always)]
+    pub(crate) fn fail_at<T>(&mut self, place: Place, kind: DecodeErrorKind) -> Option<T> {
+        self.note(place, kind);
+        None
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        Some(self.taken(len))
+    }
+
+    #[inline(never)]
+    fn taken(&mut self, len: usize) -> &'a [u8] {
+        if let Some((taken, rest)) = self.rest.split_at_checked(len) {
+            self.rest = rest;
+            return taken;
+        }
+        self.note(self.place(), DecodeErrorKind::Truncated);
+        self.rest = &[];
+        &[]
+    }
+
+    /// Reads a block within the packet next, after which the body goes on for `after` bytes; what
+    /// was to be read.
+    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize) -> &'a [u8] {
+        self.after = after;
+        core::mem::replace(&mut self.rest, block)
+    }
+
+    /// The value of a property, or of two texts the next: its bytes, or its number.
+    #[inline(never)]
+    pub(crate) fn value(&mut self, shape: Shape, number: &mut u32) -> &'a [u8] {
+        *number = match shape.width() {
+            0 if shape.is_number() => self.packed(),
+            0 => return self.prefixed(),
+            width => self.number(width),
+        };
+        &[]
+    }
+
+    /// A number of so many bytes.
+    #[inline(never)]
+    fn number(&mut self, len: usize) -> u32 {
+        let bytes = self.taken(len);
+        bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u32::from(*byte))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        Some(self.number(1) as u8)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is two bytes")]
+    pub(crate) fn two(&mut self) -> Option<u16> {
+        Some(self.number(2) as u16)
+    }
+
+    pub(crate) fn varint(&mut self) -> Option<u32> {
+        Some(self.packed())
+    }
+
+    /// A variable byte integer.
+    #[inline(never)]
+    fn packed(&mut self) -> u32 {
+        let kind = match varint::read(self.rest) {
+            Ok(Some((value, len))) => {
+                // So many bytes have just been looked at.
+                self.taken(len);
+                return value;
+            }
+            Ok(None) => DecodeErrorKind::Truncated,
+            Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
+            Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
+        };
+        self.note(self.place(), kind);
+        self.rest = &[];
+        0
+    }
+
+    /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
+    pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
+        Some(self.prefixed())
+    }
+
+    #[inline(never)]
+    fn prefixed(&mut self) -> &'a [u8] {
+        let len = self.number(2);
+        self.taken(len as usize)
+    }
+
+    /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
+    pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
+        Some(self.scanned(field, Kind::Any))
+    }
+
+    /// A topic name. An empty one is `Some(None)`.
+    pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
+        Some(match self.scanned(field, Kind::TopicName) {
+            "" => None,
+            name => Some(TopicName::checked(name)),
+        })
+    }
+
+    /// A topic name that must not be empty.
+    pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
+        let place = self.place();
+        match self.topic_name(field)? {
+            Some(name) => Some(name),
+            None => self.fail_at(place, DecodeErrorKind::EmptyTopic(field)),
+        }
+    }
+
+    /// A topic filter.
+    #[inline(never)]
+    pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
+        let place = self.place();
+        let filter = self.text(Field::TopicFilter)?;
+        match TopicFilter::new(filter) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let (at, kind) = wrong_with_filter(error);
+                self.fail_at(place.plus(at), kind)
+            }
+        }
+    }
+
+    /// A packet identifier; 0 is none (section 2.2.1).
+    pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
+        let place = self.place();
+        match PacketId::new(self.two()?) {
+            Some(id) => Some(id),
+            None => self.fail_at(place, DecodeErrorKind::ZeroPacketId),
+        }
+    }
+
+    /// A reason code that this packet may carry.
+    pub(crate) fn reason_code(&mut self) -> Option<ReasonCode> {
+        Some(self.reason())
+    }
+
+    #[inline(never)]
+    fn reason(&mut self) -> ReasonCode {
+        let place = self.place();
+        #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
+        let number = self.number(1) as u8;
+        let context = self.context;
+        let code = ReasonCode::received(number, context.packet_type, context.sender);
+        if code.is_none() {
+            self.note(place, DecodeErrorKind::ReasonCode(number));
+        }
+        code.unwrap_or_default()
+    }
+
+    /// Nothing may follow the last field.
+    pub(crate) fn finish(&mut self) -> Option<()> {
+        if !self.rest.is_empty() {
+            let count = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
+            self.note(self.place(), DecodeErrorKind::TrailingBytes { count });
+        }
+        Some(())
+    }
+
+    /// Text of this kind.
+    #[inline(never)]
+    fn scanned(&mut self, field: Field, kind: Kind) -> &'a str {
+        let place = self.place();
+        let bytes = self.prefixed();
+        self.text_of(bytes, place, field, kind)
+    }
+
+    /// The text that these bytes are, before which its length is at this place.
+    #[inline(never)]
+    pub(crate) fn text_of(
+        &mut self,
+        bytes: &'a [u8],
+        place: Place,
+        field: Field,
+        kind: Kind,
+    ) -> &'a str {
+        match text::look_at(bytes, kind) {
+            Ok(text) => text,
+            Err((at, flaw)) => {
+                self.note(place.plus(2).plus(at), flaw.of(field));
+                ""
+            }
+        }
+    }
+}
