@@ -45,9 +45,9 @@ pub enum Frame<'a> {
 pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     #[cfg(feature = "fast")]
     if let Some(header) = FixedHeader::whole(input, maximum_packet_size)
-        && let Some(body) = input.get(header.len()..header.packet_len())
+        && let Some(packet) = header.packet(input)
     {
-        return Ok(Frame::Whole(RawPacket { header, body }));
+        return Ok(Frame::Whole(packet));
     }
     look_at(input, maximum_packet_size)
 }
@@ -57,8 +57,8 @@ pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, Decode
 #[inline(never)]
 fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     let need = match FixedHeader::parse(input, maximum_packet_size)? {
-        Some(header) => match input.get(header.len()..header.packet_len()) {
-            Some(body) => return Ok(Frame::Whole(RawPacket { header, body })),
+        Some(header) => match header.packet(input) {
+            Some(packet) => return Ok(Frame::Whole(packet)),
             None => header.packet_len().wrapping_sub(input.len()),
         },
         // The smallest packet has two bytes.
