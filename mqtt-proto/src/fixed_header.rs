@@ -1,5 +1,5 @@
 use crate::varint::{self, VarintError};
-use crate::{DecodeError, DecodeErrorKind, PacketType, QoS};
+use crate::{DecodeError, DecodeErrorKind, PacketType, QoS, RawPacket};
 
 // Lengths of packets are counted in `usize`.
 const _: () = assert!(usize::BITS >= 32);
@@ -131,6 +131,29 @@ impl FixedHeader {
     #[inline]
     pub const fn packet_len(&self) -> usize {
         (self.remaining_length as usize).saturating_add(self.len as usize)
+    }
+
+    /// The packet that begins with this header, which is the one at the start of the input; `None`
+    /// if it is not all there.
+    ///
+    /// ```
+    /// use mqtt_proto::{FixedHeader, Packet, Sender};
+    ///
+    /// let input = [0xd0, 0x00, 0x40, 0x02, 0x00]; // PINGRESP, then most of a PUBACK
+    /// let Some(header) = FixedHeader::parse(&input, 1024)? else { unreachable!() };
+    /// let Some(packet) = header.packet(&input) else { unreachable!() };
+    /// assert_eq!(packet.decode(Sender::Server)?, Packet::PingResp);
+    ///
+    /// let rest = &input[header.packet_len()..];
+    /// let Some(header) = FixedHeader::parse(rest, 1024)? else { unreachable!() };
+    /// assert_eq!((header.packet(rest), header.packet_len()), (None, 4));
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn packet<'a>(&self, input: &'a [u8]) -> Option<RawPacket<'a>> {
+        let body = input.get(self.len()..self.packet_len())?;
+        Some(RawPacket::new(*self, body))
     }
 
     /// The flags of a PUBLISH.

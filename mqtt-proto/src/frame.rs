@@ -45,9 +45,9 @@ pub enum Frame<'a> {
 pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     #[cfg(feature = "fast")]
     if let Some(header) = FixedHeader::whole(input, maximum_packet_size)
-        && let Some(body) = input.get(header.len()..header.packet_len())
+        && let Some(packet) = header.packet(input)
     {
-        return Ok(Frame::Whole(RawPacket { header, body }));
+        return Ok(Frame::Whole(packet));
     }
     look_at(input, maximum_packet_size)
 }
@@ -57,8 +57,8 @@ pub fn frame(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, Decode
 #[inline(never)]
 fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Frame<'_>, DecodeError> {
     let need = match FixedHeader::parse(input, maximum_packet_size)? {
-        Some(header) => match input.get(header.len()..header.packet_len()) {
-            Some(body) => return Ok(Frame::Whole(RawPacket { header, body })),
+        Some(header) => match header.packet(input) {
+            Some(packet) => return Ok(Frame::Whole(packet)),
             None => header.packet_len().wrapping_sub(input.len()),
         },
         // The smallest packet has two bytes.
@@ -318,17 +318,35 @@ impl<'a> RawPacket<'a> {
         expected: PacketType,
         sender: Sender,
     ) -> Result<(), DecodeError> {
-        let with_id = match expected {
-            PacketType::Publish => self.header.publish_flags().qos() != QoS::AtMostOnce,
-            PacketType::PubAck
-            | PacketType::PubRec
-            | PacketType::PubRel
-            | PacketType::PubComp
-            | PacketType::SubAck
-            | PacketType::UnsubAck => true,
-            _ => false,
-        };
-        self.read(expected, sender, |reader| fields.fill(reader, with_id))
+        // PUBLISH has one if its QoS is above 0. Of the others that are read here only PUBREL has
+        // one of these flags, and an identifier.
+        let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce
+            || matches!(
+                expected,
+                PacketType::PubAck
+                    | PacketType::PubRec
+                    | PacketType::PubRel
+                    | PacketType::PubComp
+                    | PacketType::SubAck
+                    | PacketType::UnsubAck
+            );
+        #[cfg(feature = "fast")]
+        return self.read(expected, sender, |reader| fields.fill(reader, with_id));
+        #[cfg(not(feature = "fast"))]
+        {
+            let mut reader = Reader::new(self.body, self.context(sender));
+            if self.check_type(expected, &mut reader).is_some() {
+                fields.fill(&mut reader, with_id);
+            }
+            reader.outcome(&self.header, self.body.len())
+        }
+    }
+
+    const fn context(&self, sender: Sender) -> Context {
+        Context {
+            packet_type: self.packet_type(),
+            sender,
+        }
     }
 
     /// Reads the body, if this is such a packet and the sender may send it.
@@ -339,10 +357,7 @@ impl<'a> RawPacket<'a> {
         sender: Sender,
         read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
     ) -> Result<T, DecodeError> {
-        let context = Context {
-            packet_type: self.packet_type(),
-            sender,
-        };
+        let context = self.context(sender);
         #[cfg(feature = "fast")]
         {
             let mut fault = Fault::NONE;
@@ -358,13 +373,18 @@ impl<'a> RawPacket<'a> {
         #[cfg(not(feature = "fast"))]
         {
             let mut reader = Reader::new(self.body, context);
-            match self
-                .check_type(expected, &mut reader)
-                .and_then(|()| read(&mut reader))
-            {
-                Some(packet) if !reader.has_failed() => Ok(packet),
-                _ => Err(reader.error(&self.header, self.body.len())),
-            }
+            let packet = match self.check_type(expected, &mut reader) {
+                Some(()) => read(&mut reader),
+                None => None,
+            };
+            reader.outcome(&self.header, self.body.len())?;
+            // Whoever answers `None` notes why.
+            packet.ok_or(DecodeError::new(
+                DecodeErrorKind::Truncated,
+                self.len(),
+                Some(self.packet_type()),
+                Some(sender),
+            ))
         }
     }
 

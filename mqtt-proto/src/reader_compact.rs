@@ -69,13 +69,12 @@ impl<'a> Reader<'a, '_> {
         self.fault.is_some()
     }
 
-    /// What was wrong with a packet of which `body_len` bytes were looked at after the header.
-    #[cold]
-    pub(crate) fn error(&self, header: &FixedHeader, body_len: usize) -> DecodeError {
-        // Whoever answers `None` notes why.
-        let (place, kind) = self
-            .fault
-            .unwrap_or((Place { to_end: 0 }, DecodeErrorKind::Truncated));
+    /// What was wrong, if something was, with a packet of which `body_len` bytes were looked at
+    /// after the header.
+    pub(crate) fn outcome(&self, header: &FixedHeader, body_len: usize) -> Result<(), DecodeError> {
+        let Some((place, kind)) = self.fault else {
+            return Ok(());
+        };
         let offset = header
             .len()
             .wrapping_add(body_len)
@@ -84,7 +83,12 @@ impl<'a> Reader<'a, '_> {
             packet_type,
             sender,
         } = self.context;
-        DecodeError::new(kind, offset, Some(packet_type), Some(sender))
+        Err(DecodeError::new(
+            kind,
+            offset,
+            Some(packet_type),
+            Some(sender),
+        ))
     }
 
     /// A field is wrong, and reading goes on.

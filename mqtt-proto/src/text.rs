@@ -27,26 +27,28 @@ pub(crate) enum Flaw {
 /// what is text.
 #[cfg_attr(feature = "fast", cold, inline(never))]
 pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
-    let text = core::str::from_utf8(bytes);
-    let valid = match text {
-        Ok(_) => bytes.len(),
-        Err(error) => error.valid_up_to(),
-    };
-    let wildcards = kind == Kind::TopicName && text.is_ok();
-    for (at, byte) in bytes.iter().enumerate().take(valid) {
+    let text = valid(bytes);
+    let is_whole = text.len() == bytes.len();
+    let wildcards = kind == Kind::TopicName && is_whole;
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
             0 => return Err((at, Flaw::Nul)),
             b'+' | b'#' if wildcards => return Err((at, Flaw::Wildcard)),
             _ => {}
         }
     }
-    text.map_err(|_| (valid, Flaw::NotUtf8))
+    if is_whole {
+        Ok(text)
+    } else {
+        Err((text.len(), Flaw::NotUtf8))
+    }
 }
 
-/// The bytes, which have been looked at, as a string.
-#[cfg(not(feature = "fast"))]
-pub(crate) fn valid(bytes: &[u8]) -> Option<&str> {
-    core::str::from_utf8(bytes).ok()
+/// As much at the start of the bytes as is UTF-8. Of what the core library has for this, the code
+/// is the smallest.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+pub(crate) fn valid(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
 /// The bytes as a string, if nothing is wrong with them.

@@ -25,7 +25,13 @@ pub(crate) fn measured(
 /// The length of a packet but for `absent` bytes at its end.
 #[inline(never)]
 pub(crate) fn measure(absent: usize, body: &dyn Fn(&mut Writer<'_>)) -> Result<usize, EncodeError> {
-    packet_len(Writer::len_of(body).saturating_add(absent)).map(|len| len.wrapping_sub(absent))
+    // Other errors are those of writing.
+    let mut writer = Writer::new(&mut []);
+    let len = writer.packet_len(Writer::len_of(body).saturating_add(absent));
+    match writer.fault {
+        Some(error) => Err(error),
+        None => Ok(len.wrapping_sub(absent)),
+    }
 }
 
 /// Writes a packet; the number of bytes written.
@@ -47,16 +53,18 @@ pub(crate) fn write_packet(
     absent: usize,
     body: &dyn Fn(&mut Writer<'_>),
 ) -> Result<usize, EncodeError> {
-    let counted = Writer::count(body);
-    if let Some(error) = counted.fault {
+    let mut writer = Writer::new(&mut []);
+    body(&mut writer);
+    let remaining_length = writer.at.saturating_add(absent);
+    let needed = writer.packet_len(remaining_length).wrapping_sub(absent);
+    if out.len() < needed {
+        writer.fail(EncodeError::BufferTooSmall { needed });
+    }
+    if let Some(error) = writer.fault {
         return Err(error);
     }
-    let remaining_length = counted.at.saturating_add(absent);
-    let needed = packet_len(remaining_length)?.wrapping_sub(absent);
-    if out.len() < needed {
-        return Err(EncodeError::BufferTooSmall { needed });
-    }
-    let mut writer = Writer::new(out);
+    writer.out = out;
+    writer.at = 0;
     writer.byte(first_byte);
     writer.varint(remaining_length);
     body(&mut writer);
@@ -72,15 +80,21 @@ impl<'o> Writer<'o> {
         }
     }
 
-    fn count(body: &dyn Fn(&mut Writer<'_>)) -> Self {
-        let mut writer = Self::new(&mut []);
-        body(&mut writer);
-        writer
-    }
-
     /// How many bytes the body takes, which is to be written next.
     pub(crate) fn len_of(body: &dyn Fn(&mut Writer<'_>)) -> usize {
-        Writer::count(body).at
+        let mut writer = Writer::new(&mut []);
+        body(&mut writer);
+        writer.at
+    }
+
+    /// The length of the packet with this Remaining Length, if it is not too large.
+    fn packet_len(&mut self, remaining_length: usize) -> usize {
+        if remaining_length > varint::MAX as usize {
+            self.fail(EncodeError::TooLarge { remaining_length });
+        }
+        varint::len_of(remaining_length)
+            .wrapping_add(1)
+            .wrapping_add(remaining_length)
     }
 
     /// There is an error, of which the first counts.
@@ -172,15 +186,4 @@ impl<'o> Writer<'o> {
 #[expect(clippy::cast_possible_truncation)]
 const fn low_byte(value: usize) -> u8 {
     value as u8
-}
-
-/// The length of the packet with this Remaining Length.
-#[inline(never)]
-fn packet_len(remaining_length: usize) -> Result<usize, EncodeError> {
-    if remaining_length > varint::MAX as usize {
-        return Err(EncodeError::TooLarge { remaining_length });
-    }
-    Ok(varint::len_of(remaining_length)
-        .wrapping_add(1)
-        .wrapping_add(remaining_length))
 }

@@ -15,6 +15,7 @@ impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
+        header: FixedHeader,
         bytes: &'p [u8],
         stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
@@ -22,9 +23,6 @@ impl Machine {
         let capacity = rx.capacity();
         // What is wanted of the input before there is news, and how much of it may be wanted.
         let (wanted, most) = 'wait: {
-            let Some(header) = FixedHeader::parse(bytes, self.intake.maximum_packet_size)? else {
-                break 'wait (bytes.len().wrapping_add(1), capacity);
-            };
             let len = header.packet_len();
             let is_whole = len <= capacity;
             if is_whole && bytes.len() < len {

@@ -16,7 +16,7 @@ use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Violation;
-use mqtt_proto::{Frame, PacketType, Properties, Publish, ReasonCode, TopicName, frame};
+use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -133,23 +133,33 @@ impl Machine {
         rx: &mut Rx<'p>,
         event: &mut Event<'p>,
     ) -> Result<Told<'p>, Violation> {
-        if bytes
-            .first()
-            .is_some_and(|first| first >> 4 == PacketType::Publish as u8)
-        {
-            return self.read_publish(bytes, stores, rx);
-        }
-        let raw = match frame(bytes, self.intake.maximum_packet_size)? {
-            Frame::Whole(raw) => raw,
-            Frame::Partial { need } => {
-                let total = bytes.len().saturating_add(need);
-                if total > rx.capacity() {
-                    return Err(Violation::LargerThanBuffer);
-                }
-                rx.cursor.want(total);
-                return Ok(Told::Wait);
+        let wanted = match FixedHeader::parse(bytes, self.intake.maximum_packet_size)? {
+            Some(header) if header.packet_type() == PacketType::Publish => {
+                return self.read_publish(header, bytes, stores, rx);
             }
+            Some(header) => match header.packet(bytes) {
+                Some(raw) => return self.read_other(raw, stores, rx, event),
+                None => header.packet_len(),
+            },
+            // The smallest packet has two bytes.
+            None => bytes.len().saturating_add(1).max(2),
         };
+        if wanted > rx.capacity() {
+            return Err(Violation::LargerThanBuffer);
+        }
+        rx.cursor.want(wanted);
+        Ok(Told::Wait)
+    }
+
+    /// A packet other than PUBLISH.
+    #[inline]
+    fn read_other<'p, O: OutboundStore, I: InboundStore>(
+        &mut self,
+        raw: RawPacket<'p>,
+        stores: Stores<'_, O, I>,
+        rx: &mut Rx<'p>,
+        event: &mut Event<'p>,
+    ) -> Result<Told<'p>, Violation> {
         let told = match self.hear(raw, stores, event) {
             Heard::Wait => return Ok(Told::Wait),
             Heard::Nothing => Told::Nothing,
@@ -182,11 +192,10 @@ impl Machine {
         let topic = match publish.topic {
             Some(topic) => topic,
             None => match Self::aliased_topic(inbound, &publish) {
-                Some(topic) => topic,
+                Ok(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
-                None => {
-                    let alias = publish.properties.topic_alias().unwrap_or(0);
+                Err(alias) => {
                     let mut event = Event::DeliveryCut;
                     let violation = Violation::UnknownTopicAlias(alias);
                     self.violate(violation, outbound, &mut event);
@@ -214,18 +223,21 @@ impl Machine {
         })
     }
 
+    /// The topic that an alias stands for, or the alias.
     #[cfg(feature = "topic-alias")]
     fn aliased_topic<'i, I: InboundStore>(
         inbound: &'i I,
         publish: &Publish<'_>,
-    ) -> Option<TopicName<'i>> {
-        let alias = publish.properties.topic_alias()?;
-        TopicName::new(core::str::from_utf8(inbound.alias(alias)).ok()?).ok()
+    ) -> Result<TopicName<'i>, u16> {
+        let alias = publish.properties.topic_alias().unwrap_or(0);
+        let kept = core::str::from_utf8(inbound.alias(alias)).map_err(|_| alias)?;
+        TopicName::new(kept).map_err(|_| alias)
     }
 
+    /// No alias was admitted.
     #[cfg(not(feature = "topic-alias"))]
-    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Option<TopicName<'i>> {
-        None
+    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Result<TopicName<'i>, u16> {
+        Err(0)
     }
 
     /// Writes what may leave; when the application wants to stop and all has left that can,

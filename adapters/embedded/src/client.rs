@@ -158,6 +158,46 @@ where
         machine.publish(now, publish)
     }
 
+    /// Publishes a message whose payload of `total` bytes is drawn from the application while it is
+    /// sent, see [`mqtt_session::Client::publish_drawn`]: from flash, or from a sensor, through a
+    /// transmit buffer of any size. `Event::PayloadWanted` asks for each part, which
+    /// [`Client::draw`] has the place for.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing has changed then.
+    #[cfg(feature = "draw")]
+    pub fn publish_drawn(
+        &mut self,
+        publish: &Publish<'_>,
+        total: usize,
+    ) -> Result<Ticket, RequestError> {
+        let (machine, now) = self.machine();
+        machine.publish_drawn(now, publish, total)
+    }
+
+    /// The place for the next part of the payload that is being drawn, see
+    /// [`mqtt_session::Client::draw`].
+    ///
+    /// ```
+    /// # use mqtt_embedded::{Clock, Machine};
+    /// # fn feed<M: Machine, B: AsRef<[u8]> + AsMut<[u8]>, F, T, C: Clock>(
+    /// #     client: &mut mqtt_embedded::Client<'_, M, B, F, T, C>, image: &[u8]) {
+    /// // After `Turn::Event(Event::PayloadWanted { .. })`:
+    /// if let Some(mut draw) = client.draw() {
+    ///     let rest = &image[draw.offset..];
+    ///     let room = draw.room();
+    ///     let count = room.len().min(rest.len());
+    ///     room[..count].copy_from_slice(&rest[..count]);
+    ///     draw.supply(count);
+    /// }
+    /// # }
+    /// ```
+    #[cfg(feature = "draw")]
+    pub fn draw(&mut self) -> Option<mqtt_session::Draw<'_>> {
+        let (machine, now) = self.machine();
+        machine.draw(now)
+    }
+
     /// Subscribes, see [`mqtt_session::Client::subscribe`].
     ///
     /// # Errors

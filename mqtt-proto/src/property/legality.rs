@@ -88,6 +88,9 @@ pub(super) const fn needs_method_for_data(carrier: Carrier) -> bool {
     carrier.is(Carrier::CONNECT)
 }
 
+/// In the discriminant of a number that is not 0.
+const NOT_ZERO: u8 = 0x10;
+
 /// How a value is encoded, and which values there are. Of a number of fixed width the low bits of
 /// the discriminant are its bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,12 +100,12 @@ pub(crate) enum Shape {
     Flag = 1,
     Two = 2,
     /// Two bytes, not 0.
-    Count = 0x10 | 2,
+    Count = NOT_ZERO | 2,
     Four = 4,
     /// Four bytes, not 0.
-    Size = 0x10 | 4,
+    Size = NOT_ZERO | 4,
     /// A variable byte integer, not 0.
-    Varint = 0x10,
+    Varint = NOT_ZERO,
     Text = 0x20,
     Topic = 0x28,
     /// Two texts.
@@ -124,6 +127,7 @@ impl Shape {
     }
 
     /// Whether a number has such a value.
+    #[cfg(feature = "fast")]
     pub(super) const fn admits(self, value: u32) -> bool {
         match self {
             Self::Flag => value <= 1,
@@ -131,6 +135,18 @@ impl Shape {
             Self::Varint => value.wrapping_sub(1) < crate::varint::MAX,
             _ => true,
         }
+    }
+
+    /// Whether a number has such a value.
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)]
+    pub(super) const fn admits(self, value: u32) -> bool {
+        let most = match self {
+            Self::Flag => 1,
+            Self::Varint => crate::varint::MAX,
+            _ => u32::MAX,
+        };
+        value <= most && (value != 0 || self as u8 & NOT_ZERO == 0)
     }
 }
 

@@ -144,7 +144,7 @@ impl<'a> Properties<'a> {
     }
 
     pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
-        text::valid(self.binary(id)?)
+        Some(text::valid(self.binary(id)?))
     }
 
     pub(super) fn topic(&self, id: PropertyId) -> Option<TopicName<'a>> {

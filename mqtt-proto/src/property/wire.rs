@@ -79,6 +79,7 @@ pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Va
 #[cfg_attr(feature = "fast", inline(always))]
 #[cfg_attr(not(feature = "fast"), inline(never))]
 fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
+    #[cfg(feature = "fast")]
     if let [0, ..] = reader.rest() {
         reader.byte()?;
         return Some(Validated::NONE);
@@ -223,19 +224,20 @@ fn check_value(block: &mut Reader<'_, '_>, property: PropertyId) {
         let place = block.place();
         let mut value = 0;
         let bytes = block.value(shape, &mut value);
+        let field = Field::Property(property);
         if shape.is_number() {
             if !shape.admits(value) {
                 block.note(place, DecodeErrorKind::PropertyValue { property, value });
             }
         } else if shape != Shape::Binary {
-            let field = Field::Property(property);
-            if shape == Shape::Topic {
-                if bytes.is_empty() {
-                    block.note(place, DecodeErrorKind::EmptyTopic(field));
-                }
-                block.text_of(bytes, place, field, Kind::TopicName);
+            let kind = if shape == Shape::Topic {
+                Kind::TopicName
             } else {
-                block.text_of(bytes, place, field, Kind::Any);
+                Kind::Any
+            };
+            block.text_of(bytes, place, field, kind);
+            if shape == Shape::Topic && bytes.is_empty() {
+                block.note(place, DecodeErrorKind::EmptyTopic(field));
             }
         }
         if !has_name {

@@ -476,7 +476,9 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     fn assigned_client_id(&self) -> &str {
-        core::str::from_utf8(self.client_id.as_bytes()).unwrap_or_default()
+        // It came as text. This way of saying so has the least code, which the codec has already.
+        let mut chunks = self.client_id.as_bytes().utf8_chunks();
+        chunks.next().map_or("", |chunk| chunk.valid())
     }
 
     fn set_assigned_client_id(&mut self, id: &str) -> bool {
