@@ -160,7 +160,8 @@ impl Alarm {
     }
 
     /// It comes at this moment, if it would not come before.
-    #[inline]
+    #[cfg_attr(feature = "fast", inline)]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn no_later_than(&mut self, moment: Instant) {
         self.0 = self.0.max(!moment.0);
     }

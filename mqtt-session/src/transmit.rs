@@ -410,6 +410,10 @@ mod tests {
             assert!(tx.queue().is_none());
             let mut left = 21;
             for take in [first, 21 - first] {
+                if left == 0 {
+                    // There is nothing to offer.
+                    break;
+                }
                 tx.offer(left as usize);
                 let all = tx.queue().unwrap();
                 let large = all.large.map_or(0, |large| 10 - large.sent());
