@@ -92,6 +92,12 @@ impl<S: Store> Client<S> {
         (&mut self.machine, Stores { outbound, inbound })
     }
 
+    /// Other policies and time limits from now on: for a client in a `static`, which costs no flash
+    /// while it has the defaults.
+    pub fn configure(&mut self, config: Config) {
+        self.machine.out.config = config;
+    }
+
     /// Wants a connection from now on. Does nothing unless the client is at rest.
     pub fn start(&mut self, now: Instant) {
         self.machine.start(now);

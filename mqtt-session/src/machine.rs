@@ -1,5 +1,5 @@
 //! The machine itself, without its store: how a connection comes about, what is due, and how it
-//! ends. It is compiled once, whatever the stores are.
+//! ends. It is compiled for the store it is used with.
 
 use crate::backoff::Backoff;
 use crate::config::Config;
@@ -157,6 +157,9 @@ impl Machine {
         let mut demanded = store_maximum < u16::MAX;
         let mut intake = Intake::new();
         intake.receive_maximum = store_maximum;
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
+        intake.maximum_packet_size = u32::MAX;
+        intake.problem_information = true;
         let mut connection = Connection::new();
         // The first of a kind is what counts.
         for property in connect.properties.iter().rev() {

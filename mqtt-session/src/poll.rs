@@ -192,11 +192,10 @@ impl Machine {
         let topic = match publish.topic {
             Some(topic) => topic,
             None => match Self::aliased_topic(inbound, &publish) {
-                Some(topic) => topic,
+                Ok(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
-                None => {
-                    let alias = publish.properties.topic_alias().unwrap_or(0);
+                Err(alias) => {
                     let mut event = Event::DeliveryCut;
                     let violation = Violation::UnknownTopicAlias(alias);
                     self.violate(violation, outbound, &mut event);
@@ -224,18 +223,21 @@ impl Machine {
         })
     }
 
+    /// The topic that an alias stands for, or the alias.
     #[cfg(feature = "topic-alias")]
     fn aliased_topic<'i, I: InboundStore>(
         inbound: &'i I,
         publish: &Publish<'_>,
-    ) -> Option<TopicName<'i>> {
-        let alias = publish.properties.topic_alias()?;
-        TopicName::new(core::str::from_utf8(inbound.alias(alias)).ok()?).ok()
+    ) -> Result<TopicName<'i>, u16> {
+        let alias = publish.properties.topic_alias().unwrap_or(0);
+        let kept = core::str::from_utf8(inbound.alias(alias)).map_err(|_| alias)?;
+        TopicName::new(kept).map_err(|_| alias)
     }
 
+    /// No alias was admitted.
     #[cfg(not(feature = "topic-alias"))]
-    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Option<TopicName<'i>> {
-        None
+    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Result<TopicName<'i>, u16> {
+        Err(0)
     }
 
     /// Writes what may leave; when the application wants to stop and all has left that can,

@@ -158,10 +158,11 @@ impl Transmit {
     }
 
     /// Whether moving what is queued to the front makes room, and at least as much is free there,
-    /// so that moving stays linear in the bytes sent.
+    /// so that moving stays linear in the bytes sent. In a small buffer it pays always.
     fn pays(&self, behind: usize, wanted: usize) -> bool {
         let in_front = self.start as usize;
-        in_front >= self.live() && behind.saturating_add(in_front) >= wanted
+        (cfg!(not(feature = "fast")) || in_front >= self.live())
+            && behind.saturating_add(in_front) >= wanted
     }
 
     /// Room for `len` bytes behind what is queued, leaving the reserve free, as it is now.
@@ -193,19 +194,7 @@ impl Transmit {
 
     /// Room for `len` bytes behind what is queued, leaving the reserve free.
     pub(crate) fn room<'b>(&mut self, buffer: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
-        if self.is_drawing() {
-            return None;
-        }
-        let wanted = len.saturating_add(RESERVE);
-        let behind = buffer.len().saturating_sub(self.end as usize);
-        if behind < wanted {
-            if !self.pays(behind, wanted) {
-                return None;
-            }
-            self.pack(buffer);
-        }
-        let end = self.end as usize;
-        buffer.get_mut(end..end.checked_add(len)?)
+        self.place(buffer, len, RESERVE)
     }
 
     /// Room for `len` bytes out of the reserve.
@@ -214,10 +203,26 @@ impl Transmit {
         buffer: &'b mut [u8],
         len: usize,
     ) -> Option<&'b mut [u8]> {
+        self.place(buffer, len, 0)
+    }
+
+    /// Room for `len` bytes behind what is queued, with so many left free behind them.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn place<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        len: usize,
+        reserve: usize,
+    ) -> Option<&'b mut [u8]> {
         if self.is_drawing() {
             return None;
         }
-        if buffer.len().saturating_sub(self.end as usize) < len {
+        let wanted = len.saturating_add(reserve);
+        let behind = buffer.len().saturating_sub(self.end as usize);
+        if behind < wanted {
+            if reserve > 0 && !self.pays(behind, wanted) {
+                return None;
+            }
             self.pack(buffer);
         }
         let end = self.end as usize;

@@ -17,6 +17,9 @@ pub mod talk;
 pub mod transcript;
 pub mod wire_rules;
 
+/// As many exchanges as a store can hold.
+pub const MANY: u16 = u16::MAX - 1;
+
 /// The programs of the page are compiled and run.
 #[cfg(all(unix, doctest))]
 #[doc = include_str!("../../docs/porting.md")]

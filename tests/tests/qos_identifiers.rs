@@ -2,8 +2,10 @@
 
 use mqtt_proto::{Packet, QoS, ReasonCode, Sender};
 use mqtt_session::{
-    Config, Fixed, Heap, RequestError, Store, Subscription, SubscriptionOptions, TopicFilter,
+    Config, Fixed, Heap, HeapLimits, RequestError, Store, Subscription, SubscriptionOptions,
+    TopicFilter,
 };
+use mqtt_tests::MANY;
 use mqtt_tests::talk::*;
 
 /// The identifier of the packet that the client sends next.
@@ -97,23 +99,30 @@ fn an_identifier_stays_in_use_over_a_cut_as_long_as_the_session_lives() {
 // covers: MQTT-2.2.1-3, pitfall 65
 #[test]
 fn with_as_many_in_use_as_a_store_can_hold_the_next_is_refused_until_one_is_free() {
-    let mut talk = connected(Config::default());
-    let mut seen = vec![false; 65_536];
-    let most = 65_534;
-    for _ in 0..most {
-        let number = usize::from(publishes(&mut talk, QoS::AtLeastOnce));
-        assert!(number != 0 && !seen[number], "{number} is in use");
-        seen[number] = true;
+    let limits = HeapLimits {
+        exchanges: MANY,
+        ..HeapLimits::default()
+    };
+    let mut talk = Talk::new(Config::default(), Heap::new(limits));
+    talk.connects(&keeping(), connack());
+    let before = u16::MAX - MANY;
+    uses_up_to(&mut talk, before);
+    for number in before + 1..=u16::MAX {
+        assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), number);
     }
     let asked = message(QoS::AtLeastOnce, "a", b"");
     let refused = talk.client.publish(talk.now, &asked);
     assert_eq!(refused, Err(RequestError::TooMany));
     talk.quiet();
-    assert_eq!(talk.client.unsettled(), most);
-    settles(&mut talk, 30_000);
-    assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), 65_535);
-    settles(&mut talk, 20_000);
-    assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), 20_000);
+    assert_eq!(talk.client.unsettled(), usize::from(MANY));
+    let (one, other) = (before + 300, before + 200);
+    settles(&mut talk, one);
+    assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), 1);
+    settles(&mut talk, 1);
+    uses_up_to(&mut talk, before);
+    settles(&mut talk, other);
+    assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), other);
+    assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), one);
     let refused = talk.client.publish(talk.now, &asked);
     assert_eq!(refused, Err(RequestError::TooMany));
 }

@@ -1,7 +1,7 @@
 //! Turns that wait in async functions, over transports of [`embedded_io_async`].
 
 pub use crate::client::Output;
-use crate::client::{Client, Todo};
+use crate::client::{Client, Machine, Todo};
 use crate::clock::Timer;
 use crate::turn::{Failed, Turn};
 use core::future::{Future, pending, poll_fn};
@@ -10,7 +10,7 @@ use core::task::Poll;
 use core::time::Duration;
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{ErrorType, Read, Write};
-use mqtt_session::{Instant, Store};
+use mqtt_session::Instant;
 
 /// How long a transport that is to be closed may take to flush, at most.
 const FLUSHING: Duration = Duration::from_secs(1);
@@ -105,9 +105,9 @@ fn exchanged<E>(given: Poll<Result<usize, E>>, read: Poll<Result<usize, E>>) -> 
     }
 }
 
-impl<S, B, F, T, D, C> Client<'_, S, B, F, T, C>
+impl<M, B, F, T, D, C> Client<'_, M, B, F, T, C>
 where
-    S: Store,
+    M: Machine,
     B: AsRef<[u8]> + AsMut<[u8]>,
     F: AsyncFnMut() -> Result<T, D>,
     T: Transport,

@@ -1,10 +1,10 @@
 //! Turns that block, over transports of [`embedded_io`].
 
-use crate::client::{Client, Output, Todo};
+use crate::client::{Client, Machine, Output, Todo};
 use crate::clock::Clock;
 use crate::turn::{Failed, Turn};
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
-use mqtt_session::{Instant, Store};
+use mqtt_session::Instant;
 
 /// A transport that is read until a moment comes.
 ///
@@ -104,9 +104,9 @@ fn unless_timed_out<N, E: Error>(result: Result<N, E>) -> Option<Result<N, E>> {
     }
 }
 
-impl<S, B, F, T, D, C> Client<'_, S, B, F, T, C>
+impl<M, B, F, T, D, C> Client<'_, M, B, F, T, C>
 where
-    S: Store,
+    M: Machine,
     B: AsRef<[u8]> + AsMut<[u8]>,
     F: FnMut() -> Result<T, D>,
     T: Transport,

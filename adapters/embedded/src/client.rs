@@ -31,13 +31,38 @@ pub const fn connect(client_id: &str) -> Connect<'_> {
     }
 }
 
+/// The machine, held or lent. One in a `static` that has the defaults is all zero bits at first, so
+/// that it costs neither flash nor stack; [`mqtt_session::Client::configure`] gives it other limits.
+pub trait Machine {
+    /// What it keeps its messages in.
+    type Store: Store;
+    /// The machine itself.
+    fn get(&mut self) -> &mut mqtt_session::Client<Self::Store>;
+}
+
+impl<S: Store> Machine for mqtt_session::Client<S> {
+    type Store = S;
+
+    fn get(&mut self) -> &mut mqtt_session::Client<S> {
+        self
+    }
+}
+
+impl<S: Store> Machine for &mut mqtt_session::Client<S> {
+    type Store = S;
+
+    fn get(&mut self) -> &mut mqtt_session::Client<S> {
+        self
+    }
+}
+
 /// A client over transports `T`, which its function `F` dials, and with the time of `C`.
 ///
 /// `S` is the store of the machine, `B` the bytes of the input buffer. The calls here return at once:
 /// what they ask for is done by the next turns, [`Client::turn_blocking`] or [`Client::turn`].
 #[derive(Debug)]
-pub struct Client<'c, S, B, F, T, C> {
-    machine: mqtt_session::Client<S>,
+pub struct Client<'c, M, B, F, T, C> {
+    machine: M,
     pub(crate) input: RxBuffer<B>,
     connect: &'c Connect<'c>,
     pub(crate) dial: F,
@@ -79,9 +104,9 @@ pub(crate) struct Exchange<'a, T, C> {
     pub(crate) clock: &'a mut C,
 }
 
-impl<'c, S, B, F, T, C> Client<'c, S, B, F, T, C>
+impl<'c, M, B, F, T, C> Client<'c, M, B, F, T, C>
 where
-    S: Store,
+    M: Machine,
     B: AsRef<[u8]> + AsMut<[u8]>,
     C: Clock,
 {
@@ -89,13 +114,7 @@ where
     ///
     /// `dial` opens a transport each time one is wanted; `connect` is what CONNECT says, see
     /// [`connect`].
-    pub const fn new(
-        machine: mqtt_session::Client<S>,
-        input: B,
-        connect: &'c Connect<'c>,
-        dial: F,
-        clock: C,
-    ) -> Self {
+    pub const fn new(machine: M, input: B, connect: &'c Connect<'c>, dial: F, clock: C) -> Self {
         Self {
             machine,
             input: RxBuffer::new(input),
@@ -139,6 +158,46 @@ where
         machine.publish(now, publish)
     }
 
+    /// Publishes a message whose payload of `total` bytes is drawn from the application while it is
+    /// sent, see [`mqtt_session::Client::publish_drawn`]: from flash, or from a sensor, through a
+    /// transmit buffer of any size. `Event::PayloadWanted` asks for each part, which
+    /// [`Client::draw`] has the place for.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; nothing has changed then.
+    #[cfg(feature = "draw")]
+    pub fn publish_drawn(
+        &mut self,
+        publish: &Publish<'_>,
+        total: usize,
+    ) -> Result<Ticket, RequestError> {
+        let (machine, now) = self.machine();
+        machine.publish_drawn(now, publish, total)
+    }
+
+    /// The place for the next part of the payload that is being drawn, see
+    /// [`mqtt_session::Client::draw`].
+    ///
+    /// ```
+    /// # use mqtt_embedded::{Clock, Machine};
+    /// # fn feed<M: Machine, B: AsRef<[u8]> + AsMut<[u8]>, F, T, C: Clock>(
+    /// #     client: &mut mqtt_embedded::Client<'_, M, B, F, T, C>, image: &[u8]) {
+    /// // After `Turn::Event(Event::PayloadWanted { .. })`:
+    /// if let Some(mut draw) = client.draw() {
+    ///     let rest = &image[draw.offset..];
+    ///     let room = draw.room();
+    ///     let count = room.len().min(rest.len());
+    ///     room[..count].copy_from_slice(&rest[..count]);
+    ///     draw.supply(count);
+    /// }
+    /// # }
+    /// ```
+    #[cfg(feature = "draw")]
+    pub fn draw(&mut self) -> Option<mqtt_session::Draw<'_>> {
+        let (machine, now) = self.machine();
+        machine.draw(now)
+    }
+
     /// Subscribes, see [`mqtt_session::Client::subscribe`].
     ///
     /// # Errors
@@ -175,19 +234,21 @@ where
 
     /// The machine, and the time, for its other calls: properties, authentication, limits, what is
     /// unsettled. `poll`, `opened`, `sent` and `closed` are for the turns to call.
-    pub fn machine(&mut self) -> (&mut mqtt_session::Client<S>, Instant) {
-        // What it has to do may be another thing after the call.
+    pub fn machine(&mut self) -> (&mut mqtt_session::Client<M::Store>, Instant) {
+        let now = self.clock.now();
+        // It may have something to do after the call. What it has offered is written all the same,
+        // and what has come is read: otherwise nobody could call it between any two turns.
         if matches!(self.todo, Todo::Wait(_)) {
-            self.todo = Todo::Poll;
+            self.todo = Todo::Wait(now);
         }
-        (&mut self.machine, self.clock.now())
+        (self.machine.get(), now)
     }
 
     /// The end of a turn: everything that was asked for is done, and the machine says what is next.
     pub(crate) fn polled<D, E>(&mut self) -> Turn<'_, D, E> {
         let now = self.clock.now();
         self.todo = Todo::Poll;
-        match self.machine.poll(now, &mut self.input) {
+        match self.machine.get().poll(now, &mut self.input) {
             Action::Deliver(delivery) => return Turn::Message(delivery),
             Action::Event(event) => return Turn::Event(event),
             Action::Done => return Turn::Done,
@@ -210,7 +271,7 @@ where
             Output::Nothing
         };
         if self.offered {
-            let queued = self.machine.offer_all();
+            let queued = self.machine.get().offer_all();
             match queued.into_iter().find(|bytes| !bytes.is_empty()) {
                 Some(bytes) => output = Output::Bytes(bytes),
                 None => self.offered = false,
@@ -234,7 +295,7 @@ where
             Ok(transport) => {
                 self.transport = Some(transport);
                 let now = self.clock.now();
-                match self.machine.opened(now, self.connect) {
+                match self.machine.get().opened(now, self.connect) {
                     Ok(()) => {
                         self.todo = Todo::Poll;
                         return None;
@@ -262,7 +323,7 @@ where
                 self.offered = false;
                 self.unflushed = true;
                 let now = self.clock.now();
-                self.machine.sent(now, count);
+                self.machine.get().sent(now, count);
             }
             Some(Ok(_)) => self.unflushed = false,
             Some(Err(error)) => failed = Some(Failed::Write(error)),
@@ -291,6 +352,6 @@ where
         self.unflushed = false;
         self.todo = Todo::Poll;
         let now = self.clock.now();
-        self.machine.closed(now);
+        self.machine.get().closed(now);
     }
 }

@@ -69,7 +69,7 @@ mod client;
 mod clock;
 mod turn;
 
-pub use client::{Client, connect};
+pub use client::{Client, Machine, connect};
 #[cfg(feature = "embassy-time")]
 pub use clock::EmbassyTime;
 pub use clock::{Clock, Timer};

@@ -40,7 +40,15 @@ pub fn count() -> io::Result<(u32, u32)> {
         })
     };
     let clock = Time(Instant::now());
-    conversation::converse(&mut conversation::client(&connect, dial, clock));
+    let mut machine = conversation::MACHINE;
+    let mut input = [0; conversation::INPUT];
+    conversation::converse(&mut conversation::client(
+        &mut machine,
+        &mut input,
+        &connect,
+        dial,
+        clock,
+    ));
     let batches = server
         .join()
         .map_err(|_| io::Error::other("the server panicked"))??;

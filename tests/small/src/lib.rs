@@ -11,3 +11,6 @@ pub mod server;
 pub mod talk;
 #[path = "../../src/wire_rules.rs"]
 pub mod wire_rules;
+
+/// As many exchanges as a test fills a store with: each step looks at all of them.
+pub const MANY: u16 = 500;

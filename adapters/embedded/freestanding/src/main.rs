@@ -6,7 +6,7 @@
 mod kernel;
 mod memory;
 
-use conversation::{client, connect, converse};
+use conversation::{INPUT, MACHINE, client, connect, converse};
 use core::convert::Infallible;
 use kernel::Pipes;
 use mqtt_embedded::Clock;
@@ -16,7 +16,8 @@ use mqtt_session::Instant;
 extern "C" fn main() -> ! {
     let connect = connect();
     let dial = || Ok::<_, Infallible>(Pipes);
-    let told = converse(&mut client(&connect, dial, Time));
+    let (mut machine, mut input) = (MACHINE, [0; INPUT]);
+    let told = converse(&mut client(&mut machine, &mut input, &connect, dial, Time));
     kernel::exit(if told.is_all() { 0 } else { 1 })
 }
 

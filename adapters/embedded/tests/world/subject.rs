@@ -58,6 +58,7 @@ pub(crate) enum Did {
     Published(Ticket, Result<ReasonCode, GiveUp>),
     Subscribed(Ticket),
     DeliveryCut,
+    PayloadWanted(Ticket),
     OtherEvent(String),
     Failed(Failed<Broken, Broken>),
     Nothing,
@@ -139,6 +140,7 @@ impl Parts {
                 *self = Self::default();
                 Did::DeliveryCut
             }
+            Event::PayloadWanted { ticket } => Did::PayloadWanted(ticket),
             other => Did::OtherEvent(format!("{other:?}")),
         }
     }
@@ -153,6 +155,15 @@ pub(crate) trait Subject {
     fn stop(&mut self);
     fn publish(&mut self, qos: QoS, topic: &str, payload: &[u8]) -> Result<Ticket, RequestError>;
     fn subscribe(&mut self, filter: &str) -> Result<Ticket, RequestError>;
+    /// Publishes a payload that is drawn.
+    fn publish_drawn(
+        &mut self,
+        qos: QoS,
+        topic: &str,
+        total: usize,
+    ) -> Result<Ticket, RequestError>;
+    /// Supplies what is wanted of a payload that is drawn; where it began, if any was.
+    fn supply(&mut self, payload: &[u8]) -> Option<usize>;
     fn acknowledge(&mut self, token: AckToken);
     fn unsettled(&mut self) -> usize;
     /// How many awaits were pending.
@@ -160,7 +171,7 @@ pub(crate) trait Subject {
 }
 
 struct Of<F, T> {
-    client: Client<'static, Store, Vec<u8>, F, T, Time>,
+    client: Client<'static, mqtt_session::Client<Store>, Vec<u8>, F, T, Time>,
     world: Shared,
     parts: Parts,
     kind: Kind,
@@ -312,6 +323,26 @@ macro_rules! subject {
             ) -> Result<Ticket, RequestError> {
                 let publish = Publish::new(TopicName::new(topic).unwrap(), payload).qos(qos);
                 self.0.client.publish(&publish)
+            }
+            fn publish_drawn(
+                &mut self,
+                qos: QoS,
+                topic: &str,
+                total: usize,
+            ) -> Result<Ticket, RequestError> {
+                let publish = Publish::new(TopicName::new(topic).unwrap(), &[]).qos(qos);
+                let (machine, now) = self.0.client.machine();
+                machine.publish_drawn(now, &publish, total)
+            }
+            fn supply(&mut self, payload: &[u8]) -> Option<usize> {
+                let (machine, now) = self.0.client.machine();
+                let mut draw = machine.draw(now)?;
+                let offset = draw.offset;
+                let room = draw.room();
+                let count = room.len();
+                room.copy_from_slice(&payload[offset..offset + count]);
+                draw.supply(count);
+                Some(offset)
             }
             fn subscribe(&mut self, filter: &str) -> Result<Ticket, RequestError> {
                 let filter = TopicFilter::new(filter).unwrap();

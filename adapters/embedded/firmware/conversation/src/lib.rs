@@ -17,14 +17,20 @@ pub const TRANSMIT: usize = 256;
 /// Bytes for what comes in.
 pub const INPUT: usize = 256;
 
-/// Eight exchanges in each direction.
+/// Eight exchanges in each direction, and a client identifier that the server does not choose.
 #[cfg(not(feature = "topic-alias"))]
-pub type Store = Fixed<8, 8, ARENA, TRANSMIT>;
+pub type Store = Fixed<8, 8, ARENA, TRANSMIT, 0, 0, 0>;
 /// Eight exchanges in each direction, and four topics of 32 bytes.
 #[cfg(feature = "topic-alias")]
-pub type Store = Fixed<8, 8, ARENA, TRANSMIT, 4, 32>;
+pub type Store = Fixed<8, 8, ARENA, TRANSMIT, 4, 32, 0>;
+/// The machine.
+pub type Machine = mqtt_session::Client<Store>;
 /// The client, over transports `T` that are dialled by `F`, with the time of `C`.
-pub type Client<'c, F, T, C> = mqtt_embedded::Client<'c, Store, [u8; INPUT], F, T, C>;
+pub type Client<'c, F, T, C> =
+    mqtt_embedded::Client<'c, &'c mut Machine, &'c mut [u8; INPUT], F, T, C>;
+
+/// The machine as it is at first: all zero bits.
+pub const MACHINE: Machine = Machine::new(Config::new(), Store::new());
 
 /// What CONNECT says beside its fields.
 const PROPERTIES: &[Property<'_>] = &[
@@ -87,8 +93,9 @@ pub fn connect() -> Connect<'static> {
 }
 
 /// The client, at rest.
-#[inline(always)]
-pub const fn client<'c, F, T, D, C>(
+pub fn client<'c, F, T, D, C>(
+    machine: &'c mut Machine,
+    input: &'c mut [u8; INPUT],
     connect: &'c Connect<'c>,
     dial: F,
     clock: C,
@@ -97,8 +104,8 @@ where
     F: FnMut() -> Result<T, D>,
     C: Clock,
 {
-    let machine = mqtt_session::Client::new(CONFIG, Store::new());
-    Client::new(machine, [0; INPUT], connect, dial, clock)
+    machine.configure(CONFIG);
+    Client::new(machine, input, connect, dial, clock)
 }
 
 /// The conversation, to its end.

@@ -9,15 +9,17 @@ use mqtt_session::Instant;
 
 #[board::entry]
 fn main() -> ! {
+    static mut MACHINE: conversation::Machine = conversation::MACHINE;
+    static mut INPUT: [u8; conversation::INPUT] = [0; conversation::INPUT];
     let Some(mut log) = board::start() else {
         board::exit(false)
     };
     let connect = conversation::connect();
     let dial = || Ok::<_, Infallible>(Line::open());
-    let mut client = conversation::client(&connect, dial, Time);
+    let mut client = conversation::client(MACHINE, INPUT, &connect, dial, Time);
     let told = conversation::converse(&mut client);
     log.text("stack").number(board::peak() as u32).end();
-    let machine = size_of::<mqtt_session::Client<conversation::Store>>();
+    let machine = size_of::<conversation::Machine>();
     log.text("machine").number(machine as u32).end();
     board::exit(told.is_all())
 }
