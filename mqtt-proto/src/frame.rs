@@ -258,6 +258,17 @@ impl<'a> RawPacket<'a> {
 
     /// A SUBACK or an UNSUBACK, which have the same fields, as the former.
     ///
+    /// ```
+    /// use mqtt_proto::{Frame, ReasonCode, Sender, frame};
+    ///
+    /// let input = [0xb0, 4, 0, 1, 0, 0x11]; // UNSUBACK
+    /// let Frame::Whole(packet) = frame(&input, 1024)? else { unreachable!() };
+    /// let answer = packet.answer(Sender::Server)?;
+    /// assert_eq!(answer.reasons.iter().next(), Some(ReasonCode::NO_SUBSCRIPTION_EXISTED));
+    /// assert!(packet.suback(Sender::Server).is_err());
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn answer(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
