@@ -253,8 +253,35 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn suback(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
+        self.reasons(PacketType::SubAck, sender)
+    }
+
+    /// A SUBACK or an UNSUBACK, which have the same fields, as the former.
+    ///
+    /// ```
+    /// use mqtt_proto::{Frame, ReasonCode, Sender, frame};
+    ///
+    /// let input = [0xb0, 4, 0, 1, 0, 0x11]; // UNSUBACK
+    /// let Frame::Whole(packet) = frame(&input, 1024)? else { unreachable!() };
+    /// let answer = packet.answer(Sender::Server)?;
+    /// assert_eq!(answer.reasons.iter().next(), Some(ReasonCode::NO_SUBSCRIPTION_EXISTED));
+    /// assert!(packet.suback(Sender::Server).is_err());
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
+    pub fn answer(&self, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
+        let kind = match self.packet_type() {
+            PacketType::UnsubAck => PacketType::UnsubAck,
+            _ => PacketType::SubAck,
+        };
+        self.reasons(kind, sender)
+    }
+
+    fn reasons(&self, expected: PacketType, sender: Sender) -> Result<SubAck<'a>, DecodeError> {
         let mut fields = Fields::none();
-        self.fill(&mut fields, PacketType::SubAck, sender)?;
+        self.fill(&mut fields, expected, sender)?;
         Ok(SubAck {
             packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
             properties: fields.properties.properties(),
@@ -275,12 +302,15 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     /// As [`decode`](Self::decode), or another packet ([`DecodeErrorKind::WrongType`]).
     pub fn unsuback(&self, sender: Sender) -> Result<UnsubAck<'a>, DecodeError> {
-        let mut fields = Fields::none();
-        self.fill(&mut fields, PacketType::UnsubAck, sender)?;
+        let SubAck {
+            packet_id,
+            properties,
+            reasons,
+        } = self.reasons(PacketType::UnsubAck, sender)?;
         Ok(UnsubAck {
-            packet_id: fields.packet_id.unwrap_or(PacketId::MIN),
-            properties: fields.properties.properties(),
-            reasons: ReasonCodes::wire(fields.rest, fields.rest.len()),
+            packet_id,
+            properties,
+            reasons,
         })
     }
 

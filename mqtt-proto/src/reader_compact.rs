@@ -100,6 +100,14 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// Where the next field ends is not known: all after it is empty.
+    #[cold]
+    #[inline(never)]
+    fn stop(&mut self, kind: DecodeErrorKind) {
+        self.note(self.place(), kind);
+        self.rest = &[];
+    }
+
     /// The next field is wrong.
     pub(crate) fn fail<T>(&mut self, kind: DecodeErrorKind) -> Option<T> {
         self.fail_at(self.place(), kind)
@@ -122,8 +130,7 @@ impl<'a> Reader<'a, '_> {
             self.rest = rest;
             return taken;
         }
-        self.note(self.place(), DecodeErrorKind::Truncated);
-        self.rest = &[];
+        self.stop(DecodeErrorKind::Truncated);
         &[]
     }
 
@@ -181,8 +188,7 @@ impl<'a> Reader<'a, '_> {
             Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
             Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
         };
-        self.note(self.place(), kind);
-        self.rest = &[];
+        self.stop(kind);
         0
     }
 

@@ -12,7 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Violation;
 use mqtt_proto::{
-    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From,
+    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From, SubAck,
 };
 
 /// What the caller is to be told of the input.
@@ -119,13 +119,11 @@ impl Machine {
     ) -> Result<Heard, Violation> {
         let packet = raw.packet_type();
         let is_suback = packet == PacketType::SubAck;
-        let (id, reasons, properties) = if is_suback {
-            let ack = raw.suback(From::Server)?;
-            (ack.packet_id, ack.reasons, ack.properties)
-        } else {
-            let ack = raw.unsuback(From::Server)?;
-            (ack.packet_id, ack.reasons, ack.properties)
-        };
+        let SubAck {
+            packet_id: id,
+            reasons,
+            properties,
+        } = raw.answer(From::Server)?;
         self.check_problem_information(packet, &properties)?;
         let mut sender = self.sender(stores.outbound);
         let Some(ticket) = sender.answered(packet, id.value(), reasons.len())? else {

@@ -15,6 +15,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    #[inline(never)]
     pub(super) const fn over(properties: &Properties<'a>) -> Self {
         Self {
             left: properties.0,
