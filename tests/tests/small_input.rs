@@ -11,6 +11,9 @@ pub mod input {
     pub const INPUT: usize = 64;
 }
 
+/// As many exchanges as a test fills a store with, also where each step looks at all of them.
+pub const MANY: u16 = 500;
+
 #[path = "chunks.rs"]
 mod chunks;
 #[path = "main_paths.rs"]
