@@ -30,6 +30,22 @@ fn count(entries: &[Receipt], first: Stage, last: Stage) -> u16 {
     count
 }
 
+/// How many messages take a place in this connection's Receive Maximum, if no PUBACK or PUBREC is
+/// owed or awaited.
+#[cfg(feature = "fast")]
+pub(crate) fn open(entries: &[Receipt]) -> Option<u16> {
+    let mut open = 0u16;
+    for entry in used(entries) {
+        if entry.stage.is_ack() {
+            return None;
+        }
+        if entry.stage <= Stage::Open {
+            open = open.wrapping_add(1);
+        }
+    }
+    Some(open)
+}
+
 /// The entry of a QoS 2 message between PUBLISH and PUBREL.
 #[cfg_attr(not(feature = "fast"), inline(never))]
 pub(crate) fn known(entries: &mut [Receipt], id: u16) -> Option<&mut Receipt> {

@@ -120,6 +120,10 @@ pub trait InboundStore: 'static {
     /// A QoS 2 message of an earlier connection, where none of this one is known; false, and
     /// nothing has changed, when there is no room.
     fn remember(&mut self, id: u16) -> bool;
+    /// Whether no PUBACK or PUBREC is owed or awaited, and fewer messages than `most` take a place
+    /// in this connection's Receive Maximum.
+    #[cfg(feature = "fast")]
+    fn takes_plainly(&self, most: u16) -> bool;
     /// A new QoS 2 message whose PUBREC leaves at once; false, and nothing has changed, unless
     /// that is as simple as it nearly always is.
     #[cfg(feature = "fast")]

@@ -433,24 +433,42 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     #[cfg(feature = "fast")]
+    #[inline(always)]
+    fn takes_plainly(&self, most: u16) -> bool {
+        receipt_list::open(self.list()).is_some_and(|open| open < most)
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     fn open_plainly(&mut self, id: u16) -> bool {
-        let receipt = Receipt {
+        if receipt_list::known(self.list_mut(), id).is_some() {
+            return false;
+        }
+        let all = self.receipts.as_flattened_mut();
+        let Some(place) = all.get_mut(usize::from(self.used)) else {
+            return false;
+        };
+        *place = Receipt {
             id,
             stage: Stage::Open,
             ..Receipt::FREE
         };
-        self.known(id).is_none() && self.put(receipt)
+        self.used = self.used.wrapping_add(1);
+        true
     }
 
     #[cfg(feature = "fast")]
+    #[inline(always)]
     fn release_plainly(&mut self, id: u16) -> bool {
         match receipt_list::known(self.list_mut(), id) {
-            Some(entry) if !entry.stage.is_ack() => {
-                *entry = Receipt::FREE;
-                true
-            }
-            _ => false,
+            Some(entry) if !entry.stage.is_ack() => *entry = Receipt::FREE,
+            _ => return false,
         }
+        // The last one leaves nothing to look at.
+        while let Some(Receipt { id: 0, .. }) = self.list().last() {
+            self.used = self.used.wrapping_sub(1);
+        }
+        true
     }
 
     fn alias_capacity(&self) -> u16 {

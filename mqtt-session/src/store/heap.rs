@@ -381,6 +381,12 @@ impl InboundStore for Inbound {
 
     #[cfg(feature = "fast")]
     #[inline(always)]
+    fn takes_plainly(&self, most: u16) -> bool {
+        self.receipts.acks() == 0 && self.receipts.outstanding() < most
+    }
+
+    #[cfg(feature = "fast")]
+    #[inline(always)]
     fn open_plainly(&mut self, id: u16) -> bool {
         self.receipts.open_plainly(id)
     }

@@ -138,7 +138,7 @@ impl<S: Store> Client<S> {
             && let Some(id) = machine.short_ack_of(PacketType::PubRec, &rx)
         {
             let (outbound, _) = self.store.split();
-            if !machine.out.release_in_turn(outbound.parts(), id) {
+            if !machine.out.release_in_turn(outbound, id) {
                 break;
             }
             machine.consume_short_ack(rx.cursor);

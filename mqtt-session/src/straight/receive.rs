@@ -137,8 +137,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         if sender.out.config.acknowledge == Acknowledge::Manually
-            || self.store.acks() != 0
-            || self.store.outstanding() >= self.intake.receive_maximum
+            || !self.store.takes_plainly(self.intake.receive_maximum)
         {
             return false;
         }

@@ -5,7 +5,7 @@ use crate::exchanges::Work;
 use crate::id_table;
 use crate::record::{Flags, Place, Stage};
 use crate::sender::Outbox;
-use crate::store::OutboundParts;
+use crate::store::{OutboundParts, OutboundStore};
 use mqtt_proto::{PacketType, ReasonCode};
 
 impl Outbox {
@@ -44,8 +44,9 @@ impl Outbox {
     }
 
     /// The same for PUBREC; false where it goes another way.
-    #[inline(always)]
-    pub(crate) fn release_in_turn(&mut self, parts: OutboundParts<'_>, id: u16) -> bool {
+    #[inline(never)]
+    pub(crate) fn release_in_turn<O: OutboundStore>(&mut self, store: &mut O, id: u16) -> bool {
+        let parts = store.parts();
         let Some((_, slot)) = id_table::locate(parts.ids, id) else {
             return false;
         };
