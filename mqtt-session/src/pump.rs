@@ -204,9 +204,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         #[cfg(feature = "topic-alias")]
         if apart.is_none()
             && self.record(slot).is_some_and(|r| r.stage.is_publish())
-            && self.write_aliased(slot, (start, end))
+            && let Some(written) = self.write_aliased(slot, (start, end))
         {
-            return true;
+            return written;
         }
         let len = end.wrapping_sub(start);
         if self.has_room(len) {

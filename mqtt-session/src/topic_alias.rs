@@ -5,6 +5,7 @@ use crate::record::Flags;
 use crate::sender::Sending;
 use crate::store::OutboundStore;
 use crate::stored::Layout;
+use crate::transmit::RESERVE;
 
 /// Which aliases the server knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,42 +39,36 @@ impl Aliases {
 impl<O: OutboundStore> Sending<'_, O> {
     /// Writes a message with a topic alias, where its topic has or gets one, the packet is
     /// within the server's limit, and there is room. The alias is committed with the packet.
-    pub(crate) fn write_aliased(&mut self, slot: u16, (start, end): (usize, usize)) -> bool {
+    ///
+    /// Whether it was written; `None` where it goes without an alias. What will have room with its
+    /// alias waits for it, so that it does not matter when the transport takes how much.
+    pub(crate) fn write_aliased(
+        &mut self,
+        slot: u16,
+        (start, end): (usize, usize),
+    ) -> Option<bool> {
         if self.out.line.aliases.limit == 0 {
-            return false;
+            return None;
         }
-        let Some(layout) = self.store.arena().get(start..end).and_then(Layout::of) else {
-            return false;
-        };
-        let Some((alias, with_topic)) = self.choose_alias(start, &layout) else {
-            return false;
-        };
-        let parts = self.store.parts();
-        let len = parts
-            .arena
-            .get(start..end)
-            .and_then(|packet| layout.aliased_len(packet, with_topic));
-        let Some(len) =
-            len.filter(|len| *len <= self.out.line.limits().maximum_packet_size as usize)
-        else {
-            return false;
-        };
+        let layout = Layout::of(self.store.arena().get(start..end)?)?;
+        let (alias, with_topic) = self.choose_alias(start, &layout);
+        let packet = self.store.arena().get(start..end)?;
+        let len = layout.aliased_len(packet, with_topic)?;
+        if len > self.out.line.limits().maximum_packet_size as usize {
+            return None;
+        }
         if !self.has_room(len) {
-            return false;
+            let fits = len.saturating_add(RESERVE) <= self.store.transmit().len();
+            return fits.then_some(false);
         }
         let (from, to) = layout.topic_range(start);
         if with_topic && !self.store.keep_alias(alias, from, to) {
-            return false;
+            return None;
         }
         let parts = self.store.parts();
-        let Some(packet) = parts.arena.get(start..end) else {
-            return false;
-        };
-        let out = self.out.line.tx.room(parts.transmit, len);
-        let written = out.and_then(|out| layout.write_aliased(packet, with_topic, alias, out));
-        if written.is_none() {
-            return false;
-        }
+        let packet = parts.arena.get(start..end)?;
+        let out = self.out.line.tx.room(parts.transmit, len)?;
+        layout.write_aliased(packet, with_topic, alias, out)?;
         let how = if with_topic {
             self.out.line.aliases.was_set();
             Flags::ALIAS_SET
@@ -84,16 +79,16 @@ impl<O: OutboundStore> Sending<'_, O> {
             record.flags.set(how);
         }
         self.commit(len);
-        true
+        Some(true)
     }
 
     /// The alias for a message's topic, and whether the topic has to go with it.
-    fn choose_alias(&mut self, start: usize, layout: &Layout) -> Option<(u16, bool)> {
+    fn choose_alias(&mut self, start: usize, layout: &Layout) -> (u16, bool) {
         let (from, to) = layout.topic_range(start);
         if let Some(alias) = self.store.find_alias(self.out.line.aliases.set, from, to) {
-            return Some((alias, false));
+            return (alias, false);
         }
-        Some((self.out.line.aliases.next, true))
+        (self.out.line.aliases.next, true)
     }
 
     /// How many bytes the present transport gets for a record that was written with an alias.
