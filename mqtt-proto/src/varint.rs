@@ -36,7 +36,8 @@ const TOO_LONG: usize = 5;
 const NOT_MINIMAL: usize = 6;
 
 /// As [`read`], in two words, which are handed on without a place in memory.
-#[inline(never)]
+#[cfg_attr(feature = "fast", inline)]
+#[cfg_attr(not(feature = "fast"), inline(never))]
 fn read_long(bytes: &[u8]) -> (u32, usize) {
     let mut value = 0;
     let mut len = 0_u32;
