@@ -9,6 +9,7 @@ const EACH: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 fn narrow() -> Talk<Heap> {
     let mut talk = talk(Config::default());
     talk.input = RxBuffer::new(vec![0; 64]);
+    talk.parts = true;
     talk.connects(&keeping(), connack());
     talk
 }
@@ -108,7 +109,7 @@ fn a_message_that_was_delivered_passes_unseen_and_a_cut_in_it_is_not_told() {
 #[test]
 fn what_is_not_payload_has_to_fit() {
     let reasons = [ReasonCode::SUCCESS; 60];
-    let topic = "a".repeat(30);
+    let topic = "a".repeat(50);
     let suback = Packet::SubAck(SubAck {
         packet_id: mqtt_proto::PacketId::new(1).unwrap(),
         properties: mqtt_proto::Properties::EMPTY,
@@ -127,9 +128,9 @@ fn what_is_not_payload_has_to_fit() {
 }
 
 #[test]
-fn a_header_of_half_the_buffer_is_small_enough() {
+fn a_header_of_three_quarters_of_the_buffer_is_small_enough() {
     // Three bytes of the fixed header, two of the topic's length, and that of the properties.
-    let topic = "a".repeat(32 - 6);
+    let topic = "a".repeat(48 - 6);
     let mut talk = narrow();
     let packet = Packet::Publish(publish(QoS::AtMostOnce, 0, &topic, &[0; 200]));
     talk.server_bytes(&packet.to_vec(Sender::Server).unwrap());
@@ -141,6 +142,7 @@ fn a_header_of_half_the_buffer_is_small_enough() {
 fn the_size_of_the_buffer_is_not_told_to_the_server() {
     let mut talk = talk(Config::default());
     talk.input = RxBuffer::new(vec![0; 64]);
+    talk.parts = true;
     let connect = talk.opens(&keeping());
     let Packet::Connect(connect) = Packet::decode(&connect, Sender::Client).unwrap() else {
         panic!("not CONNECT")

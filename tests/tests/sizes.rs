@@ -32,12 +32,12 @@ fn a_fixed_client_without_its_buffers_is_small() {
     holds(
         "Client, 8 exchanges each way",
         without_buffers::<8, 8>(),
-        864,
+        848,
     );
     holds(
         "Client, 1 exchange each way",
         without_buffers::<1, 1>(),
-        528,
+        544,
     );
     let out = without_buffers::<108, 8>() - without_buffers::<8, 8>();
     holds("100 exchanges out", out, 3_600);
@@ -68,6 +68,6 @@ fn what_passes_between_machine_and_caller_is_small() {
     holds(
         "Client on the heap, by itself",
         size_of::<Client<Heap>>(),
-        704,
+        728,
     );
 }

@@ -79,8 +79,10 @@ impl<'a> Arrival<'a> {
     pub(crate) fn message(&self, now: Instant) -> Message<'a> {
         let mut message = Message::of_publish(self.publish, self.topic);
         if self.since < now {
-            let left = |seconds| seconds_left(self.since.plus_secs(seconds), now).unwrap_or(0);
-            message.expiry = message.expiry.map(left);
+            message.until = message.expiry.map(|seconds| self.since.plus_secs(seconds));
+            message.expiry = message
+                .until
+                .map(|until| seconds_left(until, now).unwrap_or(0));
         }
         message
     }

@@ -17,6 +17,9 @@ pub(crate) struct Message<'a> {
     pub(crate) retain: bool,
     /// What is left of its Message Expiry Interval in seconds.
     pub(crate) expiry: Option<u32>,
+    /// When it expires, where some of its interval has passed: what is left is no whole number of
+    /// seconds then.
+    pub(crate) until: Option<Instant>,
     /// All others, in their order, without those that concern one connection only.
     pub(crate) properties: Vec<Property<'a>>,
 }
@@ -48,6 +51,7 @@ impl<'a> Message<'a> {
             qos,
             retain,
             expiry,
+            until: None,
             properties,
         }
     }
@@ -147,6 +151,7 @@ impl Kept {
         let mut message = Message::of_publish(&publish, publish.topic?);
         if self.expiry.is_some() {
             message.expiry = Some(seconds_left(self.expires(), now)?);
+            message.until = Some(self.expires());
         }
         Some(message)
     }

@@ -309,6 +309,7 @@ impl<A: Access> Broker<A> {
             qos: publish.qos,
             retain: publish.retain,
             expiry: publish.expiry,
+            until: None,
             properties: publish.properties.to_vec(),
         };
         if !message.has_legal_properties() {

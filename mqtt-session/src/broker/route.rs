@@ -5,6 +5,7 @@ use super::retained::Bounds;
 use super::session::Outcome;
 use super::subscribers::{Granted, Match, SessionKey};
 use super::{Access, Broker, Overflow};
+use crate::Instant;
 use crate::request::Publish;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -115,17 +116,23 @@ impl<A: Access> Broker<A> {
             expiry: message.expiry,
             properties: properties.as_deref().unwrap_or(&message.properties),
         };
-        self.hand_over(first.session, &publish, first.group.clone());
+        self.hand_over(first.session, &publish, message.until, first.group.clone());
     }
 
     /// Queues a message for one session.
-    fn hand_over(&mut self, key: SessionKey, publish: &Publish<'_>, group: Option<Arc<str>>) {
+    fn hand_over(
+        &mut self,
+        key: SessionKey,
+        publish: &Publish<'_>,
+        until: Option<Instant>,
+        group: Option<Arc<str>>,
+    ) {
         self.note_message(publish.payload.len());
         let (now, overflow) = (self.now, self.config.overflow);
         let Some(session) = self.session(key) else {
             return;
         };
-        let full = session.take(publish, group, overflow, now) == Outcome::Dropped;
+        let full = session.take(publish, until, group, overflow, now) == Outcome::Dropped;
         self.note_handed_over(key, publish.expiry.is_some(), full);
     }
 
@@ -168,7 +175,7 @@ impl<A: Access> Broker<A> {
                 properties: properties.as_deref().unwrap_or(&message.properties),
             };
             expires |= message.expiry.is_some();
-            full |= session.take(&publish, None, overflow, now) == Outcome::Dropped;
+            full |= session.take(&publish, message.until, None, overflow, now) == Outcome::Dropped;
         });
         self.note_visits(visits);
         self.note_handed_over(key, expires, full);

@@ -321,6 +321,7 @@ impl Session {
     pub(crate) fn take(
         &mut self,
         message: &Publish<'_>,
+        until: Option<Instant>,
         group: Option<Arc<str>>,
         overflow: Overflow,
         now: Instant,
@@ -331,7 +332,7 @@ impl Session {
             return Outcome::Dropped;
         }
         loop {
-            match self.sender(now).publish(message) {
+            match self.sender(now).publish_until(message, until) {
                 Ok(ticket) => {
                     if let Some(group) = group.filter(|_| message.qos != QoS::AtMostOnce) {
                         self.shared.insert(ticket.number(), group);

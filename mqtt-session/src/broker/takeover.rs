@@ -5,8 +5,8 @@ use crate::Instant;
 use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
 use crate::record::{Flags, Place, Stage};
-use crate::request::RequestError;
-use crate::sender::Sending;
+use crate::request::{Publish, RequestError};
+use crate::sender::{EXPIRY_PREFIX, Sending};
 use crate::store::OutboundStore;
 use alloc::vec::Vec;
 use mqtt_proto::QoS;
@@ -23,6 +23,29 @@ impl<O: OutboundStore> Sending<'_, O> {
             self.out.line.tx.took(len);
         }
         offered
+    }
+
+    /// Publishes a message that expires at this moment, which its interval says in whole seconds only.
+    pub(crate) fn publish_until(
+        &mut self,
+        publish: &Publish<'_>,
+        until: Option<Instant>,
+    ) -> Result<Ticket, RequestError> {
+        let Some(until) = until else {
+            return self.publish(publish);
+        };
+        let (ticket, slot) = self.enqueue(publish, None)?;
+        let parts = self.store.parts();
+        if let Some(record) = parts.records.get(usize::from(slot))
+            && record.flags.has(Flags::STORED)
+            && let Some(block) = parts.arena.get_mut(record.offset as usize..)
+            && let Some(place) = block.first_chunk_mut::<EXPIRY_PREFIX>()
+        {
+            *place = until.as_micros().to_le_bytes();
+        }
+        self.out.exchanges.next_expiry.no_later_than(until);
+        self.out.clock.arm(until);
+        Ok(ticket)
     }
 
     /// Whether so many messages, of so many bytes together, are taken now as soon as ever: there
