@@ -3,10 +3,16 @@
 
 #[cfg(feature = "fast")]
 mod linked;
+#[cfg(feature = "fast")]
+mod queues;
 #[cfg(not(feature = "fast"))]
 mod scanned;
 
 #[cfg(feature = "fast")]
-pub(crate) use linked::{NIL, Tables, WirePlace};
+pub(crate) use linked::{Tables, WirePlace};
 #[cfg(not(feature = "fast"))]
 pub(crate) use scanned::Tables;
+
+/// The index that names no record.
+#[cfg(feature = "fast")]
+pub(crate) const NIL: u16 = u16::MAX;
