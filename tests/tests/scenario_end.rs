@@ -344,6 +344,7 @@ fn stop_writes_what_may_leave_and_waits_for_no_answer() {
     talk.delivered();
     talk.takes = 0;
     talk.publishes(QoS::AtLeastOnce, "a", b"1");
+    talk.run();
     talk.publishes(QoS::AtLeastOnce, "a", b"2");
     let at_most_once = talk.publishes(QoS::AtMostOnce, "a", b"0");
     talk.client.stop(talk.now);

@@ -10,7 +10,7 @@ use mqtt_proto::ReasonCode;
 pub(crate) struct Tables {
     /// Tickets issued.
     tickets: u64,
-    /// PUBRECs taken.
+    /// PUBRECs taken, and exchanges ended.
     releases: u32,
     last_id: u16,
 }
@@ -169,9 +169,9 @@ impl Tables {
         found
     }
 
-    /// How long ago a record was made, or got its PUBREC: the order of its place.
+    /// How long ago a record was made, or got its PUBREC, or ended: the order of its place.
     fn age(&self, record: &Record) -> u32 {
-        if matches!(record.place, Place::Release | Place::Released) {
+        if matches!(record.place, Place::Release | Place::Released | Place::Ended) {
             self.releases.wrapping_sub(record.offset)
         } else {
             (self.tickets as u32).wrapping_sub(record.ticket)
@@ -184,11 +184,17 @@ impl Tables {
     }
 
     /// Puts a record that is in no place into one. Its order there is that of tickets, and of
-    /// PUBREC where that came: its block is free then, and its place there serves to remember.
+    /// PUBREC or of the end where that came: its block is free then, and its place there serves to
+    /// remember.
     #[inline(never)]
     pub(crate) fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
-            if place == Place::Release && record.place != Place::Released {
+            let orders = match place {
+                Place::Release => record.place != Place::Released,
+                Place::Ended => true,
+                _ => false,
+            };
+            if orders {
                 self.releases = self.releases.wrapping_add(1);
                 record.offset = self.releases;
             }

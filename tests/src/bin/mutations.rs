@@ -18,7 +18,7 @@ use std::time::Instant;
 use std::{env, fs};
 
 /// Seeds that each mutation may live through.
-const SEEDS: u64 = 20_000;
+const SEEDS: u64 = 5_000;
 /// What the copy consists of.
 const COPIED: &[&str] = &[
     "Cargo.toml",
