@@ -1,4 +1,5 @@
-//! The machine's tests run without the feature `fast`, too: `tests/small` names each of them.
+//! The machine's tests run without the feature `fast`, too: `tests/small` names each of them, or
+//! `small_input.rs`, which is one of those that it names, has it as a module.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +12,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("defmt", "builds a program of its own"),
     ("embedded_", "the broker brings `fast`"),
     ("foreign_", "the broker brings `fast`"),
+    ("full_store", "what `fast` is for"),
     ("harness", "of Mosquitto"),
     ("layers_", "of the adapters"),
     ("network_runs", "the broker brings `fast`"),
@@ -27,14 +29,12 @@ const OTHERS: &[(&str, &str)] = &[
 fn every_test_of_the_machine_is_listed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = fs::read_to_string(root.join("small/Cargo.toml")).unwrap();
-    let listed: BTreeSet<String> = manifest
-        .lines()
-        .filter_map(|line| {
-            line.strip_prefix("path = \"../tests/")?
-                .strip_suffix(".rs\"")
-        })
-        .map(str::to_owned)
-        .collect();
+    let mut listed = named(&manifest, "path = \"../tests/");
+    let modules = fs::read_to_string(root.join("tests/small_input.rs")).unwrap();
+    assert!(listed.contains("small_input"), "its modules run");
+    for module in named(&modules, "#[path = \"") {
+        assert!(listed.insert(module.clone()), "{module} is named twice");
+    }
     let mut machine = BTreeSet::new();
     let mut unused = BTreeSet::from_iter(OTHERS.iter().map(|(begin, _)| *begin));
     for entry in fs::read_dir(root.join("tests")).unwrap() {
@@ -48,6 +48,19 @@ fn every_test_of_the_machine_is_listed() {
             None => drop(machine.insert(name)),
         }
     }
-    assert_eq!(listed, machine, "tests/small/Cargo.toml and tests/tests");
+    assert_eq!(
+        listed, machine,
+        "tests/small/Cargo.toml with small_input.rs, and tests/tests"
+    );
     assert!(unused.is_empty(), "no test begins with {unused:?}");
+}
+
+/// The names of the files of `tests/tests` that a file names after `begin`.
+fn named(text: &str, begin: &str) -> BTreeSet<String> {
+    let name = |line: &str| {
+        let rest = line.strip_prefix(begin)?;
+        let (name, _) = rest.split_once(".rs\"")?;
+        (!name.contains('/')).then(|| name.to_owned())
+    };
+    text.lines().filter_map(name).collect()
 }

@@ -171,7 +171,10 @@ impl Tables {
 
     /// How long ago a record was made, or got its PUBREC, or ended: the order of its place.
     fn age(&self, record: &Record) -> u32 {
-        if matches!(record.place, Place::Release | Place::Released | Place::Ended) {
+        if matches!(
+            record.place,
+            Place::Release | Place::Released | Place::Ended
+        ) {
             self.releases.wrapping_sub(record.offset)
         } else {
             (self.tickets as u32).wrapping_sub(record.ticket)
