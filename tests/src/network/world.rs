@@ -41,6 +41,8 @@ pub(crate) struct World {
     broker_deadline: Instant,
     broker_stirred: bool,
     broker_polls: u32,
+    /// Its last action was to wait for a moment that had come.
+    broker_waits_for_now: bool,
     links: Vec<Link>,
     lines: Vec<BrokerLine>,
     /// What the broker's side of each client's connections remembers.
@@ -101,6 +103,7 @@ impl World {
             broker_deadline: Instant::NEVER,
             broker_stirred: true,
             broker_polls: 0,
+            broker_waits_for_now: false,
             links: Vec::new(),
             lines: Vec::new(),
             memories: vec![Memory::default(); count],
