@@ -1,5 +1,7 @@
 use crate::text::Flaw;
-use crate::{DecodeErrorKind, Field, PacketType, Sender, TopicError};
+use crate::{
+    DecodeErrorKind, Field, PacketId, PacketType, Sender, TopicError, TopicFilter, TopicName,
+};
 
 #[cfg(not(feature = "fast"))]
 #[path = "reader_compact.rs"]
@@ -37,6 +39,44 @@ impl Place {
     const fn plus(self, bytes: usize) -> Self {
         Self {
             to_end: self.to_end.wrapping_sub(bytes),
+        }
+    }
+}
+
+/// What both kinds of reader read alike.
+impl<'a> Reader<'a, '_> {
+    /// A topic name that must not be empty.
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
+        let place = self.place();
+        match self.topic_name(field)? {
+            Some(name) => Some(name),
+            None => self.fail_at(place, DecodeErrorKind::EmptyTopic(field)),
+        }
+    }
+
+    /// A topic filter.
+    #[cfg_attr(feature = "fast", inline(always))]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
+        let place = self.place();
+        let filter = self.text(Field::TopicFilter)?;
+        match TopicFilter::new(filter) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let (at, kind) = wrong_with_filter(error);
+                self.fail_at(place.plus(at), kind)
+            }
+        }
+    }
+
+    /// A packet identifier; 0 is none (section 2.2.1).
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
+        let place = self.place();
+        match PacketId::new(self.two()?) {
+            Some(id) => Some(id),
+            None => self.fail_at(place, DecodeErrorKind::ZeroPacketId),
         }
     }
 }

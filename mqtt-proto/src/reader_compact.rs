@@ -1,12 +1,11 @@
 use core::marker::PhantomData;
 
-use super::{Context, Place, wrong_with_filter};
+use super::{Context, Place};
 use crate::property::Shape;
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
 use crate::{
-    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, ReasonCode, Sender,
-    TopicFilter, TopicName,
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketType, ReasonCode, Sender, TopicName,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -214,38 +213,6 @@ impl<'a> Reader<'a, '_> {
             "" => None,
             name => Some(TopicName::checked(name)),
         })
-    }
-
-    /// A topic name that must not be empty.
-    pub(crate) fn nonempty_topic_name(&mut self, field: Field) -> Option<TopicName<'a>> {
-        let place = self.place();
-        match self.topic_name(field)? {
-            Some(name) => Some(name),
-            None => self.fail_at(place, DecodeErrorKind::EmptyTopic(field)),
-        }
-    }
-
-    /// A topic filter.
-    #[inline(never)]
-    pub(crate) fn topic_filter(&mut self) -> Option<TopicFilter<'a>> {
-        let place = self.place();
-        let filter = self.text(Field::TopicFilter)?;
-        match TopicFilter::new(filter) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let (at, kind) = wrong_with_filter(error);
-                self.fail_at(place.plus(at), kind)
-            }
-        }
-    }
-
-    /// A packet identifier; 0 is none (section 2.2.1).
-    pub(crate) fn packet_id(&mut self) -> Option<PacketId> {
-        let place = self.place();
-        match PacketId::new(self.two()?) {
-            Some(id) => Some(id),
-            None => self.fail_at(place, DecodeErrorKind::ZeroPacketId),
-        }
     }
 
     /// A reason code that this packet may carry.
