@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind, elf};
 
 /// What the names of all that panics have in them.
 pub const PANICS: &[&str] = &[
@@ -45,7 +45,7 @@ impl Image {
         let file = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
         let size = file
             .sections()
-            .filter(|section| is_stored(section.kind()))
+            .filter(|section| is_stored(section.flags(), section.kind()))
             .map(|s| s.size());
         let mut symbols: Vec<_> = file
             .symbols()
@@ -77,10 +77,12 @@ impl Image {
     }
 }
 
-/// What lies in flash memory. Memory that begins as zeros does not.
-fn is_stored(kind: SectionKind) -> bool {
-    matches!(
-        kind,
-        SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data
-    )
+/// Whether a section lies in flash memory: it is loaded, and not just memory that begins as zeros. What kind
+/// it is says too little: constants that may be merged count as strings.
+fn is_stored(flags: SectionFlags, kind: SectionKind) -> bool {
+    let loaded = match flags {
+        SectionFlags::Elf { sh_flags, .. } => sh_flags.0 & elf::SHF_ALLOC.0 != 0,
+        _ => false,
+    };
+    loaded && kind != SectionKind::UninitializedData
 }
