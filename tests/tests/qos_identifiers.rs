@@ -115,7 +115,7 @@ fn with_as_many_in_use_as_a_store_can_hold_the_next_is_refused_until_one_is_free
     assert_eq!(refused, Err(RequestError::TooMany));
     talk.quiet();
     assert_eq!(talk.client.unsettled(), usize::from(MANY));
-    let (one, other) = (before + 300, before + 200);
+    let (one, other) = (before + 30, before + 20);
     settles(&mut talk, one);
     assert_eq!(publishes(&mut talk, QoS::AtLeastOnce), 1);
     settles(&mut talk, 1);

@@ -12,7 +12,7 @@ pub mod input {
 }
 
 /// As many exchanges as a test fills a store with, also where each step looks at all of them.
-pub const MANY: u16 = 500;
+pub const MANY: u16 = 50;
 
 #[path = "chunks.rs"]
 mod chunks;

@@ -13,4 +13,4 @@ pub mod talk;
 pub mod wire_rules;
 
 /// As many exchanges as a test fills a store with: each step looks at all of them.
-pub const MANY: u16 = 500;
+pub const MANY: u16 = 50;

@@ -151,6 +151,8 @@ fn build_and_run(copy: &Path, place: &Path) -> Outcome<String> {
         .args(["build", "-q", "-p", "mqtt-tests", "--bin", "mutations"])
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", &target)
+        // From one mutation to the next little changes, also where nothing else is built so.
+        .env("CARGO_INCREMENTAL", "1")
         .env("RUSTFLAGS", "--cap-lints allow")
         .output()?;
     if !built.status.success() {
