@@ -10,116 +10,23 @@
 
 use crate::input::INPUT;
 use core::time::Duration;
-use mqtt_proto::{
-    Ack, ConnAck, Disconnect, Frame, Packet, PacketId, Properties, Property, Publish as Pub, QoS,
-    ReasonCode, ReasonCodes, Sender, SubAck, TopicName, UnsubAck, frame,
-};
+use mqtt_proto::{ConnAck, Frame, Packet, Publish as Pub, QoS, ReasonCode, Sender, frame};
 use mqtt_session::{
-    AckToken, Action, Cause, Client, Config, Connect, Event, GiveUp, Heap, Instant, Publish,
-    RxBuffer, Store, Ticket, Violation,
+    Action, Cause, Client, Config, Connect, Event, Heap, Instant, RxBuffer, Store, Ticket,
+    Violation,
 };
 use std::collections::VecDeque;
 
-/// Something the client did, owned so that it can be kept and compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Did {
-    /// Asked for a transport.
-    Open,
-    /// A whole packet left, with these bytes.
-    Sent(Vec<u8>),
-    /// Delivered a message or a part of one.
-    Delivered(Message),
-    /// Told of an event.
-    Told(Told),
-    /// Asked for the transport to be closed.
-    Close,
-    /// Came to rest.
-    Done,
-}
+// This file may have any path, and they lie beside it.
+#[path = "talk/packets.rs"]
+mod packets;
+#[path = "talk/told.rs"]
+mod told;
 
-/// A delivered message or a part of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields of mqtt_session::Message, owned")]
-pub struct Message {
-    pub topic: String,
-    pub payload: Vec<u8>,
-    pub offset: usize,
-    pub total: usize,
-    pub qos: QoS,
-    pub retain: bool,
-    pub dup: bool,
-    pub properties: Vec<String>,
-    pub token: Option<AckToken>,
-}
+pub use packets::*;
+pub use told::{Did, Message, Told};
 
-/// An event, owned. Properties are kept as they print.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants of mqtt_session::Event, owned")]
-pub enum Told {
-    Connected {
-        session_present: bool,
-    },
-    SessionLost,
-    Refused(ReasonCode),
-    ServerDisconnect(ReasonCode),
-    /// The reason code that goes to the server, and the statement broken.
-    Violation(ReasonCode, &'static str),
-    Disconnected(Cause, Option<Instant>),
-    Published(Ticket, Result<ReasonCode, GiveUp>, Vec<String>),
-    Received(Ticket, ReasonCode, Vec<String>),
-    Released(ReasonCode, Vec<String>),
-    Subscribed(Ticket, Vec<ReasonCode>),
-    Unsubscribed(Ticket, Vec<ReasonCode>),
-    Unanswered(Ticket, GiveUp),
-    Challenge(Vec<String>),
-    Reauthenticated,
-    DeliveryCut,
-    PayloadWanted(Ticket),
-}
-
-fn printed(properties: &Properties<'_>) -> Vec<String> {
-    properties.iter().map(|p| format!("{p:?}")).collect()
-}
-
-impl From<Event<'_>> for Told {
-    fn from(event: Event<'_>) -> Self {
-        match event {
-            Event::Connected(connack) => Self::Connected {
-                session_present: connack.session_present,
-            },
-            Event::SessionLost => Self::SessionLost,
-            Event::Refused(connack) => Self::Refused(connack.reason),
-            Event::ServerDisconnect(disconnect) => Self::ServerDisconnect(disconnect.reason),
-            Event::Violation(violation) => {
-                Self::Violation(violation.reason(), violation.statement())
-            }
-            Event::Disconnected { cause, retry } => Self::Disconnected(cause, retry),
-            Event::Published {
-                ticket,
-                outcome,
-                properties,
-            } => Self::Published(ticket, outcome, printed(&properties)),
-            Event::Received {
-                ticket,
-                reason,
-                properties,
-            } => Self::Received(ticket, reason, printed(&properties)),
-            Event::Released { reason, properties } => Self::Released(reason, printed(&properties)),
-            Event::Subscribed {
-                ticket, reasons, ..
-            } => Self::Subscribed(ticket, reasons.iter().collect()),
-            Event::Unsubscribed {
-                ticket, reasons, ..
-            } => Self::Unsubscribed(ticket, reasons.iter().collect()),
-            Event::Unanswered { ticket, cause } => Self::Unanswered(ticket, cause),
-            Event::Challenge(auth) => Self::Challenge(printed(&auth.properties)),
-            Event::Reauthenticated(_) => Self::Reauthenticated,
-            Event::DeliveryCut => Self::DeliveryCut,
-            Event::PayloadWanted { ticket } => Self::PayloadWanted(ticket),
-            other => panic!("an event without a word for it: {other:?}"),
-        }
-    }
-}
+use told::printed;
 
 /// One client, its input, its time, and a server that says what the test says.
 pub struct Talk<S> {
@@ -163,134 +70,6 @@ pub fn connected(config: Config) -> Talk<Heap> {
     let mut talk = talk(config);
     talk.connects(&Connect::new("c"), connack());
     talk
-}
-
-/// CONNACK that accepts, without a session.
-pub fn connack() -> Packet<'static> {
-    connack_with(&[])
-}
-
-/// CONNACK that accepts, without a session, with properties.
-pub fn connack_with<'a>(properties: &'a [Property<'a>]) -> Packet<'a> {
-    Packet::ConnAck(ConnAck {
-        session_present: false,
-        reason: ReasonCode::SUCCESS,
-        properties: Properties::new(properties),
-    })
-}
-
-/// CONNACK that accepts and resumes the session.
-pub fn session_present() -> Packet<'static> {
-    Packet::ConnAck(ConnAck {
-        session_present: true,
-        reason: ReasonCode::SUCCESS,
-        properties: Properties::EMPTY,
-    })
-}
-
-/// CONNACK that refuses.
-pub fn refused(reason: ReasonCode) -> Packet<'static> {
-    Packet::ConnAck(ConnAck {
-        session_present: false,
-        reason,
-        properties: Properties::EMPTY,
-    })
-}
-
-/// Whether a packet that has to be whole to be read fits the input buffer of these conversations.
-/// What is left out because it does not is said.
-pub fn fits_input(what: &str, bytes: usize) -> bool {
-    let fits = bytes <= INPUT;
-    if !fits {
-        println!("left out: {what} of {bytes} bytes does not fit an input buffer of {INPUT}");
-    }
-    fits
-}
-
-fn id(id: u16) -> PacketId {
-    PacketId::new(id).expect("a packet identifier is not zero")
-}
-
-/// An acknowledgement.
-pub fn ack(number: u16, reason: ReasonCode) -> Ack<'static> {
-    Ack {
-        packet_id: id(number),
-        reason,
-        properties: Properties::EMPTY,
-    }
-}
-
-/// PUBACK with success.
-pub fn puback(number: u16) -> Packet<'static> {
-    Packet::PubAck(ack(number, ReasonCode::SUCCESS))
-}
-
-/// PUBREC with success.
-pub fn pubrec(number: u16) -> Packet<'static> {
-    Packet::PubRec(ack(number, ReasonCode::SUCCESS))
-}
-
-/// PUBREL with success.
-pub fn pubrel(number: u16) -> Packet<'static> {
-    Packet::PubRel(ack(number, ReasonCode::SUCCESS))
-}
-
-/// PUBCOMP with success.
-pub fn pubcomp(number: u16) -> Packet<'static> {
-    Packet::PubComp(ack(number, ReasonCode::SUCCESS))
-}
-
-/// CONNECT of a client whose session outlives its transport by an hour.
-pub fn keeping() -> Connect<'static> {
-    const HOUR: &[Property<'static>] = &[Property::SessionExpiryInterval(3600)];
-    Connect {
-        properties: HOUR,
-        ..Connect::new("c")
-    }
-}
-
-/// SUBACK with a reason code for each filter.
-pub fn suback(number: u16, reasons: &[ReasonCode]) -> Packet<'_> {
-    Packet::SubAck(SubAck {
-        packet_id: id(number),
-        properties: Properties::EMPTY,
-        reasons: ReasonCodes::new(reasons),
-    })
-}
-
-/// UNSUBACK with a reason code for each filter.
-pub fn unsuback(number: u16, reasons: &[ReasonCode]) -> Packet<'_> {
-    Packet::UnsubAck(UnsubAck {
-        packet_id: id(number),
-        properties: Properties::EMPTY,
-        reasons: ReasonCodes::new(reasons),
-    })
-}
-
-/// DISCONNECT as either side sends it.
-pub fn disconnect(reason: ReasonCode) -> Packet<'static> {
-    Packet::Disconnect(Disconnect {
-        reason,
-        properties: Properties::EMPTY,
-    })
-}
-
-/// PUBLISH as either side sends it; identifier 0 for QoS 0.
-pub fn publish<'a>(qos: QoS, number: u16, topic: &'a str, payload: &'a [u8]) -> Pub<'a> {
-    Pub {
-        dup: false,
-        qos,
-        retain: false,
-        topic: Some(TopicName::new(topic).expect("a topic name")),
-        packet_id: PacketId::new(number),
-        properties: Properties::EMPTY,
-        payload,
-    }
-}
-
-/// What the application publishes.
-pub fn message<'a>(qos: QoS, topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
-    Publish::new(TopicName::new(topic).expect("a topic name"), payload).qos(qos)
 }
 
 /// All that a client knows, without the bytes of its two buffers: a refused call may leave traces
