@@ -59,7 +59,8 @@ fn read_long(bytes: &[u8]) -> (u32, usize) {
 }
 
 /// How many bytes the number takes; one that is too large takes 4, too.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 pub(crate) const fn len_of(value: usize) -> usize {
     match value {
         0..=0x7f => 1,

@@ -5,8 +5,9 @@ use crate::{EncodeError, Field, varint};
 ///
 /// Nothing stops it: what does not fit any more is counted, and the first error is kept until the
 /// end, where one look tells whether there was any. So the length of a packet is what the same code
-/// counts when there is no room at all. The results, which are always `Some`, are those of the
-/// writer that is built for speed, and the compiler sees that nobody needs to look at them.
+/// counts when there is no room at all. A length is put in front of what it counts when that has
+/// been written. The results, which are always `Some`, are those of the writer that is built for
+/// speed, and the compiler sees that nobody needs to look at them.
 pub(crate) struct Writer<'o> {
     out: &'o mut [u8],
     /// Bytes written or counted.
@@ -19,18 +20,22 @@ pub(crate) fn measured(
     _: impl FnOnce() -> usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    measure(0, &|writer| _ = body(writer))
+    measure(0, body)
 }
 
 /// The length of a packet but for `absent` bytes at its end.
-#[inline(never)]
-pub(crate) fn measure(absent: usize, body: &dyn Fn(&mut Writer<'_>)) -> Result<usize, EncodeError> {
+pub(crate) fn measure(
+    absent: usize,
+    body: impl Fn(&mut Writer<'_>) -> Option<()>,
+) -> Result<usize, EncodeError> {
+    let mut writer = Writer::new(&mut [], 0);
+    body(&mut writer);
     // Other errors are those of writing.
-    let mut writer = Writer::new(&mut []);
-    let len = writer.packet_len(Writer::len_of(body).saturating_add(absent));
+    writer.fault = None;
+    writer.close(absent);
     match writer.fault {
         Some(error) => Err(error),
-        None => Ok(len.wrapping_sub(absent)),
+        None => Ok(writer.at),
     }
 }
 
@@ -42,59 +47,92 @@ pub(crate) fn encode(
     _remaining_length: impl FnOnce() -> usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    write_packet(out, first_byte, 0, &|writer| _ = body(writer))
+    write_packet(out, first_byte, 0, body)
 }
 
 /// Writes a packet but for `absent` bytes at its end; the number of bytes written.
-#[inline(never)]
 pub(crate) fn write_packet(
     out: &mut [u8],
     first_byte: u8,
     absent: usize,
-    body: &dyn Fn(&mut Writer<'_>),
+    body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(&mut []);
+    let mut writer = Writer::new(out, first_byte);
     body(&mut writer);
-    let remaining_length = writer.at.saturating_add(absent);
-    let needed = writer.packet_len(remaining_length).wrapping_sub(absent);
-    if out.len() < needed {
-        writer.fail(EncodeError::BufferTooSmall { needed });
-    }
-    if let Some(error) = writer.fault {
-        return Err(error);
-    }
-    writer.out = out;
-    writer.at = 0;
-    writer.byte(first_byte);
-    writer.varint(remaining_length);
-    body(&mut writer);
-    Ok(needed)
+    writer.end(absent)
 }
 
 impl<'o> Writer<'o> {
-    fn new(out: &'o mut [u8]) -> Self {
-        Self {
+    /// Of a packet with this first byte.
+    #[inline(never)]
+    fn new(out: &'o mut [u8], first_byte: u8) -> Self {
+        let mut writer = Self {
             out,
             at: 0,
             fault: None,
+        };
+        writer.byte(first_byte);
+        writer
+    }
+
+    /// Bytes that are written by this.
+    pub(crate) fn len_of(body: impl Fn(&mut Writer<'_>)) -> usize {
+        let mut writer = Writer::new(&mut [], 0);
+        body(&mut writer);
+        writer.at.wrapping_sub(1)
+    }
+
+    /// Bytes written or counted.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// All but `absent` bytes has been written: the number of bytes, if there was no error.
+    #[inline(never)]
+    fn end(&mut self, absent: usize) -> Result<usize, EncodeError> {
+        self.close(absent);
+        let needed = self.at;
+        if self.out.len() < needed {
+            self.fail(EncodeError::BufferTooSmall { needed });
+        }
+        match self.fault {
+            Some(error) => Err(error),
+            None => Ok(needed),
         }
     }
 
-    /// How many bytes the body takes, which is to be written next.
-    pub(crate) fn len_of(body: &dyn Fn(&mut Writer<'_>)) -> usize {
-        let mut writer = Writer::new(&mut []);
-        body(&mut writer);
-        writer.at
-    }
-
-    /// The length of the packet with this Remaining Length, if it is not too large.
-    fn packet_len(&mut self, remaining_length: usize) -> usize {
+    /// Puts the Remaining Length, if it is not too large, after the first byte.
+    fn close(&mut self, absent: usize) {
+        let remaining_length = self.at.wrapping_sub(1).saturating_add(absent);
         if remaining_length > varint::MAX as usize {
             self.fail(EncodeError::TooLarge { remaining_length });
         }
-        varint::len_of(remaining_length)
-            .wrapping_add(1)
-            .wrapping_add(remaining_length)
+        self.insert(1, remaining_length);
+    }
+
+    /// Puts the length of what was written from there on in front of it.
+    pub(crate) fn insert_len(&mut self, start: usize) {
+        self.insert(start, self.at.wrapping_sub(start));
+    }
+
+    /// Puts a variable byte integer of at most 268,435,455 there.
+    #[inline(never)]
+    fn insert(&mut self, mut start: usize, mut value: usize) {
+        loop {
+            let rest = value >> 7;
+            let more = if rest != 0 { 0x80 } else { 0 };
+            let mut byte = low_byte(value) & 0x7f | more;
+            let end = self.at.wrapping_add(1);
+            for place in self.out.get_mut(start..end).unwrap_or_default() {
+                byte = core::mem::replace(place, byte);
+            }
+            self.at = end;
+            start = start.wrapping_add(1);
+            value = rest;
+            if rest == 0 {
+                return;
+            }
+        }
     }
 
     /// There is an error, of which the first counts.
@@ -140,13 +178,9 @@ impl<'o> Writer<'o> {
     }
 
     /// A variable byte integer of at most 268,435,455.
-    #[inline(never)]
-    pub(crate) fn varint(&mut self, mut value: usize) -> Option<()> {
-        while value > 0x7f {
-            self.byte(low_byte(value) | 0x80);
-            value >>= 7;
-        }
-        self.byte(low_byte(value))
+    pub(crate) fn varint(&mut self, value: usize) -> Option<()> {
+        self.insert(self.at, value);
+        Some(())
     }
 
     /// Binary data.

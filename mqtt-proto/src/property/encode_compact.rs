@@ -9,15 +9,15 @@ impl Properties<'_> {
     /// Writes the length and the properties, if the packet may carry them and they are valid.
     #[inline(never)]
     pub(crate) fn write(&self, rules: Rules, writer: &mut Writer<'_>) -> Option<()> {
-        let len = Writer::len_of(&|writer| self.write_each(rules, writer));
-        writer.varint(len);
+        let start = writer.at();
         self.write_each(rules, writer);
+        writer.insert_len(start);
         Some(())
     }
 
     /// Bytes that the properties take with the length before them.
     pub(crate) fn prefixed_len(&self) -> usize {
-        Writer::len_of(&|writer| _ = self.write(Rules::WILL, writer))
+        Writer::len_of(|writer| _ = self.write(Rules::WILL, writer))
     }
 
     #[inline(never)]
