@@ -1,4 +1,5 @@
 use crate::varint::{self, VarintError};
+use crate::wrong::Wrong;
 use crate::{DecodeError, DecodeErrorKind, PacketType, QoS, RawPacket};
 
 // Lengths of packets are counted in `usize`.
@@ -66,9 +67,9 @@ impl FixedHeader {
         };
         let packet_type = match checked(first) {
             Ok(packet_type) => packet_type,
-            Err(kind) => {
+            Err(wrong) => {
                 let packet_type = PacketType::from_u8(first >> 4);
-                return Err(DecodeError::new(kind, 0, packet_type, None));
+                return Err(DecodeError::new(wrong, 0, packet_type, None));
             }
         };
         let (offset, kind) = match varint::read(rest) {
@@ -89,12 +90,17 @@ impl FixedHeader {
                     len: packet_len,
                     maximum: maximum_packet_size,
                 };
-                (0, kind)
+                (packet_len as usize, kind)
             }
             Err(VarintError::TooLong) => (1, DecodeErrorKind::VarintTooLong),
             Err(VarintError::NotMinimal) => (1, DecodeErrorKind::VarintNotMinimal),
         };
-        Err(DecodeError::new(kind, offset, Some(packet_type), None))
+        Err(DecodeError::new(
+            Wrong::of(kind),
+            offset,
+            Some(packet_type),
+            None,
+        ))
     }
 
     /// The packet type.
@@ -203,21 +209,21 @@ impl PublishFlags {
 
 /// The packet type, if the first byte of a packet is legal, or what is wrong with it: both QoS bits
 /// of a PUBLISH (MQTT-3.3.1-4), its DUP with QoS 0 (MQTT-3.3.1-2), or other flags than prescribed.
-const fn checked(first: u8) -> Result<PacketType, DecodeErrorKind> {
+const fn checked(first: u8) -> Result<PacketType, Wrong> {
     let found = first & 0x0f;
     let Some(packet_type) = PacketType::from_u8(first >> 4) else {
-        return Err(DecodeErrorKind::ReservedType);
+        return Err(Wrong::of(DecodeErrorKind::ReservedType));
     };
     let expected = packet_type.flags();
     if matches!(packet_type, PacketType::Publish) {
         if found & 0b0110 == 0b0110 {
-            return Err(DecodeErrorKind::InvalidQoS);
+            return Err(Wrong::of(DecodeErrorKind::InvalidQoS));
         }
         if found & 0b1110 == 0b1000 {
-            return Err(DecodeErrorKind::DupWithQoS0);
+            return Err(Wrong::of(DecodeErrorKind::DupWithQoS0));
         }
     } else if found != expected {
-        return Err(DecodeErrorKind::WrongFlags { found, expected });
+        return Err(Wrong::of(DecodeErrorKind::WrongFlags { found, expected }));
     }
     Ok(packet_type)
 }

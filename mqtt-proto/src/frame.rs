@@ -2,6 +2,8 @@ use crate::fields::Fields;
 use crate::reader::{Context, Reader};
 #[cfg(feature = "fast")]
 use crate::reader::{Fault, decode};
+#[cfg(not(feature = "fast"))]
+use crate::wrong::Wrong;
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
     PacketId, PacketType, Publish, QoS, ReasonCodes, Sender, SubAck, Subscribe, UnsubAck,
@@ -410,7 +412,7 @@ impl<'a> RawPacket<'a> {
             reader.outcome(&self.header, self.body.len())?;
             // Whoever answers `None` notes why.
             packet.ok_or(DecodeError::new(
-                DecodeErrorKind::Truncated,
+                Wrong::of(DecodeErrorKind::Truncated),
                 self.len(),
                 Some(self.packet_type()),
                 Some(sender),

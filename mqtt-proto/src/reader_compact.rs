@@ -4,6 +4,7 @@ use super::{Context, Place};
 use crate::property::Shape;
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
+use crate::wrong::Wrong;
 use crate::{
     DecodeError, DecodeErrorKind, Field, FixedHeader, PacketType, ReasonCode, Sender, TopicName,
 };
@@ -19,7 +20,7 @@ pub(crate) struct Reader<'a, 'f> {
     /// Bytes of the body after `rest`: 0, but for a property block.
     after: usize,
     context: Context,
-    fault: Option<(Place, DecodeErrorKind)>,
+    fault: Option<(Place, Wrong)>,
     /// Built for speed, the error is elsewhere.
     elsewhere: PhantomData<&'f ()>,
 }
@@ -71,7 +72,7 @@ impl<'a> Reader<'a, '_> {
     /// What was wrong, if something was, with a packet of which `body_len` bytes were looked at
     /// after the header.
     pub(crate) fn outcome(&self, header: &FixedHeader, body_len: usize) -> Result<(), DecodeError> {
-        let Some((place, kind)) = self.fault else {
+        let Some((place, wrong)) = self.fault else {
             return Ok(());
         };
         let offset = header
@@ -83,7 +84,7 @@ impl<'a> Reader<'a, '_> {
             sender,
         } = self.context;
         Err(DecodeError::new(
-            kind,
+            wrong,
             offset,
             Some(packet_type),
             Some(sender),
@@ -91,19 +92,27 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A field is wrong, and reading goes on.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
+        self.keep(place, Wrong::of(kind));
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
-        if self.fault.is_none() {
-            self.fault = Some((place, kind));
-        }
+    fn keep(&mut self, place: Place, wrong: Wrong) {
+        self.fault.get_or_insert((place, wrong));
     }
 
     /// Where the next field ends is not known: all after it is empty.
+    #[inline(always)]
+    fn stop(&mut self, kind: DecodeErrorKind) {
+        self.stop_for(Wrong::of(kind));
+    }
+
     #[cold]
     #[inline(never)]
-    fn stop(&mut self, kind: DecodeErrorKind) {
-        self.note(self.place(), kind);
+    fn stop_for(&mut self, wrong: Wrong) {
+        self.keep(self.place(), wrong);
         self.rest = &[];
     }
 

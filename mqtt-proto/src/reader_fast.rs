@@ -1,6 +1,7 @@
 use super::{Context, Place};
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
+use crate::wrong::Wrong;
 use crate::{DecodeError, DecodeErrorKind, Field, FixedHeader, ReasonCode, Sender, TopicName};
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -45,7 +46,12 @@ impl Fault {
             .len()
             .wrapping_add(body_len)
             .wrapping_sub(place.to_end);
-        DecodeError::new(kind, offset, Some(header.packet_type()), Some(sender))
+        DecodeError::new(
+            Wrong::of(kind),
+            offset,
+            Some(header.packet_type()),
+            Some(sender),
+        )
     }
 }
 
