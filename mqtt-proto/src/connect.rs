@@ -161,7 +161,7 @@ impl<'a> Connect<'a> {
             writer.text(self.client_id, Field::ClientId)?;
             if let Some(will) = &self.will {
                 will.properties.write(PropertyRules::WILL, writer)?;
-                writer.known(will.topic.as_str().as_bytes())?;
+                writer.known(will.topic.as_bytes())?;
                 writer.binary(will.payload, Field::WillPayload)?;
             }
             if let Some(user_name) = self.user_name {
@@ -201,7 +201,7 @@ impl<'a> Connect<'a> {
     fn remaining_length(&self) -> usize {
         let prefixed = |len: usize| len.saturating_add(2);
         let will = self.will.as_ref().map_or(0, |will| {
-            prefixed(will.topic.as_str().len())
+            prefixed(will.topic.as_bytes().len())
                 .saturating_add(prefixed(will.payload.len()))
                 .saturating_add(will.properties.prefixed_len())
         });

@@ -1,3 +1,4 @@
+#[cfg(feature = "fast")]
 use crate::text::Flaw;
 use crate::{
     DecodeErrorKind, Field, PacketId, PacketType, Sender, TopicError, TopicFilter, TopicName,
@@ -81,6 +82,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+#[cfg(feature = "fast")]
 impl Flaw {
     /// The error when this is wrong with a field.
     pub(crate) const fn of(self, field: Field) -> DecodeErrorKind {

@@ -213,13 +213,13 @@ impl<'a> Reader<'a, '_> {
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
-        Some(self.scanned(field, Kind::Any))
+        Some(text::string(self.scanned(field, Kind::Any)))
     }
 
     /// A topic name. An empty one is `Some(None)`.
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
         Some(match self.scanned(field, Kind::TopicName) {
-            "" => None,
+            [] => None,
             name => Some(TopicName::checked(name)),
         })
     }
@@ -251,29 +251,20 @@ impl<'a> Reader<'a, '_> {
         Some(())
     }
 
-    /// Text of this kind.
+    /// Text of this kind, as bytes.
     #[inline(never)]
-    fn scanned(&mut self, field: Field, kind: Kind) -> &'a str {
+    fn scanned(&mut self, field: Field, kind: Kind) -> &'a [u8] {
         let place = self.place();
         let bytes = self.prefixed();
-        self.text_of(bytes, place, field, kind)
+        self.check_text(bytes, place, field, kind);
+        bytes
     }
 
-    /// The text that these bytes are, before which its length is at this place.
+    /// Bytes before which their length is at this place are to be text of this kind.
     #[inline(never)]
-    pub(crate) fn text_of(
-        &mut self,
-        bytes: &'a [u8],
-        place: Place,
-        field: Field,
-        kind: Kind,
-    ) -> &'a str {
-        match text::look_at(bytes, kind) {
-            Ok(text) => text,
-            Err((at, flaw)) => {
-                self.note(place.plus(2).plus(at), flaw.of(field));
-                ""
-            }
+    pub(crate) fn check_text(&mut self, bytes: &[u8], place: Place, field: Field, kind: Kind) {
+        if let Some((at, what)) = text::flaw(bytes, kind) {
+            self.keep(place.plus(2).plus(at), Wrong::in_field(what, field));
         }
     }
 }

@@ -33,7 +33,11 @@ impl<'a> TopicFilter<'a> {
     /// filter (MQTT-4.8.2-1, MQTT-4.8.2-2).
     pub fn new(filter: &'a str) -> Result<Self, TopicError> {
         check_length(filter)?;
-        if let Some(at) = text::find_nul(filter.as_bytes()) {
+        #[cfg(feature = "fast")]
+        let nul = text::find_nul(filter.as_bytes());
+        #[cfg(not(feature = "fast"))]
+        let nul = text::flaw(filter.as_bytes(), text::Kind::Any).map(|(at, _)| at);
+        if let Some(at) = nul {
             return Err(TopicError::Nul { at });
         }
         let bytes = filter.as_bytes();

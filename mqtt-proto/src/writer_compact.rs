@@ -1,4 +1,4 @@
-use crate::text::{MAX_LEN, has_nul};
+use crate::text::{self, Kind, MAX_LEN};
 use crate::{EncodeError, Field, varint};
 
 /// Writes the fields of one packet from front to back.
@@ -202,7 +202,7 @@ impl<'o> Writer<'o> {
     pub(crate) fn text_of(&mut self, text: &[u8], field: Field) -> Option<()> {
         if text.len() > MAX_LEN {
             self.fail(EncodeError::StringTooLong(field));
-        } else if has_nul(text) {
+        } else if text::flaw(text, Kind::Any).is_some() {
             self.fail(EncodeError::NulInString(field));
         }
         self.known(text)

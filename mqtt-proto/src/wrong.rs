@@ -121,6 +121,16 @@ impl Wrong {
         }
     }
 
+    /// As [`of`](Self::of), of a kind that says in which field it is.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn in_field(what: What, field: Field) -> Self {
+        Self {
+            what,
+            field,
+            number: 0,
+        }
+    }
+
     /// The kind, of a packet of this type, with so many bytes if they are too many.
     #[expect(clippy::cast_possible_truncation, reason = "it was made from a byte")]
     pub(crate) const fn kind(self, packet_type: Option<PacketType>, len: u32) -> DecodeErrorKind {

@@ -116,7 +116,7 @@ fn property<'a>(id: PropertyId, value: &'a [u8]) -> Option<Property<'a>> {
         }),
         PropertyId::MessageExpiryInterval => Property::MessageExpiryInterval(four(value)?),
         PropertyId::ContentType => Property::ContentType(text(value)?),
-        PropertyId::ResponseTopic => Property::ResponseTopic(TopicName::checked(text(value)?)),
+        PropertyId::ResponseTopic => Property::ResponseTopic(topic(value)?),
         PropertyId::CorrelationData => Property::CorrelationData(binary(value)?),
         PropertyId::SubscriptionIdentifier => {
             Property::SubscriptionIdentifier(varint::read(value).ok()??.0)
@@ -174,6 +174,13 @@ fn four(value: &[u8]) -> Option<u32> {
 
 fn binary(value: &[u8]) -> Option<&[u8]> {
     value.get(2..)
+}
+
+fn topic(value: &[u8]) -> Option<TopicName<'_>> {
+    #[cfg(feature = "fast")]
+    return text(value).map(TopicName::checked);
+    #[cfg(not(feature = "fast"))]
+    binary(value).map(TopicName::checked)
 }
 
 fn text(value: &[u8]) -> Option<&str> {

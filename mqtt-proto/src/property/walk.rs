@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
             | Property::ResponseInformation(text)
             | Property::ServerReference(text)
             | Property::ReasonString(text) => self.bytes = text.as_bytes(),
-            Property::ResponseTopic(topic) => self.bytes = topic.as_str().as_bytes(),
+            Property::ResponseTopic(topic) => self.bytes = topic.as_bytes(),
             Property::CorrelationData(bytes) | Property::AuthenticationData(bytes) => {
                 self.bytes = bytes;
             }
@@ -145,10 +145,10 @@ impl<'a> Properties<'a> {
     }
 
     pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
-        Some(text::valid(self.binary(id)?))
+        Some(text::string(self.binary(id)?))
     }
 
     pub(super) fn topic(&self, id: PropertyId) -> Option<TopicName<'a>> {
-        Some(TopicName::checked(self.text(id)?))
+        Some(TopicName::checked(self.binary(id)?))
     }
 }

@@ -235,7 +235,7 @@ fn check_value(block: &mut Reader<'_, '_>, property: PropertyId) {
             } else {
                 Kind::Any
             };
-            block.text_of(bytes, place, field, kind);
+            block.check_text(bytes, place, field, kind);
             if shape == Shape::Topic && bytes.is_empty() {
                 block.note(place, DecodeErrorKind::EmptyTopic(field));
             }
