@@ -79,7 +79,7 @@ impl<'a> Connect<'a> {
         let keep_alive = reader.two()?;
         let place = reader.place();
         let properties = read_properties(reader)?;
-        if lacks_method(&properties) {
+        if lacks_method(reader, &properties) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(place, kind);
         }
@@ -244,9 +244,9 @@ impl<'a> Will<'a> {
 }
 
 /// Authentication Data says nothing without a method (section 3.1.2.11.10).
-fn lacks_method(properties: &Validated<'_>) -> bool {
-    properties.has(PropertyId::AuthenticationData)
-        && !properties.has(PropertyId::AuthenticationMethod)
+fn lacks_method<'a>(reader: &Reader<'a, '_>, properties: &Validated<'a>) -> bool {
+    reader.has(properties, PropertyId::AuthenticationData)
+        && !reader.has(properties, PropertyId::AuthenticationMethod)
 }
 
 /// The QoS of the will, if there is one.

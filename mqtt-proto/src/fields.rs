@@ -33,71 +33,87 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `with_id` tells whether there is a packet identifier.
+    /// `with_id` tells that there is a packet identifier, where the packet type leaves it open.
     #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
-        use PacketType as Type;
         let fields = self;
-        let kind = reader.context().packet_type;
-        let place = reader.place();
-        if kind == Type::ConnAck {
+        let layout = layout(reader.context().packet_type);
+        let has = |part: u8| layout & part != 0;
+        let start = reader.place();
+        if has(FLAGS) {
             let flags = reader.byte()?;
             if flags > 1 {
-                return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
+                return reader.fail_at(start, DecodeErrorKind::ConnAckFlags(flags));
             }
             fields.session_present = flags == 1;
         }
-        if kind == Type::Publish {
+        if has(TOPIC) {
             fields.topic = reader.topic_name(Field::TopicName)?;
         }
-        if with_id {
+        if with_id || has(ID) {
             fields.packet_id = Some(reader.packet_id()?);
         }
-        let is_list = matches!(kind, Type::SubAck | Type::UnsubAck);
-        let is_ping = matches!(kind, Type::PingReq | Type::PingResp);
-        // Their shortest forms leave out a reason of success and an empty list of properties.
-        // Section 3.15.2.1 has AUTH among them, section 3.15.2.2.2 wants a method in every AUTH:
-        // only what has a method is accepted.
-        let may_end = matches!(
-            kind,
-            Type::PubAck
-                | Type::PubRec
-                | Type::PubRel
-                | Type::PubComp
-                | Type::Disconnect
-                | Type::Auth
-        );
-        if (may_end || kind == Type::ConnAck) && !(may_end && reader.is_empty()) {
+        if has(REASON) && !(has(MAY_END) && reader.is_empty()) {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
-                return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
+                return reader.fail_at(start, DecodeErrorKind::SessionPresentWithFailure);
             }
         }
-        let properties_place = reader.place();
-        if !(is_ping || may_end && reader.is_empty()) {
+        let place = reader.place();
+        if has(PROPERTIES) && !(has(MAY_END) && reader.is_empty()) {
             fields.properties = read_properties(reader)?;
         }
         fields.rest = reader.rest();
-        if kind == Type::Publish {
-            if fields.topic.is_none() && !fields.properties.has(PropertyId::TopicAlias) {
-                return reader.fail_at(place, DecodeErrorKind::EmptyTopic(Field::TopicName));
+        if has(TOPIC) {
+            if fields.topic.is_none() && !reader.has(&fields.properties, PropertyId::TopicAlias) {
+                return reader.fail_at(start, DecodeErrorKind::EmptyTopic(Field::TopicName));
             }
             return Some(());
         }
-        if is_list {
+        if has(LIST) {
             if reader.is_empty() {
                 return reader.fail(DecodeErrorKind::EmptyPayload);
             }
             while !reader.is_empty() {
                 reader.reason_code()?;
             }
-            return Some(());
         }
         reader.finish()?;
-        if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
+        if has(METHOD) && !reader.has(&fields.properties, PropertyId::AuthenticationMethod) {
             let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            return reader.fail_at(properties_place, missing);
+            return reader.fail_at(place, missing);
         }
         Some(())
+    }
+}
+
+/// The acknowledge flags of CONNACK.
+const FLAGS: u8 = 1;
+/// A topic name, and at the end a payload.
+const TOPIC: u8 = 1 << 1;
+/// A packet identifier.
+const ID: u8 = 1 << 2;
+const REASON: u8 = 1 << 3;
+/// The shortest forms leave out a reason of success and an empty list of properties.
+const MAY_END: u8 = 1 << 4;
+const PROPERTIES: u8 = 1 << 5;
+/// Reason codes, as many as there are.
+const LIST: u8 = 1 << 6;
+/// Section 3.15.2.1 has AUTH among those that may end, section 3.15.2.2.2 wants a method in every
+/// AUTH: only what has a method is accepted.
+const METHOD: u8 = 1 << 7;
+
+/// What is in a packet.
+const fn layout(kind: PacketType) -> u8 {
+    match kind {
+        PacketType::ConnAck => FLAGS | REASON | PROPERTIES,
+        PacketType::Publish => TOPIC | PROPERTIES,
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+            ID | REASON | MAY_END | PROPERTIES
+        }
+        PacketType::SubAck | PacketType::UnsubAck => ID | PROPERTIES | LIST,
+        PacketType::Disconnect => REASON | MAY_END | PROPERTIES,
+        PacketType::Auth => REASON | MAY_END | PROPERTIES | METHOD,
+        _ => 0,
     }
 }

@@ -350,18 +350,9 @@ impl<'a> RawPacket<'a> {
         expected: PacketType,
         sender: Sender,
     ) -> Result<(), DecodeError> {
-        // PUBLISH has one if its QoS is above 0. Of the others that are read here only PUBREL has
-        // one of these flags, and an identifier.
-        let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce
-            || matches!(
-                expected,
-                PacketType::PubAck
-                    | PacketType::PubRec
-                    | PacketType::PubRel
-                    | PacketType::PubComp
-                    | PacketType::SubAck
-                    | PacketType::UnsubAck
-            );
+        // PUBLISH has an identifier if its QoS is above 0. Of the others that are read here only
+        // PUBREL has one of these flags, and an identifier.
+        let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce;
         #[cfg(feature = "fast")]
         return self.read(expected, sender, |reader| fields.fill(reader, with_id));
         #[cfg(not(feature = "fast"))]

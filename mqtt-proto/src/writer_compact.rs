@@ -169,43 +169,40 @@ impl<'o> Writer<'o> {
         self.number(u32::from(value), 2)
     }
 
-    /// A number of so many bytes, at most four.
+    /// A number of so many bytes, at most four; of none, a variable byte integer.
     #[inline(never)]
     pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
+        if width == 0 {
+            self.insert(self.at, value.min(varint::MAX) as usize);
+        }
         let bytes = value.to_be_bytes();
         let front = bytes.len().wrapping_sub(width);
         self.block(bytes.get(front..).unwrap_or_default())
     }
 
-    /// A variable byte integer of at most 268,435,455.
-    pub(crate) fn varint(&mut self, value: usize) -> Option<()> {
-        self.insert(self.at, value);
-        Some(())
-    }
-
     /// Binary data.
-    #[inline(never)]
     pub(crate) fn binary(&mut self, bytes: &[u8], field: Field) -> Option<()> {
-        if bytes.len() > MAX_LEN {
-            self.fail(EncodeError::BinaryTooLong(field));
-        }
-        self.known(bytes)
+        self.prefixed(bytes, field, false)
     }
 
     /// Text.
     pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
-        self.text_of(text.as_bytes(), field)
+        self.prefixed(text.as_bytes(), field, true)
     }
 
-    /// The text that these bytes are.
+    /// Binary data, or the text that these bytes are.
     #[inline(never)]
-    pub(crate) fn text_of(&mut self, text: &[u8], field: Field) -> Option<()> {
-        if text.len() > MAX_LEN {
-            self.fail(EncodeError::StringTooLong(field));
-        } else if text::flaw(text, Kind::Any).is_some() {
+    pub(crate) fn prefixed(&mut self, bytes: &[u8], field: Field, is_text: bool) -> Option<()> {
+        if bytes.len() > MAX_LEN {
+            self.fail(if is_text {
+                EncodeError::StringTooLong(field)
+            } else {
+                EncodeError::BinaryTooLong(field)
+            });
+        } else if is_text && text::flaw(bytes, Kind::Any).is_some() {
             self.fail(EncodeError::NulInString(field));
         }
-        self.known(text)
+        self.known(bytes)
     }
 
     /// A text or binary data that are known to be valid.

@@ -28,6 +28,8 @@ pub use id::PropertyId;
 pub use iter::PropertyIter;
 #[cfg(not(feature = "fast"))]
 pub(crate) use legality::Shape;
+#[cfg(not(feature = "fast"))]
+pub(crate) use rules::Present;
 pub(crate) use rules::PropertyRules;
 pub use value::{PayloadFormat, Property};
 pub(crate) use wire::{Validated, read_properties, read_will_properties};

@@ -1,17 +1,29 @@
-use super::legality::Shape;
-use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated};
+use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated, wire};
 use crate::reader::Reader;
 use crate::{QoS, TopicName, text};
+
+/// The value of a property.
+pub(super) struct Shown<'a> {
+    /// If it is a number of any width, a flag or the like.
+    pub(super) number: u32,
+    /// If it is text or binary data.
+    pub(super) bytes: &'a [u8],
+    /// Its name, if it has one.
+    pub(super) name: &'a [u8],
+}
+
+impl Shown<'_> {
+    pub(super) const NOTHING: Self = Self {
+        number: 0,
+        bytes: &[],
+        name: &[],
+    };
+}
 
 /// Goes over properties one by one, encoded or not, and shows each in the same way.
 pub(super) struct Walk<'a> {
     left: Source<'a>,
-    /// The value, if it is a number of any width, a flag or the like.
-    pub(super) number: u32,
-    /// The value, if it is text or binary data; the name, if it has one.
-    pub(super) bytes: &'a [u8],
-    /// The value, if it has a name.
-    pub(super) second: &'a [u8],
+    pub(super) shown: Shown<'a>,
 }
 
 impl<'a> Walk<'a> {
@@ -19,9 +31,7 @@ impl<'a> Walk<'a> {
     pub(super) const fn over(properties: &Properties<'a>) -> Self {
         Self {
             left: properties.0,
-            number: 0,
-            bytes: &[],
-            second: &[],
+            shown: Shown::NOTHING,
         }
     }
 
@@ -40,14 +50,9 @@ impl<'a> Walk<'a> {
     pub(super) fn advance(&mut self) -> Option<PropertyId> {
         match &mut self.left {
             Source::Wire(validated) => {
-                // All of it has been validated, but that it is at its end.
+                // All of it has been validated; what it may be together with is not asked again.
                 let mut reader = Reader::over(validated.block());
-                let id = PropertyId::from_u32(u32::from(reader.byte()?))?;
-                let shape = id.shape();
-                self.bytes = reader.value(shape, &mut self.number);
-                if shape == Shape::Pair {
-                    self.second = reader.value(shape, &mut self.number);
-                }
+                let id = wire::next(&mut reader, &mut self.shown)?;
                 *validated = Validated::known(reader.rest());
                 Some(id)
             }
@@ -57,7 +62,7 @@ impl<'a> Walk<'a> {
                 }
                 let (property, tail) = first.split_first()?;
                 *first = tail;
-                self.show(property);
+                self.shown.show(property);
                 Some(property.id())
             }
         }
@@ -69,12 +74,14 @@ impl<'a> Walk<'a> {
         while self.advance()? != id {}
         Some(())
     }
+}
 
+impl<'a> Shown<'a> {
     fn show(&mut self, property: &Property<'a>) {
         match *property {
             Property::UserProperty(name, value) => {
-                self.bytes = name.as_bytes();
-                self.second = value.as_bytes();
+                self.name = name.as_bytes();
+                self.bytes = value.as_bytes();
             }
             Property::ContentType(text)
             | Property::AssignedClientIdentifier(text)
@@ -113,7 +120,7 @@ impl<'a> Properties<'a> {
     pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
         let mut walk = Walk::over(self);
         walk.find(id)?;
-        Some(walk.number)
+        Some(walk.shown.number)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it has two bytes")]
@@ -141,7 +148,7 @@ impl<'a> Properties<'a> {
     pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
         let mut walk = Walk::over(self);
         walk.find(id)?;
-        Some(walk.bytes)
+        Some(walk.shown.bytes)
     }
 
     pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
