@@ -37,40 +37,44 @@ impl<'a> Fields<'a> {
     #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
         let fields = self;
-        let layout = layout(reader.context().packet_type);
-        let has = |part: u8| layout & part != 0;
+        let mut layout = layout(reader.context().packet_type);
         let start = reader.place();
-        if has(FLAGS) {
+        if layout & FLAGS != 0 {
             let flags = reader.byte()?;
             if flags > 1 {
                 return reader.fail_at(start, DecodeErrorKind::ConnAckFlags(flags));
             }
             fields.session_present = flags == 1;
         }
-        if has(TOPIC) {
+        if layout & TOPIC != 0 {
             fields.topic = reader.topic_name(Field::TopicName)?;
         }
-        if with_id || has(ID) {
+        if with_id || layout & ID != 0 {
             fields.packet_id = Some(reader.packet_id()?);
         }
-        if has(REASON) && !(has(MAY_END) && reader.is_empty()) {
+        if layout & MAY_END != 0 && reader.is_empty() {
+            layout &= !(REASON | PROPERTIES);
+        }
+        if layout & REASON != 0 {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
                 return reader.fail_at(start, DecodeErrorKind::SessionPresentWithFailure);
             }
+            if layout & MAY_END != 0 && reader.is_empty() {
+                layout &= !PROPERTIES;
+            }
         }
-        let place = reader.place();
-        if has(PROPERTIES) && !(has(MAY_END) && reader.is_empty()) {
+        if layout & PROPERTIES != 0 {
             fields.properties = read_properties(reader)?;
         }
         fields.rest = reader.rest();
-        if has(TOPIC) {
+        if layout & TOPIC != 0 {
             if fields.topic.is_none() && !reader.has(&fields.properties, PropertyId::TopicAlias) {
                 return reader.fail_at(start, DecodeErrorKind::EmptyTopic(Field::TopicName));
             }
             return Some(());
         }
-        if has(LIST) {
+        if layout & LIST != 0 {
             if reader.is_empty() {
                 return reader.fail(DecodeErrorKind::EmptyPayload);
             }
@@ -79,9 +83,11 @@ impl<'a> Fields<'a> {
             }
         }
         reader.finish()?;
-        if has(METHOD) && !reader.has(&fields.properties, PropertyId::AuthenticationMethod) {
+        if layout & METHOD != 0 && !reader.has(&fields.properties, PropertyId::AuthenticationMethod)
+        {
             let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            return reader.fail_at(place, missing);
+            // They begin after the reason, if that is there.
+            return reader.fail_at(start.after_byte(), missing);
         }
         Some(())
     }
@@ -103,17 +109,28 @@ const LIST: u8 = 1 << 6;
 /// AUTH: only what has a method is accepted.
 const METHOD: u8 = 1 << 7;
 
-/// What is in a packet.
+/// What is in a packet, by its type: looked up, and not decided on the way, which takes more code.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+static LAYOUTS: [u8; 16] = {
+    let mut layouts = [0; 16];
+    layouts[PacketType::ConnAck as usize] = FLAGS | REASON | PROPERTIES;
+    layouts[PacketType::Publish as usize] = TOPIC | PROPERTIES;
+    layouts[PacketType::PubAck as usize] = ACK;
+    layouts[PacketType::PubRec as usize] = ACK;
+    layouts[PacketType::PubRel as usize] = ACK;
+    layouts[PacketType::PubComp as usize] = ACK;
+    layouts[PacketType::SubAck as usize] = ID | PROPERTIES | LIST;
+    layouts[PacketType::UnsubAck as usize] = ID | PROPERTIES | LIST;
+    layouts[PacketType::Disconnect as usize] = REASON | MAY_END | PROPERTIES;
+    layouts[PacketType::Auth as usize] = REASON | MAY_END | PROPERTIES | METHOD;
+    layouts
+};
+
+const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
+
+/// What is in such a packet.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+#[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
 const fn layout(kind: PacketType) -> u8 {
-    match kind {
-        PacketType::ConnAck => FLAGS | REASON | PROPERTIES,
-        PacketType::Publish => TOPIC | PROPERTIES,
-        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-            ID | REASON | MAY_END | PROPERTIES
-        }
-        PacketType::SubAck | PacketType::UnsubAck => ID | PROPERTIES | LIST,
-        PacketType::Disconnect => REASON | MAY_END | PROPERTIES,
-        PacketType::Auth => REASON | MAY_END | PROPERTIES | METHOD,
-        _ => 0,
-    }
+    LAYOUTS[kind as usize & 15]
 }

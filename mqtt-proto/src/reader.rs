@@ -36,6 +36,13 @@ impl Place {
         }
     }
 
+    /// The place after one byte, if there is one.
+    pub(crate) const fn after_byte(self) -> Self {
+        Self {
+            to_end: self.to_end.saturating_sub(1),
+        }
+    }
+
     /// The place so many bytes further on.
     const fn plus(self, bytes: usize) -> Self {
         Self {

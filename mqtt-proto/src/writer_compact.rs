@@ -28,7 +28,7 @@ pub(crate) fn measure(
     absent: usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(&mut [], 0);
+    let mut writer = Writer::new(&mut []);
     body(&mut writer);
     // Other errors are those of writing.
     writer.fault = None;
@@ -57,27 +57,25 @@ pub(crate) fn write_packet(
     absent: usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(out, first_byte);
+    let mut writer = Writer::new(out);
     body(&mut writer);
-    writer.end(absent)
+    writer.end(first_byte, absent)
 }
 
 impl<'o> Writer<'o> {
-    /// Of a packet with this first byte.
-    #[inline(never)]
-    fn new(out: &'o mut [u8], first_byte: u8) -> Self {
-        let mut writer = Self {
+    /// Of a packet whose first byte is written at the end.
+    #[inline(always)]
+    const fn new(out: &'o mut [u8]) -> Self {
+        Self {
             out,
-            at: 0,
+            at: 1,
             fault: None,
-        };
-        writer.byte(first_byte);
-        writer
+        }
     }
 
     /// Bytes that are written by this.
     pub(crate) fn len_of(body: impl Fn(&mut Writer<'_>)) -> usize {
-        let mut writer = Writer::new(&mut [], 0);
+        let mut writer = Writer::new(&mut []);
         body(&mut writer);
         writer.at.wrapping_sub(1)
     }
@@ -89,7 +87,10 @@ impl<'o> Writer<'o> {
 
     /// All but `absent` bytes has been written: the number of bytes, if there was no error.
     #[inline(never)]
-    fn end(&mut self, absent: usize) -> Result<usize, EncodeError> {
+    fn end(&mut self, first_byte: u8, absent: usize) -> Result<usize, EncodeError> {
+        if let Some(first) = self.out.first_mut() {
+            *first = first_byte;
+        }
         self.close(absent);
         let needed = self.at;
         if self.out.len() < needed {
@@ -181,28 +182,28 @@ impl<'o> Writer<'o> {
     }
 
     /// Binary data.
+    #[inline(never)]
     pub(crate) fn binary(&mut self, bytes: &[u8], field: Field) -> Option<()> {
-        self.prefixed(bytes, field, false)
+        if bytes.len() > MAX_LEN {
+            self.fail(EncodeError::BinaryTooLong(field));
+        }
+        self.known(bytes)
     }
 
     /// Text.
     pub(crate) fn text(&mut self, text: &str, field: Field) -> Option<()> {
-        self.prefixed(text.as_bytes(), field, true)
+        self.text_of(text.as_bytes(), field)
     }
 
-    /// Binary data, or the text that these bytes are.
+    /// The text that these bytes are.
     #[inline(never)]
-    pub(crate) fn prefixed(&mut self, bytes: &[u8], field: Field, is_text: bool) -> Option<()> {
-        if bytes.len() > MAX_LEN {
-            self.fail(if is_text {
-                EncodeError::StringTooLong(field)
-            } else {
-                EncodeError::BinaryTooLong(field)
-            });
-        } else if is_text && text::flaw(bytes, Kind::Any).is_some() {
+    pub(crate) fn text_of(&mut self, text: &[u8], field: Field) -> Option<()> {
+        if text.len() > MAX_LEN {
+            self.fail(EncodeError::StringTooLong(field));
+        } else if text::flaw(text, Kind::Any).is_some() {
             self.fail(EncodeError::NulInString(field));
         }
-        self.known(bytes)
+        self.known(text)
     }
 
     /// A text or binary data that are known to be valid.

@@ -57,8 +57,12 @@ impl Shown<'_> {
             return;
         }
         if shape == Shape::Pair {
-            writer.prefixed(self.name, field, true);
+            writer.text_of(self.name, field);
         }
-        writer.prefixed(self.bytes, field, shape != Shape::Binary);
+        if shape == Shape::Binary {
+            writer.binary(self.bytes, field);
+        } else {
+            writer.text_of(self.bytes, field);
+        }
     }
 }
