@@ -1,6 +1,6 @@
 use super::legality::Shape;
 use super::rules::{Present, Rules};
-use super::walk::{Shown, Walk};
+use super::walk::{Shown, advance};
 use super::{Properties, PropertyId};
 use crate::writer::Writer;
 use crate::wrong::What;
@@ -24,8 +24,9 @@ impl Properties<'_> {
     #[inline(never)]
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
         let mut present = Present::NONE;
-        let mut walk = Walk::over(self);
-        while let Some(id) = walk.advance() {
+        let mut left = self.0;
+        let mut shown = Shown::NOTHING;
+        while let Some(id) = advance(&mut left, &mut shown) {
             match rules.admit(id, &mut present) {
                 None => {}
                 Some(What::DuplicateProperty) => {
@@ -34,7 +35,7 @@ impl Properties<'_> {
                 Some(_) => _ = writer.fail(EncodeError::PropertyNotAllowed(id, rules.packet())),
             }
             writer.byte(id as u8);
-            walk.shown.write(id, writer);
+            shown.write(id, writer);
         }
         if rules.lacks_method(present) {
             writer.fail(EncodeError::MissingProperty(

@@ -20,59 +20,26 @@ impl Shown<'_> {
     };
 }
 
-/// Goes over properties one by one, encoded or not, and shows each in the same way.
-pub(super) struct Walk<'a> {
-    left: Source<'a>,
-    pub(super) shown: Shown<'a>,
-}
-
-impl<'a> Walk<'a> {
-    #[inline(never)]
-    pub(super) const fn over(properties: &Properties<'a>) -> Self {
-        Self {
-            left: properties.0,
-            shown: Shown::NOTHING,
+/// Takes the first property off, encoded or not, and shows each in the same way.
+#[inline(never)]
+pub(super) fn advance<'a>(left: &mut Source<'a>, shown: &mut Shown<'a>) -> Option<PropertyId> {
+    match left {
+        Source::Wire(validated) => {
+            // All of it has been validated; what it may be together with is not asked again.
+            let mut reader = Reader::over(validated.block());
+            let id = wire::next(&mut reader, shown);
+            *validated = Validated::known(reader.rest());
+            id
         }
-    }
-
-    /// What is left of a validated block after its first property, and which property that is.
-    pub(super) fn step(block: Validated<'a>) -> Option<(Validated<'a>, PropertyId)> {
-        let mut walk = Self::over(&block.properties());
-        let id = walk.advance()?;
-        match walk.left {
-            Source::Wire(left) => Some((left, id)),
-            Source::List(..) => None,
-        }
-    }
-
-    /// The next property, whose value is shown then.
-    #[inline(never)]
-    pub(super) fn advance(&mut self) -> Option<PropertyId> {
-        match &mut self.left {
-            Source::Wire(validated) => {
-                // All of it has been validated; what it may be together with is not asked again.
-                let mut reader = Reader::over(validated.block());
-                let id = wire::next(&mut reader, &mut self.shown)?;
-                *validated = Validated::known(reader.rest());
-                Some(id)
+        Source::List(first, rest) => {
+            if first.is_empty() {
+                *first = core::mem::take(rest);
             }
-            Source::List(first, rest) => {
-                if first.is_empty() {
-                    *first = core::mem::take(rest);
-                }
-                let (property, tail) = first.split_first()?;
-                *first = tail;
-                self.shown.show(property);
-                Some(property.id())
-            }
+            let (property, tail) = first.split_first()?;
+            *first = tail;
+            shown.show(property);
+            Some(property.id())
         }
-    }
-
-    /// Goes to the first property of this kind.
-    #[inline(never)]
-    pub(super) fn find(&mut self, id: PropertyId) -> Option<()> {
-        while self.advance()? != id {}
-        Some(())
     }
 }
 
@@ -117,10 +84,17 @@ impl<'a> Shown<'a> {
 /// The value of the first property of a kind, which has such values.
 impl<'a> Properties<'a> {
     #[inline(never)]
+    fn find(&self, wanted: PropertyId, shown: &mut Shown<'a>) -> Option<()> {
+        let mut left = self.0;
+        while advance(&mut left, shown)? != wanted {}
+        Some(())
+    }
+
+    #[inline(never)]
     pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
-        let mut walk = Walk::over(self);
-        walk.find(id)?;
-        Some(walk.shown.number)
+        let mut shown = Shown::NOTHING;
+        self.find(id, &mut shown)?;
+        Some(shown.number)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it has two bytes")]
@@ -146,9 +120,9 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
-        let mut walk = Walk::over(self);
-        walk.find(id)?;
-        Some(walk.shown.bytes)
+        let mut shown = Shown::NOTHING;
+        self.find(id, &mut shown)?;
+        Some(shown.bytes)
     }
 
     pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
