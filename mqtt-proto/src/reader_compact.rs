@@ -113,13 +113,7 @@ impl<'a> Reader<'a, '_> {
     /// Where the next field ends is not known: all after it is empty.
     #[inline(always)]
     fn stop(&mut self, kind: DecodeErrorKind) {
-        self.stop_for(Wrong::of(kind));
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn stop_for(&mut self, wrong: Wrong) {
-        self.keep(self.place(), wrong);
+        self.note(self.place(), kind);
         self.rest = &[];
     }
 
@@ -224,7 +218,6 @@ impl<'a> Reader<'a, '_> {
         Some(self.prefixed())
     }
 
-    #[inline(never)]
     fn prefixed(&mut self) -> &'a [u8] {
         let len = self.number(2);
         self.taken(len as usize)

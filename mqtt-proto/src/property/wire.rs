@@ -106,7 +106,6 @@ fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Optio
 }
 
 #[cfg(not(feature = "fast"))]
-#[inline(never)]
 fn block<'a>(reader: &mut Reader<'a, '_>, rules: Rules) -> Validated<'a> {
     let place = reader.place();
     if reader.is_empty() {
