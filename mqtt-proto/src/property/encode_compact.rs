@@ -25,7 +25,7 @@ impl Properties<'_> {
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
         let mut present = Present::NONE;
         let mut left = self.0;
-        let mut shown = Shown::NOTHING;
+        let mut shown = Shown::nothing();
         while let Some(id) = advance(&mut left, &mut shown) {
             match rules.admit(id, &mut present) {
                 None => {}

@@ -72,7 +72,7 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
 /// Takes the first property off a validated block: its identifier and its encoded value.
 #[cfg(not(feature = "fast"))]
 fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
-    let (mut reader, mut shown) = (Reader::over(block), Shown::NOTHING);
+    let (mut reader, mut shown) = (Reader::over(block), Shown::nothing());
     let id = wire::next(&mut reader, &mut shown)?;
     let left = reader.rest();
     let value = block.get(1..block.len().checked_sub(left.len())?)?;

@@ -13,11 +13,13 @@ pub(super) struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    pub(super) const NOTHING: Self = Self {
-        number: 0,
-        bytes: &[],
-        name: &[],
-    };
+    pub(super) const fn nothing() -> Self {
+        Self {
+            number: 0,
+            bytes: &[],
+            name: &[],
+        }
+    }
 }
 
 /// Takes the first property off, encoded or not, and shows each in the same way.
@@ -84,7 +86,7 @@ impl<'a> Shown<'a> {
 /// The value of the first property of a kind, which has such values.
 impl<'a> Properties<'a> {
     #[inline(never)]
-    fn find(&self, wanted: PropertyId, shown: &mut Shown<'a>) -> Option<()> {
+    pub(super) fn find(&self, wanted: PropertyId, shown: &mut Shown<'a>) -> Option<()> {
         let mut left = self.0;
         while advance(&mut left, shown)? != wanted {}
         Some(())
@@ -92,7 +94,7 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
-        let mut shown = Shown::NOTHING;
+        let mut shown = Shown::nothing();
         self.find(id, &mut shown)?;
         Some(shown.number)
     }
@@ -120,7 +122,7 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
-        let mut shown = Shown::NOTHING;
+        let mut shown = Shown::nothing();
         self.find(id, &mut shown)?;
         Some(shown.bytes)
     }

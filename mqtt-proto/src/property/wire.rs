@@ -118,7 +118,7 @@ fn block<'a>(reader: &mut Reader<'a, '_>, rules: Rules) -> Validated<'a> {
         return Validated::NONE;
     };
     reader.turn_to(block, rest.len(), rules);
-    let mut shown = Shown::NOTHING;
+    let mut shown = Shown::nothing();
     while next(reader, &mut shown).is_some() {}
     reader.turn_back(rest);
     Validated { block }
