@@ -123,11 +123,14 @@ impl<'o> Writer<'o> {
             let rest = value >> 7;
             let more = if rest != 0 { 0x80 } else { 0 };
             let mut byte = low_byte(value) & 0x7f | more;
-            let end = self.at.wrapping_add(1);
-            for place in self.out.get_mut(start..end).unwrap_or_default() {
+            let mut at = start;
+            while at <= self.at
+                && let Some(place) = self.out.get_mut(at)
+            {
                 byte = core::mem::replace(place, byte);
+                at = at.wrapping_add(1);
             }
-            self.at = end;
+            self.at = self.at.wrapping_add(1);
             start = start.wrapping_add(1);
             value = rest;
             if rest == 0 {
@@ -146,13 +149,11 @@ impl<'o> Writer<'o> {
     /// The payload of a PUBLISH, or a block of properties.
     #[inline(never)]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
-        let end = self.at.saturating_add(block.len());
-        if let Some(place) = self.out.get_mut(self.at..end) {
-            for (to, from) in place.iter_mut().zip(block) {
-                *to = *from;
-            }
+        let room = self.out.get_mut(self.at..).unwrap_or_default();
+        for (to, from) in room.iter_mut().zip(block) {
+            *to = *from;
         }
-        self.at = end;
+        self.at = self.at.saturating_add(block.len());
         Some(())
     }
 
@@ -176,9 +177,12 @@ impl<'o> Writer<'o> {
         if width == 0 {
             self.insert(self.at, value.min(varint::MAX) as usize);
         }
-        let bytes = value.to_be_bytes();
-        let front = bytes.len().wrapping_sub(width);
-        self.block(bytes.get(front..).unwrap_or_default())
+        let mut left = width;
+        while left > 0 {
+            left = left.wrapping_sub(1);
+            self.byte(low_byte(value as usize >> (left << 3)));
+        }
+        Some(())
     }
 
     /// Binary data.
