@@ -142,19 +142,28 @@ impl<'a> Connect<'a> {
 
     #[cfg_attr(feature = "fast", inline(always))]
     fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
-        let [high, low] = self.keep_alive.to_be_bytes();
-        writer.array([
-            0,
-            4,
-            b'M',
-            b'Q',
-            b'T',
-            b'T',
-            VERSION,
-            self.flags(),
-            high,
-            low,
-        ])?;
+        #[cfg(feature = "fast")]
+        {
+            let [high, low] = self.keep_alive.to_be_bytes();
+            writer.array([
+                0,
+                4,
+                b'M',
+                b'Q',
+                b'T',
+                b'T',
+                VERSION,
+                self.flags(),
+                high,
+                low,
+            ])?;
+        }
+        #[cfg(not(feature = "fast"))]
+        {
+            writer.block(&[0, 4, b'M', b'Q', b'T', b'T', VERSION]);
+            writer.byte(self.flags());
+            writer.two(self.keep_alive);
+        }
         self.properties
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
         let payload = |writer: &mut Writer<'_>| {

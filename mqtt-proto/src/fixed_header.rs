@@ -65,42 +65,37 @@ impl FixedHeader {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let packet_type = match checked(first) {
-            Ok(packet_type) => packet_type,
-            Err(wrong) => {
-                let packet_type = PacketType::from_u8(first >> 4);
-                return Err(DecodeError::new(wrong, 0, packet_type, None));
-            }
-        };
-        let (offset, kind) = match varint::read(rest) {
-            Ok(None) => return Ok(None),
-            Ok(Some((remaining_length, length_len))) => {
-                #[expect(clippy::cast_possible_truncation)]
-                let len = (length_len as u8).wrapping_add(1);
-                let packet_len = remaining_length.wrapping_add(u32::from(len));
-                if packet_len <= maximum_packet_size {
-                    return Ok(Some(Self {
-                        packet_type,
-                        flags: first & 0x0f,
-                        len,
-                        remaining_length,
-                    }));
+        let (offset, wrong) = 'wrong: {
+            let packet_type = match checked(first) {
+                Ok(packet_type) => packet_type,
+                Err(wrong) => break 'wrong (0, wrong),
+            };
+            match varint::read(rest) {
+                Ok(None) => return Ok(None),
+                Ok(Some((remaining_length, length_len))) => {
+                    #[expect(clippy::cast_possible_truncation)]
+                    let len = (length_len as u8).wrapping_add(1);
+                    let packet_len = remaining_length.wrapping_add(u32::from(len));
+                    if packet_len <= maximum_packet_size {
+                        return Ok(Some(Self {
+                            packet_type,
+                            flags: first & 0x0f,
+                            len,
+                            remaining_length,
+                        }));
+                    }
+                    let kind = DecodeErrorKind::TooLarge {
+                        len: packet_len,
+                        maximum: maximum_packet_size,
+                    };
+                    (packet_len as usize, Wrong::of(kind))
                 }
-                let kind = DecodeErrorKind::TooLarge {
-                    len: packet_len,
-                    maximum: maximum_packet_size,
-                };
-                (packet_len as usize, kind)
+                Err(VarintError::TooLong) => (1, Wrong::of(DecodeErrorKind::VarintTooLong)),
+                Err(VarintError::NotMinimal) => (1, Wrong::of(DecodeErrorKind::VarintNotMinimal)),
             }
-            Err(VarintError::TooLong) => (1, DecodeErrorKind::VarintTooLong),
-            Err(VarintError::NotMinimal) => (1, DecodeErrorKind::VarintNotMinimal),
         };
-        Err(DecodeError::new(
-            Wrong::of(kind),
-            offset,
-            Some(packet_type),
-            None,
-        ))
+        let packet_type = PacketType::from_u8(first >> 4);
+        Err(DecodeError::new(wrong, offset, packet_type, None))
     }
 
     /// The packet type.
