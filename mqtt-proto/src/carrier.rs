@@ -15,12 +15,38 @@ impl Carrier {
     pub(crate) const DISCONNECT_OF_SERVER: Self = Self(PacketType::Disconnect as u8);
     pub(crate) const AUTH: Self = Self(PacketType::Auth as u8);
 
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline(always)]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
         match (packet, sender) {
             (PacketType::Publish, Sender::Client) => Self::PUBLISH_OF_CLIENT,
             (PacketType::Disconnect, Sender::Client) => Self::DISCONNECT_OF_CLIENT,
             _ => Self(packet as u8),
+        }
+    }
+
+    /// The same from the other end, if that makes a difference.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn peer(self) -> Self {
+        match self {
+            Self::PUBLISH_OF_SERVER => Self::PUBLISH_OF_CLIENT,
+            Self::PUBLISH_OF_CLIENT => Self::PUBLISH_OF_SERVER,
+            Self::DISCONNECT_OF_CLIENT => Self::DISCONNECT_OF_SERVER,
+            Self::DISCONNECT_OF_SERVER => Self::DISCONNECT_OF_CLIENT,
+            same => same,
+        }
+    }
+
+    /// The packet that it is, or is a part of.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn packet(self) -> PacketType {
+        match self {
+            Self::WILL => PacketType::Connect,
+            Self::PUBLISH_OF_CLIENT => PacketType::Publish,
+            Self::DISCONNECT_OF_CLIENT => PacketType::Disconnect,
+            Self(number) => match PacketType::from_u8(number) {
+                Some(packet) => packet,
+                None => PacketType::Connect,
+            },
         }
     }
 

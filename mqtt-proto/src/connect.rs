@@ -79,7 +79,7 @@ impl<'a> Connect<'a> {
         let keep_alive = reader.two()?;
         let place = reader.place();
         let properties = read_properties(reader)?;
-        if lacks_method(&properties) {
+        if lacks_method(reader, &properties) {
             let kind = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(place, kind);
         }
@@ -142,26 +142,35 @@ impl<'a> Connect<'a> {
 
     #[cfg_attr(feature = "fast", inline(always))]
     fn write(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
-        let [high, low] = self.keep_alive.to_be_bytes();
-        writer.array([
-            0,
-            4,
-            b'M',
-            b'Q',
-            b'T',
-            b'T',
-            VERSION,
-            self.flags(),
-            high,
-            low,
-        ])?;
+        #[cfg(feature = "fast")]
+        {
+            let [high, low] = self.keep_alive.to_be_bytes();
+            writer.array([
+                0,
+                4,
+                b'M',
+                b'Q',
+                b'T',
+                b'T',
+                VERSION,
+                self.flags(),
+                high,
+                low,
+            ])?;
+        }
+        #[cfg(not(feature = "fast"))]
+        {
+            writer.block(&[0, 4, b'M', b'Q', b'T', b'T', VERSION]);
+            writer.byte(self.flags());
+            writer.two(self.keep_alive);
+        }
         self.properties
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
         let payload = |writer: &mut Writer<'_>| {
             writer.text(self.client_id, Field::ClientId)?;
             if let Some(will) = &self.will {
                 will.properties.write(PropertyRules::WILL, writer)?;
-                writer.known(will.topic.as_str().as_bytes())?;
+                writer.known(will.topic.as_bytes())?;
                 writer.binary(will.payload, Field::WillPayload)?;
             }
             if let Some(user_name) = self.user_name {
@@ -201,7 +210,7 @@ impl<'a> Connect<'a> {
     fn remaining_length(&self) -> usize {
         let prefixed = |len: usize| len.saturating_add(2);
         let will = self.will.as_ref().map_or(0, |will| {
-            prefixed(will.topic.as_str().len())
+            prefixed(will.topic.as_bytes().len())
                 .saturating_add(prefixed(will.payload.len()))
                 .saturating_add(will.properties.prefixed_len())
         });
@@ -244,9 +253,9 @@ impl<'a> Will<'a> {
 }
 
 /// Authentication Data says nothing without a method (section 3.1.2.11.10).
-fn lacks_method(properties: &Validated<'_>) -> bool {
-    properties.has(PropertyId::AuthenticationData)
-        && !properties.has(PropertyId::AuthenticationMethod)
+fn lacks_method<'a>(reader: &Reader<'a, '_>, properties: &Validated<'a>) -> bool {
+    reader.has(properties, PropertyId::AuthenticationData)
+        && !reader.has(properties, PropertyId::AuthenticationMethod)
 }
 
 /// The QoS of the will, if there is one.

@@ -1,3 +1,4 @@
+use crate::wrong::{What, Wrong};
 use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 
 /// Why bytes are not a valid packet: what is wrong, where, and how to answer.
@@ -12,29 +13,31 @@ use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 /// );
 /// assert_eq!(error.reason(), ReasonCode::MALFORMED_PACKET);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
-    kind: DecodeErrorKind,
-    offset: u32,
+    wrong: Wrong,
+    /// Where; of a packet that is too large, which is so at its start, the bytes that it has.
+    place: u32,
     packet_type: Option<PacketType>,
     sender: Option<Sender>,
 }
 
 impl DecodeError {
+    /// A packet that is too large is so at its start, and `offset` tells how many bytes it has.
     #[cold]
     #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) const fn new(
-        kind: DecodeErrorKind,
+        wrong: Wrong,
         offset: usize,
         packet_type: Option<PacketType>,
         sender: Option<Sender>,
     ) -> Self {
         // A packet has at most 268,435,460 bytes.
         #[expect(clippy::cast_possible_truncation)]
-        let offset = offset as u32;
+        let place = offset as u32;
         Self {
-            kind,
-            offset,
+            wrong,
+            place,
             packet_type,
             sender,
         }
@@ -49,68 +52,22 @@ impl DecodeError {
     /// Where it is wrong: bytes from the first byte of the packet.
     #[must_use]
     pub const fn offset(&self) -> usize {
-        self.offset as usize
+        match self.wrong.what {
+            What::TooLarge => 0,
+            _ => self.place as usize,
+        }
     }
 
     /// What is wrong.
     #[must_use]
     pub const fn kind(&self) -> DecodeErrorKind {
-        self.kind
+        self.wrong.kind(self.packet_type, self.place)
     }
 
     /// The reason code to answer with, in a DISCONNECT or a CONNACK (section 4.13).
     #[must_use]
     pub const fn reason(&self) -> ReasonCode {
-        use DecodeErrorKind as Kind;
-        match self.kind {
-            Kind::ReservedType
-            | Kind::WrongFlags { .. }
-            | Kind::InvalidQoS
-            | Kind::DupWithQoS0
-            | Kind::VarintTooLong
-            | Kind::VarintNotMinimal
-            | Kind::Truncated
-            | Kind::MissingPropertyLength
-            | Kind::PropertiesTooLong { .. }
-            | Kind::TrailingBytes { .. }
-            | Kind::InvalidUtf8(_)
-            | Kind::NulInText(_)
-            | Kind::ConnectFlags(_)
-            | Kind::ConnAckFlags(_)
-            | Kind::SubscriptionOptions(_)
-            | Kind::WillFlagsWithoutWill(_)
-            | Kind::InvalidWillQoS
-            | Kind::UnknownProperty(_) => ReasonCode::MALFORMED_PACKET,
-            Kind::PropertyNotAllowed(_) => ReasonCode::MALFORMED_PACKET,
-            Kind::ProtocolName | Kind::ProtocolVersion(_) => {
-                ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
-            }
-            Kind::PropertyValue {
-                property: PropertyId::TopicAlias,
-                ..
-            } => ReasonCode::TOPIC_ALIAS_INVALID,
-            Kind::WildcardInTopicName(Field::Property(_)) => ReasonCode::PROTOCOL_ERROR,
-            Kind::WildcardInTopicName(_) => ReasonCode::TOPIC_NAME_INVALID,
-            Kind::MultiLevelWildcard
-            | Kind::SingleLevelWildcard
-            | Kind::ShareName
-            | Kind::ShareFilter => ReasonCode::TOPIC_FILTER_INVALID,
-            Kind::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
-            Kind::WrongDirection
-            | Kind::WrongType { .. }
-            | Kind::ZeroPacketId
-            | Kind::EmptyTopic(_)
-            | Kind::PropertyFromWrongSender(_)
-            | Kind::DuplicateProperty(_)
-            | Kind::PropertyValue { .. }
-            | Kind::MissingProperty(_)
-            | Kind::ReasonCode(_)
-            | Kind::SessionPresentWithFailure
-            | Kind::InvalidRetainHandling
-            | Kind::InvalidSubscriptionQoS
-            | Kind::NoLocalOnShared
-            | Kind::EmptyPayload => ReasonCode::PROTOCOL_ERROR,
-        }
+        self.wrong.reason()
     }
 
     /// The statement of the standard that is broken, `MQTT-2.1.3-1`, or the place that says so,
@@ -119,7 +76,7 @@ impl DecodeError {
     pub const fn statement(&self) -> &'static str {
         use DecodeErrorKind as Kind;
         use PacketType as Type;
-        match (self.kind, self.packet_type) {
+        match (self.kind(), self.packet_type) {
             (Kind::ReservedType | Kind::WrongDirection | Kind::WrongType { .. }, _) => {
                 "section 2.1.2"
             }
@@ -390,6 +347,17 @@ crate::words::words! { DecodeErrorKind:
     Self::EmptyPayload => "the payload is empty";
 }
 
+impl core::fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("DecodeError")
+            .field("kind", &self.kind())
+            .field("offset", &self.offset())
+            .field("packet_type", &self.packet_type)
+            .field("sender", &self.sender)
+            .finish()
+    }
+}
+
 impl core::fmt::Display for DecodeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let reason = self.reason();
@@ -405,8 +373,8 @@ impl core::fmt::Display for DecodeError {
         write!(
             f,
             " at byte {}: {} ({}, answer 0x{:02x})",
-            self.offset,
-            self.kind,
+            self.offset(),
+            self.kind(),
             self.statement(),
             reason.value()
         )
@@ -429,9 +397,9 @@ impl defmt::Format for DecodeError {
         }
         defmt::write!(
             f,
-            " at byte {=u32}: {} ({=str:a}, answer {=u8:#04x})",
-            self.offset,
-            self.kind,
+            " at byte {=usize}: {} ({=str:a}, answer {=u8:#04x})",
+            self.offset(),
+            self.kind(),
             self.statement(),
             reason.value()
         );

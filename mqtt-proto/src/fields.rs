@@ -33,71 +33,104 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `with_id` tells whether there is a packet identifier.
+    /// `with_id` tells that there is a packet identifier, where the packet type leaves it open.
     #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
-        use PacketType as Type;
         let fields = self;
-        let kind = reader.context().packet_type;
-        let place = reader.place();
-        if kind == Type::ConnAck {
+        let mut layout = layout(reader.context().packet_type);
+        let start = reader.place();
+        if layout & FLAGS != 0 {
             let flags = reader.byte()?;
             if flags > 1 {
-                return reader.fail_at(place, DecodeErrorKind::ConnAckFlags(flags));
+                return reader.fail_at(start, DecodeErrorKind::ConnAckFlags(flags));
             }
             fields.session_present = flags == 1;
         }
-        if kind == Type::Publish {
+        if layout & TOPIC != 0 {
             fields.topic = reader.topic_name(Field::TopicName)?;
         }
-        if with_id {
+        if with_id || layout & ID != 0 {
             fields.packet_id = Some(reader.packet_id()?);
         }
-        let is_list = matches!(kind, Type::SubAck | Type::UnsubAck);
-        let is_ping = matches!(kind, Type::PingReq | Type::PingResp);
-        // Their shortest forms leave out a reason of success and an empty list of properties.
-        // Section 3.15.2.1 has AUTH among them, section 3.15.2.2.2 wants a method in every AUTH:
-        // only what has a method is accepted.
-        let may_end = matches!(
-            kind,
-            Type::PubAck
-                | Type::PubRec
-                | Type::PubRel
-                | Type::PubComp
-                | Type::Disconnect
-                | Type::Auth
-        );
-        if (may_end || kind == Type::ConnAck) && !(may_end && reader.is_empty()) {
+        if layout & MAY_END != 0 && reader.is_empty() {
+            layout &= !(REASON | PROPERTIES);
+        }
+        if layout & REASON != 0 {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
-                return reader.fail_at(place, DecodeErrorKind::SessionPresentWithFailure);
+                return reader.fail_at(start, DecodeErrorKind::SessionPresentWithFailure);
+            }
+            if layout & MAY_END != 0 && reader.is_empty() {
+                layout &= !PROPERTIES;
             }
         }
-        let properties_place = reader.place();
-        if !(is_ping || may_end && reader.is_empty()) {
+        if layout & PROPERTIES != 0 {
             fields.properties = read_properties(reader)?;
         }
         fields.rest = reader.rest();
-        if kind == Type::Publish {
-            if fields.topic.is_none() && !fields.properties.has(PropertyId::TopicAlias) {
-                return reader.fail_at(place, DecodeErrorKind::EmptyTopic(Field::TopicName));
+        if layout & TOPIC != 0 {
+            if fields.topic.is_none() && !reader.has(&fields.properties, PropertyId::TopicAlias) {
+                return reader.fail_at(start, DecodeErrorKind::EmptyTopic(Field::TopicName));
             }
             return Some(());
         }
-        if is_list {
+        if layout & LIST != 0 {
             if reader.is_empty() {
                 return reader.fail(DecodeErrorKind::EmptyPayload);
             }
             while !reader.is_empty() {
                 reader.reason_code()?;
             }
-            return Some(());
         }
         reader.finish()?;
-        if kind == Type::Auth && !fields.properties.has(PropertyId::AuthenticationMethod) {
+        if layout & METHOD != 0 && !reader.has(&fields.properties, PropertyId::AuthenticationMethod)
+        {
             let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            return reader.fail_at(properties_place, missing);
+            // They begin after the reason, if that is there.
+            return reader.fail_at(start.after_byte(), missing);
         }
         Some(())
     }
+}
+
+/// The acknowledge flags of CONNACK.
+const FLAGS: u8 = 1;
+/// A topic name, and at the end a payload.
+const TOPIC: u8 = 1 << 1;
+/// A packet identifier.
+const ID: u8 = 1 << 2;
+const REASON: u8 = 1 << 3;
+/// The shortest forms leave out a reason of success and an empty list of properties.
+const MAY_END: u8 = 1 << 4;
+const PROPERTIES: u8 = 1 << 5;
+/// Reason codes, as many as there are.
+const LIST: u8 = 1 << 6;
+/// Section 3.15.2.1 has AUTH among those that may end, section 3.15.2.2.2 wants a method in every
+/// AUTH: only what has a method is accepted.
+const METHOD: u8 = 1 << 7;
+
+/// What is in a packet, by its type: looked up, and not decided on the way, which takes more code.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+static LAYOUTS: [u8; 16] = {
+    let mut layouts = [0; 16];
+    layouts[PacketType::ConnAck as usize] = FLAGS | REASON | PROPERTIES;
+    layouts[PacketType::Publish as usize] = TOPIC | PROPERTIES;
+    layouts[PacketType::PubAck as usize] = ACK;
+    layouts[PacketType::PubRec as usize] = ACK;
+    layouts[PacketType::PubRel as usize] = ACK;
+    layouts[PacketType::PubComp as usize] = ACK;
+    layouts[PacketType::SubAck as usize] = ID | PROPERTIES | LIST;
+    layouts[PacketType::UnsubAck as usize] = ID | PROPERTIES | LIST;
+    layouts[PacketType::Disconnect as usize] = REASON | MAY_END | PROPERTIES;
+    layouts[PacketType::Auth as usize] = REASON | MAY_END | PROPERTIES | METHOD;
+    layouts
+};
+
+const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
+
+/// What is in such a packet.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+#[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
+const fn layout(kind: PacketType) -> u8 {
+    LAYOUTS[kind as usize & 15]
 }

@@ -1,4 +1,5 @@
 use crate::varint::{self, VarintError};
+use crate::wrong::Wrong;
 use crate::{DecodeError, DecodeErrorKind, PacketType, QoS, RawPacket};
 
 // Lengths of packets are counted in `usize`.
@@ -64,37 +65,37 @@ impl FixedHeader {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let packet_type = match checked(first) {
-            Ok(packet_type) => packet_type,
-            Err(kind) => {
-                let packet_type = PacketType::from_u8(first >> 4);
-                return Err(DecodeError::new(kind, 0, packet_type, None));
-            }
-        };
-        let (offset, kind) = match varint::read(rest) {
-            Ok(None) => return Ok(None),
-            Ok(Some((remaining_length, length_len))) => {
-                #[expect(clippy::cast_possible_truncation)]
-                let len = (length_len as u8).wrapping_add(1);
-                let packet_len = remaining_length.wrapping_add(u32::from(len));
-                if packet_len <= maximum_packet_size {
-                    return Ok(Some(Self {
-                        packet_type,
-                        flags: first & 0x0f,
-                        len,
-                        remaining_length,
-                    }));
+        let (offset, wrong) = 'wrong: {
+            let packet_type = match checked(first) {
+                Ok(packet_type) => packet_type,
+                Err(wrong) => break 'wrong (0, wrong),
+            };
+            match varint::read(rest) {
+                Ok(None) => return Ok(None),
+                Ok(Some((remaining_length, length_len))) => {
+                    #[expect(clippy::cast_possible_truncation)]
+                    let len = (length_len as u8).wrapping_add(1);
+                    let packet_len = remaining_length.wrapping_add(u32::from(len));
+                    if packet_len <= maximum_packet_size {
+                        return Ok(Some(Self {
+                            packet_type,
+                            flags: first & 0x0f,
+                            len,
+                            remaining_length,
+                        }));
+                    }
+                    let kind = DecodeErrorKind::TooLarge {
+                        len: packet_len,
+                        maximum: maximum_packet_size,
+                    };
+                    (packet_len as usize, Wrong::of(kind))
                 }
-                let kind = DecodeErrorKind::TooLarge {
-                    len: packet_len,
-                    maximum: maximum_packet_size,
-                };
-                (0, kind)
+                Err(VarintError::TooLong) => (1, Wrong::of(DecodeErrorKind::VarintTooLong)),
+                Err(VarintError::NotMinimal) => (1, Wrong::of(DecodeErrorKind::VarintNotMinimal)),
             }
-            Err(VarintError::TooLong) => (1, DecodeErrorKind::VarintTooLong),
-            Err(VarintError::NotMinimal) => (1, DecodeErrorKind::VarintNotMinimal),
         };
-        Err(DecodeError::new(kind, offset, Some(packet_type), None))
+        let packet_type = PacketType::from_u8(first >> 4);
+        Err(DecodeError::new(wrong, offset, packet_type, None))
     }
 
     /// The packet type.
@@ -203,21 +204,21 @@ impl PublishFlags {
 
 /// The packet type, if the first byte of a packet is legal, or what is wrong with it: both QoS bits
 /// of a PUBLISH (MQTT-3.3.1-4), its DUP with QoS 0 (MQTT-3.3.1-2), or other flags than prescribed.
-const fn checked(first: u8) -> Result<PacketType, DecodeErrorKind> {
+const fn checked(first: u8) -> Result<PacketType, Wrong> {
     let found = first & 0x0f;
     let Some(packet_type) = PacketType::from_u8(first >> 4) else {
-        return Err(DecodeErrorKind::ReservedType);
+        return Err(Wrong::of(DecodeErrorKind::ReservedType));
     };
     let expected = packet_type.flags();
     if matches!(packet_type, PacketType::Publish) {
         if found & 0b0110 == 0b0110 {
-            return Err(DecodeErrorKind::InvalidQoS);
+            return Err(Wrong::of(DecodeErrorKind::InvalidQoS));
         }
         if found & 0b1110 == 0b1000 {
-            return Err(DecodeErrorKind::DupWithQoS0);
+            return Err(Wrong::of(DecodeErrorKind::DupWithQoS0));
         }
     } else if found != expected {
-        return Err(DecodeErrorKind::WrongFlags { found, expected });
+        return Err(Wrong::of(DecodeErrorKind::WrongFlags { found, expected }));
     }
     Ok(packet_type)
 }

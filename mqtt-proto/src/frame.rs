@@ -2,6 +2,8 @@ use crate::fields::Fields;
 use crate::reader::{Context, Reader};
 #[cfg(feature = "fast")]
 use crate::reader::{Fault, decode};
+#[cfg(not(feature = "fast"))]
+use crate::wrong::Wrong;
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, FixedHeader, Packet,
     PacketId, PacketType, Publish, QoS, ReasonCodes, Sender, SubAck, Subscribe, UnsubAck,
@@ -348,18 +350,9 @@ impl<'a> RawPacket<'a> {
         expected: PacketType,
         sender: Sender,
     ) -> Result<(), DecodeError> {
-        // PUBLISH has one if its QoS is above 0. Of the others that are read here only PUBREL has
-        // one of these flags, and an identifier.
-        let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce
-            || matches!(
-                expected,
-                PacketType::PubAck
-                    | PacketType::PubRec
-                    | PacketType::PubRel
-                    | PacketType::PubComp
-                    | PacketType::SubAck
-                    | PacketType::UnsubAck
-            );
+        // PUBLISH has an identifier if its QoS is above 0. Of the others that are read here only
+        // PUBREL has one of these flags, and an identifier.
+        let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce;
         #[cfg(feature = "fast")]
         return self.read(expected, sender, |reader| fields.fill(reader, with_id));
         #[cfg(not(feature = "fast"))]
@@ -410,7 +403,7 @@ impl<'a> RawPacket<'a> {
             reader.outcome(&self.header, self.body.len())?;
             // Whoever answers `None` notes why.
             packet.ok_or(DecodeError::new(
-                DecodeErrorKind::Truncated,
+                Wrong::of(DecodeErrorKind::Truncated),
                 self.len(),
                 Some(self.packet_type()),
                 Some(sender),

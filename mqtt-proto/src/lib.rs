@@ -70,6 +70,7 @@ mod writer;
 #[cfg(feature = "fast")]
 #[path = "writer_fast.rs"]
 mod writer;
+mod wrong;
 
 pub use ack::Ack;
 pub use auth::Auth;

@@ -1,3 +1,4 @@
+use crate::wrong::Wrong;
 use crate::{
     Ack, Auth, ConnAck, Connect, DecodeError, DecodeErrorKind, Disconnect, EncodeError, Frame,
     PacketType, Publish, Sender, SubAck, Subscribe, UnsubAck, Unsubscribe, frame,
@@ -84,7 +85,7 @@ impl<'a> Packet<'a> {
             let packet_type = bytes
                 .first()
                 .and_then(|first| PacketType::from_u8(first >> 4));
-            DecodeError::new(kind, offset, packet_type, Some(sender))
+            DecodeError::new(Wrong::of(kind), offset, packet_type, Some(sender))
         };
         match frame(bytes, u32::MAX)? {
             Frame::Whole(packet) if packet.len() == bytes.len() => packet.decode(sender),

@@ -234,7 +234,7 @@ impl<'a> Publish<'a> {
 
     #[cfg_attr(feature = "fast", inline(always))]
     fn write_body(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
-        writer.known(self.topic_str().as_bytes())?;
+        writer.known(self.topic_bytes())?;
         if let Some(id) = self.packet_id {
             writer.two(id.value())?;
         }
@@ -260,8 +260,8 @@ impl<'a> Publish<'a> {
     }
 
     #[inline]
-    fn topic_str(&self) -> &'a str {
-        self.topic.map_or("", |topic| topic.as_str())
+    fn topic_bytes(&self) -> &'a [u8] {
+        self.topic.map_or(&[], |topic| topic.as_bytes())
     }
 }
 

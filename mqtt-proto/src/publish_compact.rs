@@ -5,15 +5,15 @@ use crate::{EncodeError, Sender};
 impl Publish<'_> {
     /// Bytes of the packet but for its payload.
     pub(super) fn measure(&self, payload_len: usize) -> Result<usize, EncodeError> {
-        measure(payload_len, &|writer| {
-            _ = self.write_body(Sender::Client, writer);
+        measure(payload_len, |writer| {
+            self.write_body(Sender::Client, writer)
         })
     }
 
     pub(super) fn write_whole(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        write_packet(out, self.first_byte(), 0, &|writer| {
+        write_packet(out, self.first_byte(), 0, |writer| {
             self.write_body(sender, writer);
-            writer.block(self.payload);
+            writer.block(self.payload)
         })
     }
 
@@ -23,8 +23,8 @@ impl Publish<'_> {
         payload_len: usize,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        write_packet(out, self.first_byte(), payload_len, &|writer| {
-            self.write_body(sender, writer);
+        write_packet(out, self.first_byte(), payload_len, |writer| {
+            self.write_body(sender, writer)
         })
     }
 }

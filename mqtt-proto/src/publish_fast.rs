@@ -68,7 +68,7 @@ impl Publish<'_> {
     #[inline(always)]
     fn least_len(&self) -> usize {
         let packet_id_len = if self.packet_id.is_some() { 2 } else { 0 };
-        self.topic_str()
+        self.topic_bytes()
             .len()
             .wrapping_add(2)
             .wrapping_add(packet_id_len)

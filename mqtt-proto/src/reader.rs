@@ -1,3 +1,4 @@
+#[cfg(feature = "fast")]
 use crate::text::Flaw;
 use crate::{
     DecodeErrorKind, Field, PacketId, PacketType, Sender, TopicError, TopicFilter, TopicName,
@@ -32,6 +33,13 @@ impl Place {
     pub(crate) const fn minus(self, bytes: usize) -> Self {
         Self {
             to_end: self.to_end.wrapping_add(bytes),
+        }
+    }
+
+    /// The place after one byte, if there is one.
+    pub(crate) const fn after_byte(self) -> Self {
+        Self {
+            to_end: self.to_end.saturating_sub(1),
         }
     }
 
@@ -81,6 +89,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+#[cfg(feature = "fast")]
 impl Flaw {
     /// The error when this is wrong with a field.
     pub(crate) const fn of(self, field: Field) -> DecodeErrorKind {

@@ -1,11 +1,13 @@
 use core::marker::PhantomData;
 
 use super::{Context, Place};
-use crate::property::Shape;
+use crate::property::{Present, PropertyRules, Shape, Validated};
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
+use crate::wrong::Wrong;
 use crate::{
-    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketType, ReasonCode, Sender, TopicName,
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketType, PropertyId, ReasonCode, Sender,
+    TopicName,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -19,7 +21,11 @@ pub(crate) struct Reader<'a, 'f> {
     /// Bytes of the body after `rest`: 0, but for a property block.
     after: usize,
     context: Context,
-    fault: Option<(Place, DecodeErrorKind)>,
+    /// Of the block of properties that is read, or was read last.
+    rules: PropertyRules,
+    /// The properties that were in it.
+    present: Present,
+    fault: Option<(Place, Wrong)>,
     /// Built for speed, the error is elsewhere.
     elsewhere: PhantomData<&'f ()>,
 }
@@ -30,6 +36,8 @@ impl<'a> Reader<'a, '_> {
             rest,
             after: 0,
             context,
+            rules: PropertyRules::WILL,
+            present: Present::NONE,
             fault: None,
             elsewhere: PhantomData,
         }
@@ -71,7 +79,7 @@ impl<'a> Reader<'a, '_> {
     /// What was wrong, if something was, with a packet of which `body_len` bytes were looked at
     /// after the header.
     pub(crate) fn outcome(&self, header: &FixedHeader, body_len: usize) -> Result<(), DecodeError> {
-        let Some((place, kind)) = self.fault else {
+        let Some((place, wrong)) = self.fault else {
             return Ok(());
         };
         let offset = header
@@ -83,7 +91,7 @@ impl<'a> Reader<'a, '_> {
             sender,
         } = self.context;
         Err(DecodeError::new(
-            kind,
+            wrong,
             offset,
             Some(packet_type),
             Some(sender),
@@ -91,17 +99,19 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A field is wrong, and reading goes on.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
+        self.keep(place, Wrong::of(kind));
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
-        if self.fault.is_none() {
-            self.fault = Some((place, kind));
-        }
+    fn keep(&mut self, place: Place, wrong: Wrong) {
+        self.fault.get_or_insert((place, wrong));
     }
 
     /// Where the next field ends is not known: all after it is empty.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn stop(&mut self, kind: DecodeErrorKind) {
         self.note(self.place(), kind);
         self.rest = &[];
@@ -133,27 +143,39 @@ impl<'a> Reader<'a, '_> {
         &[]
     }
 
-    /// Reads a block within the packet next, after which the body goes on for `after` bytes; what
-    /// was to be read.
-    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize) -> &'a [u8] {
+    /// Reads a block of properties with these rules next, after which the body goes on for `after`
+    /// bytes.
+    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize, rules: PropertyRules) {
+        self.rest = block;
         self.after = after;
-        core::mem::replace(&mut self.rest, block)
+        self.rules = rules;
+        self.present = Present::NONE;
     }
 
-    /// The value of a property, or of two texts the next: its bytes, or its number.
-    #[inline(never)]
-    pub(crate) fn value(&mut self, shape: Shape, number: &mut u32) -> &'a [u8] {
-        *number = match shape.width() {
-            0 if shape.is_number() => self.packed(),
-            0 => return self.prefixed(),
-            width => self.number(width),
-        };
-        &[]
+    /// Goes on with this, to the end of the body.
+    pub(crate) const fn turn_back(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+        self.after = 0;
     }
 
-    /// A number of so many bytes.
+    /// Whether there was a property of this kind in the block that was read last.
+    pub(crate) const fn has(&self, _: &Validated<'a>, id: PropertyId) -> bool {
+        self.present.has(id)
+    }
+
+    /// A property stands at this place in the block that is read.
+    pub(crate) fn admit(&mut self, place: Place, id: PropertyId) {
+        if let Some(what) = self.rules.admit(id, &mut self.present) {
+            self.keep(place, Wrong::in_field(what, Field::Property(id)));
+        }
+    }
+
+    /// A number of so many bytes; of none, a variable byte integer.
     #[inline(never)]
-    fn number(&mut self, len: usize) -> u32 {
+    pub(crate) fn number(&mut self, len: usize) -> u32 {
+        if len == 0 {
+            return self.packed();
+        }
         let bytes = self.taken(len);
         bytes
             .iter()
@@ -196,7 +218,6 @@ impl<'a> Reader<'a, '_> {
         Some(self.prefixed())
     }
 
-    #[inline(never)]
     fn prefixed(&mut self) -> &'a [u8] {
         let len = self.number(2);
         self.taken(len as usize)
@@ -204,13 +225,13 @@ impl<'a> Reader<'a, '_> {
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
-        Some(self.scanned(field, Kind::Any))
+        Some(text::string(self.scanned(field, Shape::Text)))
     }
 
     /// A topic name. An empty one is `Some(None)`.
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
-        Some(match self.scanned(field, Kind::TopicName) {
-            "" => None,
+        Some(match self.scanned(field, Shape::Topic) {
+            [] => None,
             name => Some(TopicName::checked(name)),
         })
     }
@@ -242,29 +263,21 @@ impl<'a> Reader<'a, '_> {
         Some(())
     }
 
-    /// Text of this kind.
+    /// Text, or binary data, of this shape.
     #[inline(never)]
-    fn scanned(&mut self, field: Field, kind: Kind) -> &'a str {
+    pub(crate) fn scanned(&mut self, field: Field, shape: Shape) -> &'a [u8] {
         let place = self.place();
         let bytes = self.prefixed();
-        self.text_of(bytes, place, field, kind)
-    }
-
-    /// The text that these bytes are, before which its length is at this place.
-    #[inline(never)]
-    pub(crate) fn text_of(
-        &mut self,
-        bytes: &'a [u8],
-        place: Place,
-        field: Field,
-        kind: Kind,
-    ) -> &'a str {
-        match text::look_at(bytes, kind) {
-            Ok(text) => text,
-            Err((at, flaw)) => {
-                self.note(place.plus(2).plus(at), flaw.of(field));
-                ""
-            }
+        let kind = if shape == Shape::Topic {
+            Kind::TopicName
+        } else {
+            Kind::Any
+        };
+        if shape != Shape::Binary
+            && let Some((at, what)) = text::flaw(bytes, kind)
+        {
+            self.keep(place.plus(2).plus(at), Wrong::in_field(what, field));
         }
+        bytes
     }
 }

@@ -1,7 +1,11 @@
 use super::{Context, Place};
+use crate::property::Validated;
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
-use crate::{DecodeError, DecodeErrorKind, Field, FixedHeader, ReasonCode, Sender, TopicName};
+use crate::wrong::Wrong;
+use crate::{
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PropertyId, ReasonCode, Sender, TopicName,
+};
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
 ///
@@ -45,7 +49,12 @@ impl Fault {
             .len()
             .wrapping_add(body_len)
             .wrapping_sub(place.to_end);
-        DecodeError::new(kind, offset, Some(header.packet_type()), Some(sender))
+        DecodeError::new(
+            Wrong::of(kind),
+            offset,
+            Some(header.packet_type()),
+            Some(sender),
+        )
     }
 }
 
@@ -102,6 +111,13 @@ impl<'a, 'f> Reader<'a, 'f> {
     #[inline(always)]
     pub(crate) const fn fault(&mut self) -> &mut Fault {
         self.fault
+    }
+
+    /// Whether there is a property of this kind among them.
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "built for size, the reader knows")]
+    pub(crate) const fn has(&self, properties: &Validated<'a>, id: PropertyId) -> bool {
+        properties.has(id)
     }
 
     /// Where the next field begins.

@@ -3,6 +3,9 @@
 //! Most text on the wire is ASCII. It is recognised 16 bytes at a time; only text that is not
 //! plain in this sense is looked at more closely.
 
+#[cfg(not(feature = "fast"))]
+use crate::wrong::What;
+
 /// What two bytes of length can say.
 pub(crate) const MAX_LEN: usize = 65_535;
 
@@ -16,6 +19,7 @@ pub(crate) enum Kind {
 }
 
 /// What bytes have that text must not have.
+#[cfg(feature = "fast")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     NotUtf8,
@@ -23,9 +27,79 @@ pub(crate) enum Flaw {
     Wildcard,
 }
 
+/// Text that has been checked, as long as nobody wants a string.
+#[cfg(feature = "fast")]
+pub(crate) type Checked<'a> = &'a str;
+/// Text that has been checked, as long as nobody wants a string: without unsafe code none can be
+/// had of it but by having the core library check it again, and few programs want one.
+#[cfg(not(feature = "fast"))]
+pub(crate) type Checked<'a> = &'a [u8];
+
+/// What is wrong with bytes as text of this kind, and at which byte. A wildcard is wrong only in
+/// what is text.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+pub(crate) fn flaw(bytes: &[u8], kind: Kind) -> Option<(usize, What)> {
+    let end = end_of_text(bytes);
+    let is_whole = end == bytes.len();
+    for (at, byte) in bytes.iter().take(end).enumerate() {
+        match byte {
+            0 => return Some((at, What::NulInText)),
+            b'+' | b'#' if is_whole && kind == Kind::TopicName => {
+                return Some((at, What::WildcardInTopicName));
+            }
+            _ => {}
+        }
+    }
+    (!is_whole).then_some((end, What::InvalidUtf8))
+}
+
+/// Where what is UTF-8 at the start of the bytes ends.
+#[cfg(not(feature = "fast"))]
+#[inline(never)]
+fn end_of_text(bytes: &[u8]) -> usize {
+    let mut at = 0_usize;
+    while let Some(&first) = bytes.get(at) {
+        let start = at;
+        at = at.wrapping_add(1);
+        if first < 0x80 {
+            continue;
+        }
+        let len = first.leading_ones();
+        let mut value = u32::from(first) & 0x7f_u32.wrapping_shr(len);
+        // What has as many bytes is not below this: 0x80, 0x800, 0x1_0000, too much.
+        let mut least = 0x10_u32;
+        for index in 1..len {
+            let byte = bytes.get(at).copied().unwrap_or_default();
+            if byte & 0xc0 != 0x80 {
+                return start;
+            }
+            at = at.wrapping_add(1);
+            value = value << 6 | u32::from(byte & 0x3f);
+            least = least.wrapping_shl(index.wrapping_add(2));
+        }
+        // The first byte of a character, in the shortest way, no surrogate, and not too large.
+        if first < 0xc2 || value < least || value >> 11 == 0x1b || value > 0x10_ffff {
+            return start;
+        }
+    }
+    at
+}
+
+/// Checked text as a string.
+#[cfg(not(feature = "fast"))]
+pub(crate) const fn string(text: &[u8]) -> &str {
+    match core::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
 /// The bytes as a string, or what is wrong with them and at which byte. A wildcard is wrong only in
 /// what is text.
-#[cfg_attr(feature = "fast", cold, inline(never))]
+#[cfg(feature = "fast")]
+#[cold]
+#[inline(never)]
 pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
     let text = valid(bytes);
     let is_whole = text.len() == bytes.len();
@@ -44,18 +118,17 @@ pub(crate) fn look_at(bytes: &[u8], kind: Kind) -> Result<&str, (usize, Flaw)> {
     }
 }
 
-/// As much at the start of the bytes as is UTF-8. Of what the core library has for this, the code
-/// is the smallest.
-#[cfg_attr(not(feature = "fast"), inline(never))]
-pub(crate) fn valid(bytes: &[u8]) -> &str {
+/// As much at the start of the bytes as is UTF-8.
+#[cfg(feature = "fast")]
+fn valid(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
 /// The bytes as a string, if nothing is wrong with them.
 #[cfg_attr(feature = "fast", inline(always))]
-pub(crate) fn scan(bytes: &[u8], kind: Kind) -> Option<&str> {
+pub(crate) fn scan(bytes: &[u8], kind: Kind) -> Option<Checked<'_>> {
     #[cfg(not(feature = "fast"))]
-    return look_at(bytes, kind).ok();
+    return flaw(bytes, kind).is_none().then_some(bytes);
     #[cfg(feature = "fast")]
     match kind {
         Kind::Any => text(bytes),
@@ -95,12 +168,13 @@ fn topic_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Index of the first U+0000.
-#[cfg_attr(not(feature = "fast"), inline(never))]
+#[cfg(feature = "fast")]
 pub(crate) fn find_nul(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|&byte| byte == 0)
 }
 
 /// The first byte, with its index, that a topic name must not contain: NUL, `+` or `#`.
+#[cfg(feature = "fast")]
 #[cold]
 pub(crate) fn find_in_topic_name(bytes: &[u8]) -> Option<(usize, u8)> {
     let at = bytes
@@ -123,12 +197,10 @@ fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// Whether NUL occurs.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
-    #[cfg(feature = "fast")]
-    return any(bytes, |byte| u8::from(byte == 0));
-    #[cfg(not(feature = "fast"))]
-    find_nul(bytes).is_some()
+    any(bytes, |byte| u8::from(byte == 0))
 }
 
 /// Whether a byte is `flawed`, which says so with any number but 0: numbers are joined without
@@ -160,4 +232,90 @@ fn any(bytes: &[u8], flawed: impl Fn(u8) -> u8 + Copy) -> bool {
 #[inline(always)]
 fn any_of_block<const N: usize>(block: &[u8; N], flawed: impl Fn(u8) -> u8) -> bool {
     block.iter().fold(0, |found, &byte| found | flawed(byte)) != 0
+}
+
+#[cfg(all(test, not(feature = "fast")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the core library says.
+    fn expected(bytes: &[u8], kind: Kind) -> Option<(usize, What)> {
+        let (text, whole) = match core::str::from_utf8(bytes) {
+            Ok(text) => (text.as_bytes(), true),
+            Err(error) => (&bytes[..error.valid_up_to()], false),
+        };
+        let wanted = |byte: &u8| match byte {
+            0 => true,
+            b'+' | b'#' => whole && kind == Kind::TopicName,
+            _ => false,
+        };
+        match text.iter().position(wanted) {
+            Some(at) if text[at] == 0 => Some((at, What::NulInText)),
+            Some(at) => Some((at, What::WildcardInTopicName)),
+            None if whole => None,
+            None => Some((text.len(), What::InvalidUtf8)),
+        }
+    }
+
+    fn same(bytes: &[u8]) {
+        let end = match core::str::from_utf8(bytes) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        assert!(end_of_text(bytes) == end, "{bytes:x?}");
+    }
+
+    /// Every pair of bytes, and after it every two that differ to UTF-8.
+    #[test]
+    fn what_is_utf8_is_so_for_the_core_library() {
+        const TELLING: [u8; 12] = [
+            0x00, 0x2b, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc2, 0xe0, 0xff,
+        ];
+        same(&[]);
+        for first in 0..=0xff {
+            same(&[first]);
+            for second in 0..=0xff {
+                same(&[first, second]);
+                for third in TELLING {
+                    same(&[first, second, third]);
+                    for fourth in TELLING {
+                        same(&[first, second, third, fourth]);
+                        same(&[first, second, third, fourth, 0x80]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_is_text() {
+        for character in '\u{1}'..=char::MAX {
+            let mut bytes = [0; 5];
+            let len = character.encode_utf8(&mut bytes).len();
+            assert!(flaw(&bytes[..len], Kind::Any).is_none());
+            assert!(flaw(&bytes[..len + 1], Kind::Any) == Some((len, What::NulInText)));
+        }
+    }
+
+    /// Characters of any kind, and bytes that are none.
+    fn almost_text() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            8 => any::<char>().prop_map(|text| text.to_string().into_bytes()),
+            4 => "[ -~]{1,4}".prop_map(String::into_bytes),
+            1 => Just(vec![0]),
+            1 => prop::sample::select(vec![b'+', b'#']).prop_map(|byte| vec![byte]),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn flaws_are_found_where_they_are(bytes in almost_text()) {
+            for kind in [Kind::Any, Kind::TopicName] {
+                prop_assert!(flaw(&bytes, kind) == expected(&bytes, kind), "{:x?}", bytes);
+            }
+        }
+    }
 }

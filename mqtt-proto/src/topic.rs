@@ -1,12 +1,14 @@
-use crate::text;
+use crate::text::{self, Checked};
 use crate::words::{Plain, words};
+#[cfg(not(feature = "fast"))]
+use crate::wrong::What;
 
 /// A topic name: the address of a message (section 4.7).
 ///
 /// 1..=65,535 bytes, no U+0000 and no wildcards. Empty levels are real levels, case matters,
 /// nothing is normalised (MQTT-4.7.3-4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicName<'a>(&'a str);
+pub struct TopicName<'a>(Checked<'a>);
 
 impl<'a> TopicName<'a> {
     /// Checks that the text is a topic name.
@@ -16,16 +18,23 @@ impl<'a> TopicName<'a> {
     /// one of the wildcards `+` and `#` (MQTT-4.7.0-1).
     pub fn new(name: &'a str) -> Result<Self, TopicError> {
         check_length(name)?;
-        match text::find_in_topic_name(name.as_bytes()) {
+        #[cfg(feature = "fast")]
+        return match text::find_in_topic_name(name.as_bytes()) {
             None => Ok(Self(name)),
             Some((at, 0)) => Err(TopicError::Nul { at }),
+            Some((at, _)) => Err(TopicError::Wildcard { at }),
+        };
+        #[cfg(not(feature = "fast"))]
+        match text::flaw(name.as_bytes(), text::Kind::TopicName) {
+            None => Ok(Self(name.as_bytes())),
+            Some((at, What::NulInText)) => Err(TopicError::Nul { at }),
             Some((at, _)) => Err(TopicError::Wildcard { at }),
         }
     }
 
     /// For the decoder, which has made the same checks on the way.
     #[inline]
-    pub(crate) const fn checked(name: &'a str) -> Self {
+    pub(crate) const fn checked(name: Checked<'a>) -> Self {
         Self(name)
     }
 
@@ -33,6 +42,20 @@ impl<'a> TopicName<'a> {
     #[must_use]
     #[inline]
     pub const fn as_str(&self) -> &'a str {
+        #[cfg(feature = "fast")]
+        return self.0;
+        #[cfg(not(feature = "fast"))]
+        text::string(self.0)
+    }
+
+    /// The bytes of the text, for which it is not checked again.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        #[cfg(feature = "fast")]
+        return self.0.as_bytes();
+        #[cfg(not(feature = "fast"))]
         self.0
     }
 }
@@ -48,20 +71,20 @@ pub(crate) const fn check_length(text: &str) -> Result<(), TopicError> {
 
 impl core::fmt::Display for TopicName<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(self.0)
+        f.pad(self.as_str())
     }
 }
 
 impl core::fmt::Debug for TopicName<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Debug::fmt(self.0, f)
+        core::fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for TopicName<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.0);
+        defmt::write!(f, "{=str}", self.as_str());
     }
 }
 

@@ -33,7 +33,11 @@ impl<'a> TopicFilter<'a> {
     /// filter (MQTT-4.8.2-1, MQTT-4.8.2-2).
     pub fn new(filter: &'a str) -> Result<Self, TopicError> {
         check_length(filter)?;
-        if let Some(at) = text::find_nul(filter.as_bytes()) {
+        #[cfg(feature = "fast")]
+        let nul = text::find_nul(filter.as_bytes());
+        #[cfg(not(feature = "fast"))]
+        let nul = text::flaw(filter.as_bytes(), text::Kind::Any).map(|(at, _)| at);
+        if let Some(at) = nul {
             return Err(TopicError::Nul { at });
         }
         let bytes = filter.as_bytes();
@@ -98,22 +102,28 @@ impl<'a> TopicFilter<'a> {
 }
 
 fn is_shared(filter: &[u8]) -> bool {
-    filter.starts_with(SHARE.as_bytes())
+    // As two words, which overlap.
+    let word = |at: usize| {
+        let bytes = filter.get(at..)?.first_chunk()?;
+        Some(u32::from_ne_bytes(*bytes))
+    };
+    word(0) == Some(u32::from_ne_bytes(*b"$sha")) && word(3) == Some(u32::from_ne_bytes(*b"are/"))
 }
 
 /// Where in a shared filter the filter proper begins: after the share name and its slash.
 fn end_of_share(filter: &[u8]) -> Result<usize, TopicError> {
     let start = SHARE.len();
-    for (at, byte) in filter.iter().enumerate().skip(start) {
+    let mut at = start;
+    while let Some(byte) = filter.get(at) {
         match byte {
-            b'/' if at == start => return Err(TopicError::EmptyShareName { at }),
-            b'/' if at.saturating_add(1) < filter.len() => return Ok(at.saturating_add(1)),
-            b'/' => break,
+            b'/' if at == start => break,
+            b'/' if at.wrapping_add(1) < filter.len() => return Ok(at.wrapping_add(1)),
+            b'/' => return Err(TopicError::ShareWithoutFilter { at: filter.len() }),
             b'+' | b'#' => return Err(TopicError::WildcardInShareName { at }),
             _ => {}
         }
+        at = at.wrapping_add(1);
     }
-    let at = filter.len();
     Err(if at == start {
         TopicError::EmptyShareName { at }
     } else {
@@ -121,18 +131,20 @@ fn end_of_share(filter: &[u8]) -> Result<usize, TopicError> {
     })
 }
 
-/// Looks at the levels from `start` on, where one begins.
-fn check_wildcards(filter: &[u8], start: usize) -> Result<(), TopicError> {
-    let mut begins_level = true;
-    for (at, byte) in filter.iter().enumerate().skip(start) {
+/// Looks at the levels from `at` on, where one begins.
+fn check_wildcards(filter: &[u8], mut at: usize) -> Result<(), TopicError> {
+    let mut before = b'/';
+    while let Some(&byte) = filter.get(at) {
         let next = filter.get(at.wrapping_add(1));
-        match (byte, next) {
-            (b'#', None) | (b'+', None | Some(b'/')) if begins_level => {}
-            (b'#', _) => return Err(TopicError::MisplacedMultiLevel { at }),
-            (b'+', _) => return Err(TopicError::MisplacedSingleLevel { at }),
-            _ => {}
+        let is_alone = before == b'/' && matches!(next, None | Some(b'/'));
+        if byte == b'#' && !(is_alone && next.is_none()) {
+            return Err(TopicError::MisplacedMultiLevel { at });
         }
-        begins_level = *byte == b'/';
+        if byte == b'+' && !is_alone {
+            return Err(TopicError::MisplacedSingleLevel { at });
+        }
+        before = byte;
+        at = at.wrapping_add(1);
     }
     Ok(())
 }

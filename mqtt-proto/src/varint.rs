@@ -24,7 +24,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
         return Ok(Some((u32::from(byte), 1)));
     }
     match read_long(bytes) {
-        (_, 0) => Ok(None),
+        (_, INCOMPLETE) => Ok(None),
         (_, TOO_LONG) => Err(VarintError::TooLong),
         (_, NOT_MINIMAL) => Err(VarintError::NotMinimal),
         found => Ok(Some(found)),
@@ -34,6 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
 /// In place of how many bytes a number takes, what is wrong with it.
 const TOO_LONG: usize = 5;
 const NOT_MINIMAL: usize = 6;
+const INCOMPLETE: usize = 7;
 
 /// As [`read`], in two words, which are handed on without a place in memory.
 #[cfg_attr(feature = "fast", inline)]
@@ -45,21 +46,19 @@ fn read_long(bytes: &[u8]) -> (u32, usize) {
         value |= u32::from(byte & 0x7f).wrapping_shl(len.wrapping_mul(7));
         len = len.wrapping_add(1);
         if *byte < 0x80 {
-            return if *byte == 0 && len > 1 {
-                (0, NOT_MINIMAL)
-            } else {
-                (value, len as usize)
-            };
+            let minimal = *byte != 0 || len == 1;
+            return (value, if minimal { len as usize } else { NOT_MINIMAL });
         }
         if len == 4 {
-            return (0, TOO_LONG);
+            return (value, TOO_LONG);
         }
     }
-    (0, 0)
+    (value, INCOMPLETE)
 }
 
 /// How many bytes the number takes; one that is too large takes 4, too.
-#[cfg_attr(feature = "fast", inline(always))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 pub(crate) const fn len_of(value: usize) -> usize {
     match value {
         0..=0x7f => 1,

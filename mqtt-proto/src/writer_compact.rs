@@ -1,12 +1,13 @@
-use crate::text::{MAX_LEN, has_nul};
+use crate::text::{self, Kind, MAX_LEN};
 use crate::{EncodeError, Field, varint};
 
 /// Writes the fields of one packet from front to back.
 ///
 /// Nothing stops it: what does not fit any more is counted, and the first error is kept until the
 /// end, where one look tells whether there was any. So the length of a packet is what the same code
-/// counts when there is no room at all. The results, which are always `Some`, are those of the
-/// writer that is built for speed, and the compiler sees that nobody needs to look at them.
+/// counts when there is no room at all. A length is put in front of what it counts when that has
+/// been written. The results, which are always `Some`, are those of the writer that is built for
+/// speed, and the compiler sees that nobody needs to look at them.
 pub(crate) struct Writer<'o> {
     out: &'o mut [u8],
     /// Bytes written or counted.
@@ -19,18 +20,22 @@ pub(crate) fn measured(
     _: impl FnOnce() -> usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    measure(0, &|writer| _ = body(writer))
+    measure(0, body)
 }
 
 /// The length of a packet but for `absent` bytes at its end.
-#[inline(never)]
-pub(crate) fn measure(absent: usize, body: &dyn Fn(&mut Writer<'_>)) -> Result<usize, EncodeError> {
-    // Other errors are those of writing.
+pub(crate) fn measure(
+    absent: usize,
+    body: impl Fn(&mut Writer<'_>) -> Option<()>,
+) -> Result<usize, EncodeError> {
     let mut writer = Writer::new(&mut []);
-    let len = writer.packet_len(Writer::len_of(body).saturating_add(absent));
+    body(&mut writer);
+    // Other errors are those of writing.
+    writer.fault = None;
+    writer.close(absent);
     match writer.fault {
         Some(error) => Err(error),
-        None => Ok(len.wrapping_sub(absent)),
+        None => Ok(writer.at),
     }
 }
 
@@ -42,59 +47,96 @@ pub(crate) fn encode(
     _remaining_length: impl FnOnce() -> usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    write_packet(out, first_byte, 0, &|writer| _ = body(writer))
+    write_packet(out, first_byte, 0, body)
 }
 
 /// Writes a packet but for `absent` bytes at its end; the number of bytes written.
-#[inline(never)]
 pub(crate) fn write_packet(
     out: &mut [u8],
     first_byte: u8,
     absent: usize,
-    body: &dyn Fn(&mut Writer<'_>),
+    body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(&mut []);
+    let mut writer = Writer::new(out);
     body(&mut writer);
-    let remaining_length = writer.at.saturating_add(absent);
-    let needed = writer.packet_len(remaining_length).wrapping_sub(absent);
-    if out.len() < needed {
-        writer.fail(EncodeError::BufferTooSmall { needed });
-    }
-    if let Some(error) = writer.fault {
-        return Err(error);
-    }
-    writer.out = out;
-    writer.at = 0;
-    writer.byte(first_byte);
-    writer.varint(remaining_length);
-    body(&mut writer);
-    Ok(needed)
+    writer.end(first_byte, absent)
 }
 
 impl<'o> Writer<'o> {
-    fn new(out: &'o mut [u8]) -> Self {
+    /// Of a packet whose first byte is written at the end.
+    #[inline(always)]
+    const fn new(out: &'o mut [u8]) -> Self {
         Self {
             out,
-            at: 0,
+            at: 1,
             fault: None,
         }
     }
 
-    /// How many bytes the body takes, which is to be written next.
-    pub(crate) fn len_of(body: &dyn Fn(&mut Writer<'_>)) -> usize {
+    /// Bytes that are written by this.
+    pub(crate) fn len_of(body: impl Fn(&mut Writer<'_>)) -> usize {
         let mut writer = Writer::new(&mut []);
         body(&mut writer);
-        writer.at
+        writer.at.wrapping_sub(1)
     }
 
-    /// The length of the packet with this Remaining Length, if it is not too large.
-    fn packet_len(&mut self, remaining_length: usize) -> usize {
+    /// Bytes written or counted.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// All but `absent` bytes has been written: the number of bytes, if there was no error.
+    #[inline(never)]
+    fn end(&mut self, first_byte: u8, absent: usize) -> Result<usize, EncodeError> {
+        if let Some(first) = self.out.first_mut() {
+            *first = first_byte;
+        }
+        self.close(absent);
+        let needed = self.at;
+        if self.out.len() < needed {
+            self.fail(EncodeError::BufferTooSmall { needed });
+        }
+        match self.fault {
+            Some(error) => Err(error),
+            None => Ok(needed),
+        }
+    }
+
+    /// Puts the Remaining Length, if it is not too large, after the first byte.
+    fn close(&mut self, absent: usize) {
+        let remaining_length = self.at.wrapping_sub(1).saturating_add(absent);
         if remaining_length > varint::MAX as usize {
             self.fail(EncodeError::TooLarge { remaining_length });
         }
-        varint::len_of(remaining_length)
-            .wrapping_add(1)
-            .wrapping_add(remaining_length)
+        self.insert(1, remaining_length);
+    }
+
+    /// Puts the length of what was written from there on in front of it.
+    pub(crate) fn insert_len(&mut self, start: usize) {
+        self.insert(start, self.at.wrapping_sub(start));
+    }
+
+    /// Puts a variable byte integer of at most 268,435,455 there.
+    #[inline(never)]
+    fn insert(&mut self, mut start: usize, mut value: usize) {
+        loop {
+            let rest = value >> 7;
+            let more = if rest != 0 { 0x80 } else { 0 };
+            let mut byte = low_byte(value) & 0x7f | more;
+            let mut at = start;
+            while at <= self.at
+                && let Some(place) = self.out.get_mut(at)
+            {
+                byte = core::mem::replace(place, byte);
+                at = at.wrapping_add(1);
+            }
+            self.at = self.at.wrapping_add(1);
+            start = start.wrapping_add(1);
+            value = rest;
+            if rest == 0 {
+                return;
+            }
+        }
     }
 
     /// There is an error, of which the first counts.
@@ -107,13 +149,11 @@ impl<'o> Writer<'o> {
     /// The payload of a PUBLISH, or a block of properties.
     #[inline(never)]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
-        let end = self.at.saturating_add(block.len());
-        if let Some(place) = self.out.get_mut(self.at..end) {
-            for (to, from) in place.iter_mut().zip(block) {
-                *to = *from;
-            }
+        let room = self.out.get_mut(self.at..).unwrap_or_default();
+        for (to, from) in room.iter_mut().zip(block) {
+            *to = *from;
         }
-        self.at = end;
+        self.at = self.at.saturating_add(block.len());
         Some(())
     }
 
@@ -131,22 +171,18 @@ impl<'o> Writer<'o> {
         self.number(u32::from(value), 2)
     }
 
-    /// A number of so many bytes, at most four.
+    /// A number of so many bytes, at most four; of none, a variable byte integer.
     #[inline(never)]
     pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
-        let bytes = value.to_be_bytes();
-        let front = bytes.len().wrapping_sub(width);
-        self.block(bytes.get(front..).unwrap_or_default())
-    }
-
-    /// A variable byte integer of at most 268,435,455.
-    #[inline(never)]
-    pub(crate) fn varint(&mut self, mut value: usize) -> Option<()> {
-        while value > 0x7f {
-            self.byte(low_byte(value) | 0x80);
-            value >>= 7;
+        if width == 0 {
+            self.insert(self.at, value.min(varint::MAX) as usize);
         }
-        self.byte(low_byte(value))
+        let mut left = width;
+        while left > 0 {
+            left = left.wrapping_sub(1);
+            self.byte(low_byte(value as usize >> (left << 3)));
+        }
+        Some(())
     }
 
     /// Binary data.
@@ -168,7 +204,7 @@ impl<'o> Writer<'o> {
     pub(crate) fn text_of(&mut self, text: &[u8], field: Field) -> Option<()> {
         if text.len() > MAX_LEN {
             self.fail(EncodeError::StringTooLong(field));
-        } else if has_nul(text) {
+        } else if text::flaw(text, Kind::Any).is_some() {
             self.fail(EncodeError::NulInString(field));
         }
         self.known(text)

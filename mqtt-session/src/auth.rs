@@ -36,7 +36,8 @@ impl Machine {
             return Err(ControlError::NotNow);
         }
         let given = Properties::new(properties);
-        if given.authentication_method().map(fingerprint) != Some(method) {
+        let named = given.authentication_method();
+        if named.map(|named| fingerprint(named.as_bytes())) != Some(method) {
             return Err(ControlError::Method);
         }
         let maximum = self.out.line.limits().maximum_packet_size as usize;
@@ -124,7 +125,7 @@ impl Machine {
 
     /// Every AUTH, and the CONNACK that ends them, names the method of CONNECT.
     pub(crate) fn check_method(&self, method: Option<&str>) -> Result<(), Violation> {
-        if method.map(fingerprint) == self.connection.method {
+        if method.map(|method| fingerprint(method.as_bytes())) == self.connection.method {
             Ok(())
         } else {
             Err(Violation::AuthenticationMethod)

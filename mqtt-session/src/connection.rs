@@ -164,9 +164,9 @@ pub(crate) type Fingerprint = core::num::NonZero<u32>;
 /// only the application's own identifiers are held against each other with it, and what a server
 /// says against what this client told it.
 #[cfg_attr(not(feature = "fast"), inline(never))]
-pub(crate) fn fingerprint(text: &str) -> Fingerprint {
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+pub(crate) fn fingerprint(text: &[u8]) -> Fingerprint {
+    let hash = text.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     });
     Fingerprint::new(hash).unwrap_or(Fingerprint::MIN)
 }

@@ -258,12 +258,11 @@ impl Machine {
             keep_alive: properties.server_keep_alive(),
             expiry: properties.session_expiry_interval(),
         };
-        let client_id = properties.assigned_client_identifier();
-        let method = properties.authentication_method();
+        let client_id = properties.assigned_client_identifier_bytes();
         #[cfg(feature = "auth")]
-        self.check_method(method)?;
+        self.check_method(properties.authentication_method())?;
         #[cfg(not(feature = "auth"))]
-        if method.is_some() {
+        if properties.contains(PropertyId::AuthenticationMethod) {
             return Err(Violation::AuthenticationMethod);
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
@@ -279,7 +278,7 @@ impl Machine {
             Some(_) if !facts.has(Facts::ANONYMOUS) => {
                 return Err(Violation::UnwantedClientIdentifier);
             }
-            Some("") => return Err(Violation::NoAssignedClientIdentifier),
+            Some([]) => return Err(Violation::NoAssignedClientIdentifier),
             Some(id) => {
                 if !stores.inbound.set_assigned_client_id(id) {
                     return Err(Violation::ClientIdentifierTooLong);

@@ -177,7 +177,7 @@ impl Machine {
                 }
                 #[cfg(feature = "auth")]
                 Property::AuthenticationMethod(method) => {
-                    connection.method = Some(fingerprint(method));
+                    connection.method = Some(fingerprint(method.as_bytes()));
                 }
                 #[cfg(not(feature = "auth"))]
                 Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
@@ -201,7 +201,7 @@ impl Machine {
         } else {
             connect.client_id
         };
-        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
+        let client = (!client_id.is_empty()).then(|| fingerprint(client_id.as_bytes()));
         let another_client = self.identity.client.is_some() && self.identity.client != client;
         // Another client's session was not thrown away yet.
         let first = !self.identity.accepted || another_client;

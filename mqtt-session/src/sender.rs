@@ -143,7 +143,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             stage,
             flags,
             retain: publish.retain,
-            count: publish.topic.as_str().len(),
+            count: publish.topic.as_bytes().len(),
             expires: publish
                 .expiry
                 .map(|seconds| self.out.clock.now.plus_secs(seconds)),

@@ -144,6 +144,7 @@ pub trait InboundStore: 'static {
     fn clear_aliases(&mut self);
     /// The client identifier that the server assigned; empty when it assigned none.
     fn assigned_client_id(&self) -> &str;
-    /// Keeps the client identifier that the server assigned; false when it is too long.
-    fn set_assigned_client_id(&mut self, id: &str) -> bool;
+    /// Keeps the client identifier that the server assigned, which is text; false when it is too
+    /// long.
+    fn set_assigned_client_id(&mut self, id: &[u8]) -> bool;
 }

@@ -132,6 +132,17 @@ impl<'a> Properties<'a> {
         shared_subscription_available, SharedSubscriptionAvailable, bool, flag
     }
 
+    /// The bytes of the client identifier that the server chose, for which they are not checked to
+    /// be text again.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn assigned_client_identifier_bytes(&self) -> Option<&'a [u8]> {
+        #[cfg(feature = "fast")]
+        return self.assigned_client_identifier().map(str::as_bytes);
+        #[cfg(not(feature = "fast"))]
+        self.binary(PropertyId::AssignedClientIdentifier)
+    }
+
     /// Names and values of the user properties, in their order; they may repeat.
     pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.iter().filter_map(|property| match property {

@@ -92,7 +92,8 @@ impl PropertyId {
 
     /// The property with this number; `None` if the standard names no such property.
     #[must_use]
-    #[inline]
+    #[cfg_attr(feature = "fast", inline)]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub const fn from_u32(number: u32) -> Option<Self> {
         Some(match number {
             0x01 => Self::PayloadFormatIndicator,

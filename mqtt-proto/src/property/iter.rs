@@ -1,10 +1,10 @@
-#[cfg(not(feature = "fast"))]
-use super::Validated;
 #[cfg(feature = "fast")]
 use super::legality::Shape;
-#[cfg(not(feature = "fast"))]
-use super::walk::Walk;
 use super::{PayloadFormat, Property, PropertyId, Source};
+#[cfg(not(feature = "fast"))]
+use super::{walk::Shown, wire};
+#[cfg(not(feature = "fast"))]
+use crate::reader::Reader;
 use crate::{QoS, TopicName, varint};
 
 /// The properties of a packet, one by one.
@@ -72,10 +72,11 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
 /// Takes the first property off a validated block: its identifier and its encoded value.
 #[cfg(not(feature = "fast"))]
 fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
-    let (left, id) = Walk::step(Validated::known(block))?;
-    let len = block.len().checked_sub(left.block().len())?;
-    let value = block.get(1..len)?;
-    *block = left.block();
+    let (mut reader, mut shown) = (Reader::over(block), Shown::nothing());
+    let id = wire::next(&mut reader, &mut shown)?;
+    let left = reader.rest();
+    let value = block.get(1..block.len().checked_sub(left.len())?)?;
+    *block = left;
     Some((id, value))
 }
 
@@ -116,7 +117,7 @@ fn property<'a>(id: PropertyId, value: &'a [u8]) -> Option<Property<'a>> {
         }),
         PropertyId::MessageExpiryInterval => Property::MessageExpiryInterval(four(value)?),
         PropertyId::ContentType => Property::ContentType(text(value)?),
-        PropertyId::ResponseTopic => Property::ResponseTopic(TopicName::checked(text(value)?)),
+        PropertyId::ResponseTopic => Property::ResponseTopic(topic(value)?),
         PropertyId::CorrelationData => Property::CorrelationData(binary(value)?),
         PropertyId::SubscriptionIdentifier => {
             Property::SubscriptionIdentifier(varint::read(value).ok()??.0)
@@ -174,6 +175,13 @@ fn four(value: &[u8]) -> Option<u32> {
 
 fn binary(value: &[u8]) -> Option<&[u8]> {
     value.get(2..)
+}
+
+fn topic(value: &[u8]) -> Option<TopicName<'_>> {
+    #[cfg(feature = "fast")]
+    return text(value).map(TopicName::checked);
+    #[cfg(not(feature = "fast"))]
+    binary(value).map(TopicName::checked)
 }
 
 fn text(value: &[u8]) -> Option<&str> {

@@ -37,21 +37,10 @@ const fn bits(packets: &[PacketType]) -> u16 {
 }
 
 /// Whether the property may occur.
+#[cfg(feature = "fast")]
 #[inline]
 pub(super) const fn allows(carrier: Carrier, id: Id) -> bool {
-    carrier.is_in(line(id).carriers)
-}
-
-/// Whether the property, which may not occur in the packet, may when the other end sends it.
-#[cfg(not(feature = "fast"))]
-#[inline]
-pub(super) const fn is_of_peer(packet: PacketType, id: Id) -> bool {
-    let both = match packet {
-        PacketType::Publish => PUBLISH,
-        PacketType::Disconnect => DISCONNECT,
-        _ => 0,
-    };
-    line(id).carriers & both != 0
+    carrier.is_in(carriers(id))
 }
 
 /// Whether the property may occur more than once: a server repeats Subscription Identifier
@@ -66,6 +55,7 @@ pub(super) const fn repeats(carrier: Carrier, id: Id) -> bool {
 }
 
 /// Whether a property may stand where it stands.
+#[cfg(feature = "fast")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Granted,
@@ -88,46 +78,30 @@ pub(super) const fn needs_method_for_data(carrier: Carrier) -> bool {
     carrier.is(Carrier::CONNECT)
 }
 
-/// In the discriminant of a number that is not 0.
-const NOT_ZERO: u8 = 0x10;
-
-/// How a value is encoded, and which values there are. Of a number of fixed width the low bits of
-/// the discriminant are its bytes.
+/// How a value is encoded, and which values there are.
+#[cfg(feature = "fast")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Shape {
     /// One byte, 0 or 1.
-    Flag = 1,
-    Two = 2,
+    Flag,
+    Two,
     /// Two bytes, not 0.
-    Count = NOT_ZERO | 2,
-    Four = 4,
+    Count,
+    Four,
     /// Four bytes, not 0.
-    Size = NOT_ZERO | 4,
+    Size,
     /// A variable byte integer, not 0.
-    Varint = NOT_ZERO,
-    Text = 0x20,
-    Topic = 0x28,
+    Varint,
+    Text,
+    Topic,
     /// Two texts.
-    Pair = 0x30,
-    Binary = 0x40,
+    Pair,
+    Binary,
 }
 
+#[cfg(feature = "fast")]
 impl Shape {
-    /// How many bytes a number takes; 0 if it is a variable byte integer, or none.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn width(self) -> usize {
-        self as usize & 7
-    }
-
-    /// Whether it is a number.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn is_number(self) -> bool {
-        (self as u8) < Self::Text as u8
-    }
-
     /// Whether a number has such a value.
-    #[cfg(feature = "fast")]
     pub(super) const fn admits(self, value: u32) -> bool {
         match self {
             Self::Flag => value <= 1,
@@ -136,9 +110,48 @@ impl Shape {
             _ => true,
         }
     }
+}
+
+/// How a value is encoded, and which values there are, as a number below 16.
+#[cfg(not(feature = "fast"))]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape(u8);
+
+/// Of a number the three low bits are its bytes, and the fourth is set if it is not 0. What is no
+/// number has the two lowest bits.
+#[cfg(not(feature = "fast"))]
+#[expect(non_upper_case_globals, reason = "built for speed, they are variants")]
+impl Shape {
+    /// One byte, 0 or 1.
+    pub(crate) const Flag: Self = Self(1);
+    pub(crate) const Two: Self = Self(2);
+    /// Two bytes, not 0.
+    pub(crate) const Count: Self = Self(8 | 2);
+    pub(crate) const Four: Self = Self(4);
+    /// Four bytes, not 0.
+    pub(crate) const Size: Self = Self(8 | 4);
+    /// A variable byte integer, not 0.
+    pub(crate) const Varint: Self = Self(8);
+    pub(crate) const Text: Self = Self(3);
+    pub(crate) const Topic: Self = Self(7);
+    /// Two texts.
+    pub(crate) const Pair: Self = Self(11);
+    pub(crate) const Binary: Self = Self(15);
+}
+
+#[cfg(not(feature = "fast"))]
+impl Shape {
+    /// How many bytes a number takes; 0 if it is a variable byte integer.
+    pub(crate) const fn width(self) -> usize {
+        (self.0 & 7) as usize
+    }
+
+    /// Whether it is a number.
+    pub(crate) const fn is_number(self) -> bool {
+        self.0 & 3 != 3
+    }
 
     /// Whether a number has such a value.
-    #[cfg(not(feature = "fast"))]
     #[inline(never)]
     pub(super) const fn admits(self, value: u32) -> bool {
         let most = match self {
@@ -146,7 +159,7 @@ impl Shape {
             Self::Varint => crate::varint::MAX,
             _ => u32::MAX,
         };
-        value <= most && (value != 0 || self as u8 & NOT_ZERO == 0)
+        value <= most && (value != 0 || self.0 & 8 == 0)
     }
 }
 
@@ -154,17 +167,12 @@ impl Shape {
 #[derive(Clone, Copy)]
 struct Line {
     shape: Shape,
-    /// Its place among those of the standard, in the order of their numbers.
-    #[cfg(not(feature = "fast"))]
-    index: u8,
     /// Where it may occur.
     carriers: u16,
 }
 
 const NOWHERE: Line = Line {
     shape: Shape::Flag,
-    #[cfg(not(feature = "fast"))]
-    index: 0,
     carriers: 0,
 };
 
@@ -174,8 +182,6 @@ const NOWHERE: Line = Line {
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const LINES: [Line; 43] = {
     let mut lines = [NOWHERE; 43];
-    #[cfg(not(feature = "fast"))]
-    let mut index = 0;
     let mut rest: &[(Id, Shape, u16)] = &[
         (Id::PayloadFormatIndicator, Shape::Flag, WILL | PUBLISH),
         (Id::MessageExpiryInterval, Shape::Four, WILL | PUBLISH),
@@ -236,36 +242,105 @@ const LINES: [Line; 43] = {
     while let [(id, shape, carriers), tail @ ..] = rest {
         lines[*id as usize] = Line {
             shape: *shape,
-            #[cfg(not(feature = "fast"))]
-            index,
             carriers: *carriers,
         };
-        #[cfg(not(feature = "fast"))]
-        {
-            index += 1;
-        }
         rest = tail;
     }
     lines
 };
 
+#[cfg(feature = "fast")]
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "all identifiers are below 43")]
 const fn line(id: Id) -> Line {
     LINES[id as usize]
 }
 
+/// The lines with less bytes: of each the shape and, below it, the number of a set.
+#[cfg(not(feature = "fast"))]
+struct Packed {
+    lines: [u8; 43],
+    /// Where a property may occur. There are not so many ways.
+    sets: [u16; 16],
+}
+
+#[cfg(not(feature = "fast"))]
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+static PACKED: Packed = {
+    let mut packed = Packed {
+        lines: [0; 43],
+        sets: [0; 16],
+    };
+    let mut number = 0;
+    while number < LINES.len() {
+        let Line { shape, carriers } = LINES[number];
+        if carriers != 0 {
+            let mut set = 0;
+            while packed.sets[set] != carriers && packed.sets[set] != 0 {
+                set += 1;
+            }
+            packed.sets[set] = carriers;
+            packed.lines[number] = shape.0 << 4 | set as u8;
+        }
+        number += 1;
+    }
+    packed
+};
+
+/// Where the property may occur.
+#[inline(always)]
+#[cfg_attr(
+    not(feature = "fast"),
+    expect(
+        clippy::indexing_slicing,
+        reason = "all identifiers are below 43, and all sets below 16"
+    )
+)]
+pub(super) const fn carriers(id: Id) -> u16 {
+    #[cfg(feature = "fast")]
+    return line(id).carriers;
+    #[cfg(not(feature = "fast"))]
+    PACKED.sets[(PACKED.lines[id as usize] & 15) as usize]
+}
+
+/// Whether those that may occur with the same carrier have a bit each.
+#[cfg(not(feature = "fast"))]
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+const _: () = {
+    let mut carrier = 0;
+    while carrier < 16 {
+        let mut set = 0;
+        let mut rest: &[Id] = &Id::ALL;
+        while let [id, tail @ ..] = rest {
+            if LINES[*id as usize].carriers >> carrier & 1 != 0 {
+                assert!(set & id.bit() == 0);
+                set |= id.bit();
+            }
+            rest = tail;
+        }
+        carrier += 1;
+    }
+};
+
 impl Id {
-    /// All in a set of one word.
+    /// In a set of one word: those that do not occur together may have the same.
     #[cfg(not(feature = "fast"))]
     #[inline]
     pub(super) const fn bit(self) -> u32 {
-        1 << (line(self).index & 31)
+        let number = self as u32;
+        1_u32.wrapping_shl(number.wrapping_add(number >> 5))
     }
 
     #[inline]
+    #[cfg_attr(
+        not(feature = "fast"),
+        expect(clippy::indexing_slicing, reason = "all identifiers are below 43")
+    )]
     pub(crate) const fn shape(self) -> Shape {
-        line(self).shape
+        #[cfg(feature = "fast")]
+        return line(self).shape;
+        #[cfg(not(feature = "fast"))]
+        Shape(PACKED.lines[self as usize] >> 4)
     }
 }
 

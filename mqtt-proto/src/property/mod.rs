@@ -24,10 +24,15 @@ mod value;
 mod walk;
 mod wire;
 
+#[cfg(not(feature = "fast"))]
+use walk::Shown;
+
 pub use id::PropertyId;
 pub use iter::PropertyIter;
 #[cfg(not(feature = "fast"))]
 pub(crate) use legality::Shape;
+#[cfg(not(feature = "fast"))]
+pub(crate) use rules::Present;
 pub(crate) use rules::PropertyRules;
 pub use value::{PayloadFormat, Property};
 pub(crate) use wire::{Validated, read_properties, read_will_properties};
@@ -117,7 +122,8 @@ impl<'a> Properties<'a> {
 
     /// Whether there is a property of this kind.
     #[must_use]
-    #[inline]
+    #[cfg_attr(feature = "fast", inline)]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn contains(&self, id: PropertyId) -> bool {
         #[cfg(feature = "fast")]
         return match self.0 {
@@ -125,7 +131,7 @@ impl<'a> Properties<'a> {
             Source::List(..) => self.find(id).is_some(),
         };
         #[cfg(not(feature = "fast"))]
-        self.four(id).is_some()
+        self.find(id, &mut Shown::nothing()).is_some()
     }
 
     /// The first property of this kind.

@@ -1,76 +1,65 @@
 use super::PropertyId as Id;
-use super::legality::{
-    Admission, allows, is_of_peer, needs_method, needs_method_for_data, repeats,
-};
+use super::legality::{carriers, needs_method, needs_method_for_data, repeats};
 use crate::carrier::Carrier;
+use crate::wrong::What;
 use crate::{PacketType, Sender};
 
 /// The rules of one carrier, looked up property by property.
 #[derive(Clone, Copy)]
-pub(crate) struct PropertyRules {
-    carrier: Carrier,
-    packet: PacketType,
-}
+pub(crate) struct PropertyRules(Carrier);
 
 /// How the rules are handed on.
 pub(super) type Rules = PropertyRules;
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    pub(crate) const WILL: Self = Self {
-        carrier: Carrier::WILL,
-        packet: PacketType::Connect,
-    };
+    pub(crate) const WILL: Self = Self(Carrier::WILL);
 
     /// Of a packet from this sender.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
-        Self {
-            carrier: Carrier::of(packet, sender),
-            packet,
-        }
+        Self(Carrier::of(packet, sender))
     }
 
+    /// The packet that it is about.
     #[inline]
     pub(super) const fn packet(self) -> PacketType {
-        self.packet
+        self.0.packet()
     }
 
-    /// Whether the property may stand after those that are present, among which it is then.
+    /// What is wrong with it if the property stands after those that are present, among which it is
+    /// then.
     #[inline(never)]
-    pub(super) fn admit(self, id: Id, present: &mut Present) -> Admission {
-        if !allows(self.carrier, id) {
-            return Admission::NotAllowed;
+    pub(crate) fn admit(self, id: Id, present: &mut Present) -> Option<What> {
+        let carriers = carriers(id);
+        if !self.0.is_in(carriers) {
+            return Some(if self.0.peer().is_in(carriers) {
+                What::PropertyFromWrongSender
+            } else {
+                What::PropertyNotAllowed
+            });
         }
         let again = present.has(id);
         present.0 |= id.bit();
-        if again && !repeats(self.carrier, id) {
-            return Admission::Again;
-        }
-        Admission::Granted
-    }
-
-    /// Whether the property, which is not allowed, would be if the other end sent the packet.
-    pub(super) const fn peer_only(self, id: Id) -> bool {
-        is_of_peer(self.packet, id)
+        (again && !repeats(self.0, id)).then_some(What::DuplicateProperty)
     }
 
     /// Whether Authentication Method is missing among the properties that are present.
     pub(super) fn lacks_method(self, present: Present) -> bool {
         !present.has(Id::AuthenticationMethod)
-            && (needs_method(self.carrier)
-                || needs_method_for_data(self.carrier) && present.has(Id::AuthenticationData))
+            && (needs_method(self.0)
+                || needs_method_for_data(self.0) && present.has(Id::AuthenticationData))
     }
 }
 
 /// A set of properties.
 #[derive(Clone, Copy)]
-pub(super) struct Present(u32);
+pub(crate) struct Present(u32);
 
 impl Present {
-    pub(super) const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
-    const fn has(self, id: Id) -> bool {
+    pub(crate) const fn has(self, id: Id) -> bool {
         self.0 & id.bit() != 0
     }
 }

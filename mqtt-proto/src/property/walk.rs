@@ -1,80 +1,56 @@
-use super::legality::Shape;
-use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated};
+use super::{PayloadFormat, Properties, Property, PropertyId, Source, Validated, wire};
 use crate::reader::Reader;
 use crate::{QoS, TopicName, text};
 
-/// Goes over properties one by one, encoded or not, and shows each in the same way.
-pub(super) struct Walk<'a> {
-    left: Source<'a>,
-    /// The value, if it is a number of any width, a flag or the like.
+/// The value of a property.
+pub(super) struct Shown<'a> {
+    /// If it is a number of any width, a flag or the like.
     pub(super) number: u32,
-    /// The value, if it is text or binary data; the name, if it has one.
+    /// If it is text or binary data.
     pub(super) bytes: &'a [u8],
-    /// The value, if it has a name.
-    pub(super) second: &'a [u8],
+    /// Its name, if it has one.
+    pub(super) name: &'a [u8],
 }
 
-impl<'a> Walk<'a> {
-    #[inline(never)]
-    pub(super) const fn over(properties: &Properties<'a>) -> Self {
+impl Shown<'_> {
+    pub(super) const fn nothing() -> Self {
         Self {
-            left: properties.0,
             number: 0,
             bytes: &[],
-            second: &[],
+            name: &[],
         }
     }
+}
 
-    /// What is left of a validated block after its first property, and which property that is.
-    pub(super) fn step(block: Validated<'a>) -> Option<(Validated<'a>, PropertyId)> {
-        let mut walk = Self::over(&block.properties());
-        let id = walk.advance()?;
-        match walk.left {
-            Source::Wire(left) => Some((left, id)),
-            Source::List(..) => None,
+/// Takes the first property off, encoded or not, and shows each in the same way.
+#[inline(never)]
+pub(super) fn advance<'a>(left: &mut Source<'a>, shown: &mut Shown<'a>) -> Option<PropertyId> {
+    match left {
+        Source::Wire(validated) => {
+            // All of it has been validated; what it may be together with is not asked again.
+            let mut reader = Reader::over(validated.block());
+            let id = wire::next(&mut reader, shown);
+            *validated = Validated::known(reader.rest());
+            id
         }
-    }
-
-    /// The next property, whose value is shown then.
-    #[inline(never)]
-    pub(super) fn advance(&mut self) -> Option<PropertyId> {
-        match &mut self.left {
-            Source::Wire(validated) => {
-                // All of it has been validated, but that it is at its end.
-                let mut reader = Reader::over(validated.block());
-                let id = PropertyId::from_u32(u32::from(reader.byte()?))?;
-                let shape = id.shape();
-                self.bytes = reader.value(shape, &mut self.number);
-                if shape == Shape::Pair {
-                    self.second = reader.value(shape, &mut self.number);
-                }
-                *validated = Validated::known(reader.rest());
-                Some(id)
+        Source::List(first, rest) => {
+            if first.is_empty() {
+                *first = core::mem::take(rest);
             }
-            Source::List(first, rest) => {
-                if first.is_empty() {
-                    *first = core::mem::take(rest);
-                }
-                let (property, tail) = first.split_first()?;
-                *first = tail;
-                self.show(property);
-                Some(property.id())
-            }
+            let (property, tail) = first.split_first()?;
+            *first = tail;
+            shown.show(property);
+            Some(property.id())
         }
     }
+}
 
-    /// Goes to the first property of this kind.
-    #[inline(never)]
-    pub(super) fn find(&mut self, id: PropertyId) -> Option<()> {
-        while self.advance()? != id {}
-        Some(())
-    }
-
+impl<'a> Shown<'a> {
     fn show(&mut self, property: &Property<'a>) {
         match *property {
             Property::UserProperty(name, value) => {
-                self.bytes = name.as_bytes();
-                self.second = value.as_bytes();
+                self.name = name.as_bytes();
+                self.bytes = value.as_bytes();
             }
             Property::ContentType(text)
             | Property::AssignedClientIdentifier(text)
@@ -82,7 +58,7 @@ impl<'a> Walk<'a> {
             | Property::ResponseInformation(text)
             | Property::ServerReference(text)
             | Property::ReasonString(text) => self.bytes = text.as_bytes(),
-            Property::ResponseTopic(topic) => self.bytes = topic.as_str().as_bytes(),
+            Property::ResponseTopic(topic) => self.bytes = topic.as_bytes(),
             Property::CorrelationData(bytes) | Property::AuthenticationData(bytes) => {
                 self.bytes = bytes;
             }
@@ -110,10 +86,17 @@ impl<'a> Walk<'a> {
 /// The value of the first property of a kind, which has such values.
 impl<'a> Properties<'a> {
     #[inline(never)]
+    pub(super) fn find(&self, wanted: PropertyId, shown: &mut Shown<'a>) -> Option<()> {
+        let mut left = self.0;
+        while advance(&mut left, shown)? != wanted {}
+        Some(())
+    }
+
+    #[inline(never)]
     pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
-        let mut walk = Walk::over(self);
-        walk.find(id)?;
-        Some(walk.number)
+        let mut shown = Shown::nothing();
+        self.find(id, &mut shown)?;
+        Some(shown.number)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it has two bytes")]
@@ -139,16 +122,16 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
-        let mut walk = Walk::over(self);
-        walk.find(id)?;
-        Some(walk.bytes)
+        let mut shown = Shown::nothing();
+        self.find(id, &mut shown)?;
+        Some(shown.bytes)
     }
 
     pub(super) fn text(&self, id: PropertyId) -> Option<&'a str> {
-        Some(text::valid(self.binary(id)?))
+        Some(text::string(self.binary(id)?))
     }
 
     pub(super) fn topic(&self, id: PropertyId) -> Option<TopicName<'a>> {
-        Some(TopicName::checked(self.text(id)?))
+        Some(TopicName::checked(self.binary(id)?))
     }
 }

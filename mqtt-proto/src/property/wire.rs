@@ -1,13 +1,17 @@
 #[cfg(feature = "fast")]
+use super::legality::Admission;
+use super::legality::Shape;
+#[cfg(feature = "fast")]
 use super::legality::bit;
-use super::legality::{Admission, Shape};
-use super::rules::{Present, Rules};
+#[cfg(feature = "fast")]
+use super::rules::Present;
+use super::rules::Rules;
+#[cfg(not(feature = "fast"))]
+use super::walk::Shown;
 use super::{Properties, PropertyId, PropertyRules, Source};
 #[cfg(feature = "fast")]
 use crate::reader::Fault;
 use crate::reader::{Context, Reader};
-#[cfg(not(feature = "fast"))]
-use crate::text::Kind;
 use crate::{DecodeErrorKind, Field};
 
 /// A block of properties that has been validated.
@@ -51,12 +55,10 @@ impl<'a> Validated<'a> {
     }
 
     /// Whether there is a property of this kind.
-    #[cfg_attr(feature = "fast", inline(always))]
-    pub(crate) fn has(self, id: PropertyId) -> bool {
-        #[cfg(feature = "fast")]
-        return self.present.0 & bit(id) != 0;
-        #[cfg(not(feature = "fast"))]
-        self.properties().contains(id)
+    #[cfg(feature = "fast")]
+    #[inline(always)]
+    pub(crate) const fn has(self, id: PropertyId) -> bool {
+        self.present.0 & bit(id) != 0
     }
 }
 
@@ -76,10 +78,9 @@ pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Va
     read(reader, || PropertyRules::WILL)
 }
 
-#[cfg_attr(feature = "fast", inline(always))]
-#[cfg_attr(not(feature = "fast"), inline(never))]
+#[cfg(feature = "fast")]
+#[inline(always)]
 fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
-    #[cfg(feature = "fast")]
     if let [0, ..] = reader.rest() {
         reader.byte()?;
         return Some(Validated::NONE);
@@ -94,19 +95,33 @@ fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Optio
     }
     let block = reader.take(len as usize)?;
     let after = reader.rest().len();
-    #[cfg(feature = "fast")]
     let present = validate_apart(block, after, reader.context(), rules(), reader.fault())?;
-    #[cfg(not(feature = "fast"))]
-    {
-        let rest = reader.turn_to(block, after);
-        validate(reader, rules());
-        reader.turn_to(rest, 0);
+    Some(Validated { block, present })
+}
+
+/// What is wrong is left to the reader.
+#[cfg(not(feature = "fast"))]
+fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
+    Some(block(reader, rules()))
+}
+
+#[cfg(not(feature = "fast"))]
+fn block<'a>(reader: &mut Reader<'a, '_>, rules: Rules) -> Validated<'a> {
+    let place = reader.place();
+    if reader.is_empty() {
+        reader.note(place, DecodeErrorKind::MissingPropertyLength);
     }
-    Some(Validated {
-        block,
-        #[cfg(feature = "fast")]
-        present,
-    })
+    let len = reader.varint().unwrap_or_default();
+    let Some((block, rest)) = reader.rest().split_at_checked(len as usize) else {
+        reader.note(place, DecodeErrorKind::PropertiesTooLong { len });
+        reader.turn_back(&[]);
+        return Validated::NONE;
+    };
+    reader.turn_to(block, rest.len(), rules);
+    let mut shown = Shown::nothing();
+    while next(reader, &mut shown).is_some() {}
+    reader.turn_back(rest);
+    Validated { block }
 }
 
 /// As [`validate`], for a block of a packet, after which the body goes on for `after` bytes.
@@ -187,62 +202,38 @@ fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
     block.fail_at(place, kind)
 }
 
-/// Checks every property. What is wrong is left to the reader.
+/// The next property, whose value is shown. What is wrong with it is left to the reader.
 #[cfg(not(feature = "fast"))]
 #[inline(never)]
-fn validate(block: &mut Reader<'_, '_>, rules: Rules) {
-    let mut present = Present::NONE;
-    while !block.is_empty() {
-        let place = block.place();
-        // Of a number that no property has, all bytes are told.
-        let number = block.varint().unwrap_or_default();
-        let kind = match PropertyId::from_u32(number) {
-            None => DecodeErrorKind::UnknownProperty(number),
-            Some(id) => match rules.admit(id, &mut present) {
-                Admission::Granted => {
-                    check_value(block, id);
-                    continue;
-                }
-                Admission::Again => DecodeErrorKind::DuplicateProperty(id),
-                Admission::NotAllowed if rules.peer_only(id) => {
-                    DecodeErrorKind::PropertyFromWrongSender(id)
-                }
-                Admission::NotAllowed => DecodeErrorKind::PropertyNotAllowed(id),
-            },
-        };
-        block.note(place, kind);
-        return;
+pub(super) fn next<'a>(block: &mut Reader<'a, '_>, shown: &mut Shown<'a>) -> Option<PropertyId> {
+    if block.is_empty() {
+        return None;
     }
-}
-
-/// A name is checked before the value after it is read.
-#[cfg(not(feature = "fast"))]
-fn check_value(block: &mut Reader<'_, '_>, property: PropertyId) {
+    let place = block.place();
+    // Of a number that no property has, all bytes are told.
+    let number = block.varint().unwrap_or_default();
+    let Some(property) = PropertyId::from_u32(number) else {
+        block.note(place, DecodeErrorKind::UnknownProperty(number));
+        return None;
+    };
+    let field = Field::Property(property);
+    block.admit(place, property);
     let shape = property.shape();
-    let mut has_name = shape == Shape::Pair;
-    loop {
-        let place = block.place();
-        let mut value = 0;
-        let bytes = block.value(shape, &mut value);
-        let field = Field::Property(property);
-        if shape.is_number() {
-            if !shape.admits(value) {
-                block.note(place, DecodeErrorKind::PropertyValue { property, value });
-            }
-        } else if shape != Shape::Binary {
-            let kind = if shape == Shape::Topic {
-                Kind::TopicName
-            } else {
-                Kind::Any
-            };
-            block.text_of(bytes, place, field, kind);
-            if shape == Shape::Topic && bytes.is_empty() {
-                block.note(place, DecodeErrorKind::EmptyTopic(field));
-            }
+    let place = block.place();
+    if shape.is_number() {
+        let value = block.number(shape.width());
+        if !shape.admits(value) {
+            block.note(place, DecodeErrorKind::PropertyValue { property, value });
         }
-        if !has_name {
-            return;
-        }
-        has_name = false;
+        shown.number = value;
+        return Some(property);
     }
+    if shape == Shape::Pair {
+        shown.name = block.scanned(field, shape);
+    }
+    shown.bytes = block.scanned(field, shape);
+    if shape == Shape::Topic && shown.bytes.is_empty() {
+        block.note(place, DecodeErrorKind::EmptyTopic(field));
+    }
+    Some(property)
 }

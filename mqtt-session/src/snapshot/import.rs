@@ -201,7 +201,12 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             return source.wrong();
         };
         source.ensure(accepted || assigned.is_empty())?;
-        if !assigned.is_empty() && !self.stores.inbound.set_assigned_client_id(assigned) {
+        if !assigned.is_empty()
+            && !self
+                .stores
+                .inbound
+                .set_assigned_client_id(assigned.as_bytes())
+        {
             return Err(ImportError::DoesNotFit);
         }
         Ok(next_ticket)
@@ -415,6 +420,6 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             accepted: false,
         };
         self.stores.inbound.clear();
-        self.stores.inbound.set_assigned_client_id("");
+        self.stores.inbound.set_assigned_client_id(b"");
     }
 }

@@ -174,7 +174,7 @@ impl<S: Store> Client<S> {
         let identity = &machine.identity;
         let flags = u64::from(identity.accepted) | u64::from(identity.has_session) << 1;
         let client = identity.client.map_or(0, Fingerprint::get);
-        let assigned = fingerprint(stores.inbound.assigned_client_id()).get();
+        let assigned = fingerprint(stores.inbound.assigned_client_id().as_bytes()).get();
         let mut mark = mix(&[flags, u64::from(client), u64::from(assigned)]);
         // The order of the records counts, that of the identifiers does not.
         layout::walk(

@@ -494,12 +494,11 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     fn assigned_client_id(&self) -> &str {
-        // It came as text. This way of saying so has the least code, which the codec has already.
-        let mut chunks = self.client_id.as_bytes().utf8_chunks();
-        chunks.next().map_or("", |chunk| chunk.valid())
+        // It came as text.
+        core::str::from_utf8(self.client_id.as_bytes()).unwrap_or_default()
     }
 
-    fn set_assigned_client_id(&mut self, id: &str) -> bool {
-        self.client_id.set(id.as_bytes())
+    fn set_assigned_client_id(&mut self, id: &[u8]) -> bool {
+        self.client_id.set(id)
     }
 }

@@ -426,9 +426,10 @@ impl InboundStore for Inbound {
         &self.client_id
     }
 
-    fn set_assigned_client_id(&mut self, id: &str) -> bool {
-        self.client_id = id.into();
-        true
+    fn set_assigned_client_id(&mut self, id: &[u8]) -> bool {
+        core::str::from_utf8(id)
+            .map(|id| self.client_id = id.into())
+            .is_ok()
     }
 }
 
