@@ -3,7 +3,7 @@
 
 use crate::event::Ticket;
 use crate::request::{Publish, RequestError};
-use crate::sender::{Kept, Outbox, Sending};
+use crate::sender::{Kept, Outbox, Sending, ticket_of};
 use crate::store::OutboundStore;
 use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, Subscription, TopicFilter};
@@ -101,7 +101,6 @@ impl<O: OutboundStore> Answer for O {
     }
 
     fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError> {
-        let kept = Sending { out, store: self }.keep(kept);
-        kept.map(|(ticket, _)| ticket)
+        ticket_of(Sending { out, store: self }.keep(kept))
     }
 }

@@ -8,11 +8,12 @@ use crate::event::Ticket;
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::machine::{Machine, Stores};
+use crate::offer::queued;
 use crate::request::{
     AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError,
 };
 use crate::rx_buffer::RxBuffer;
-use crate::sender::Sending;
+use crate::sender::{Sending, ticket_of};
 use crate::store::{OutboundStore, Store};
 use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
@@ -169,9 +170,10 @@ impl<S: Store> Client<S> {
     /// ```
     pub fn offer_all(&mut self) -> [&[u8]; 3] {
         let (outbound, _) = self.store.split();
-        match self.machine.sender(outbound).offer_all() {
-            Some(all) => all.slices(outbound),
-            None => [&[]; 3],
+        if self.machine.sender(&mut *outbound).offer_all() {
+            queued(&self.machine.out.line.tx, outbound)
+        } else {
+            [&[]; 3]
         }
     }
 
@@ -239,7 +241,7 @@ impl<S: Store> Client<S> {
     ) -> Result<Ticket, RequestError> {
         let mut sending = self.requests(now);
         subscribe(subscriptions, properties, &mut |kept| {
-            sending.keep(kept).map(|(ticket, _)| ticket)
+            ticket_of(sending.keep(kept))
         })
     }
 
@@ -257,7 +259,7 @@ impl<S: Store> Client<S> {
     ) -> Result<Ticket, RequestError> {
         let mut sending = self.requests(now);
         unsubscribe(filters, properties, &mut |kept| {
-            sending.keep(kept).map(|(ticket, _)| ticket)
+            ticket_of(sending.keep(kept))
         })
     }
 

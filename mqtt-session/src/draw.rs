@@ -10,7 +10,6 @@ use crate::connection::Phase;
 use crate::event::{Cause, GiveUp, Ticket};
 use crate::exchanges::Work;
 use crate::instant::Instant;
-use crate::line::Line;
 use crate::machine::Machine;
 use crate::pump::packet_range;
 use crate::record::{Flags, Place, Record, Stage};
@@ -18,6 +17,7 @@ use crate::request::{Publish, RequestError};
 use crate::sender::{Outbox, Sending};
 use crate::store::{OutboundStore, Store};
 use crate::stored::variable_integer;
+use crate::transmit::Transmit;
 
 /// A store that can grow gets at least so much room for parts, within its bound.
 const AMPLE: usize = 16 << 10;
@@ -239,8 +239,8 @@ impl<'a, O: OutboundStore> Sending<'a, O> {
 
     /// The transport is gone: a payload that will not be finished is given up. The server cannot
     /// have got the whole message over that transport.
-    pub(crate) fn cut_unfinished(&mut self, line: &Line) {
-        let Some(slot) = line.tx.drawn().map(|drawn| drawn.slot) else {
+    pub(crate) fn cut_unfinished(&mut self, tx: &Transmit) {
+        let Some(slot) = tx.drawn().map(|drawn| drawn.slot) else {
             return;
         };
         let Some(record) = self.record(slot) else {

@@ -37,7 +37,8 @@ impl Machine {
     #[cold]
     pub(crate) fn on_due<O: OutboundStore>(&mut self, outbound: &mut O) {
         let now = self.out.clock.now;
-        if now >= self.out.exchanges.next_expiry.instant() {
+        #[cfg(feature = "message-expiry")]
+        if now >= self.out.exchanges.expiry() {
             self.sender(outbound).expire();
         }
         let timers = self.timers(outbound);
@@ -111,7 +112,7 @@ impl Machine {
 
     /// The earliest moment at which something is due by itself.
     pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let expiry = self.out.exchanges.next_expiry.instant();
+        let expiry = self.out.exchanges.expiry();
         let timers = self.timers(outbound);
         timers.iter().fold(expiry, |first, at| first.min(*at))
     }

@@ -150,10 +150,6 @@ pub(crate) struct Alarm(u64);
 impl Alarm {
     pub(crate) const NEVER: Self = Self(0);
 
-    pub(crate) const fn at(moment: Instant) -> Self {
-        Self(!moment.0)
-    }
-
     #[inline(always)]
     pub(crate) const fn instant(self) -> Instant {
         Instant(!self.0)

@@ -4,6 +4,7 @@ use crate::event::GiveUp;
 use crate::instant::{Alarm, Instant};
 use crate::limits::Limits;
 use crate::record::Needs;
+use crate::request::RequestError;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
@@ -128,7 +129,10 @@ impl Line {
     /// Why the server's limits forbid what needs this of it and has so many bytes, if they do.
     #[inline(never)]
     pub(crate) fn forbids(&self, needs: Needs, len: usize) -> Option<GiveUp> {
-        let limits = self.limits();
+        if !self.agreed {
+            return None;
+        }
+        let limits = &self.limits;
         let cause = if len > limits.maximum_packet_size as usize {
             GiveUp::TooLarge
         } else if needs.has(Needs::QOS_1) && limits.maximum_qos == QoS::AtMostOnce
@@ -147,6 +151,23 @@ impl Line {
             return None;
         };
         Some(cause)
+    }
+
+    /// What the application is told when the server's limits forbid what has so many bytes.
+    pub(crate) fn refusal(&self, cause: GiveUp, len: usize) -> RequestError {
+        match cause {
+            GiveUp::TooLarge => RequestError::TooLarge {
+                len,
+                maximum: self.limits.maximum_packet_size,
+            },
+            GiveUp::QoSNotSupported => RequestError::QoSNotSupported {
+                maximum: self.limits.maximum_qos,
+            },
+            GiveUp::RetainNotSupported => RequestError::RetainNotSupported,
+            GiveUp::WildcardsNotSupported => RequestError::WildcardsNotSupported,
+            GiveUp::SharedNotSupported => RequestError::SharedNotSupported,
+            _ => RequestError::SubscriptionIdentifiersNotSupported,
+        }
     }
 
     /// Whether application packets may leave now.

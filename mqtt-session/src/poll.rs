@@ -10,13 +10,12 @@ use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
-use crate::record::{Flags, Place};
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Violation;
-use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, RawPacket, ReasonCode, TopicName};
+use mqtt_proto::{FixedHeader, PacketType, Publish, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -100,7 +99,7 @@ impl Machine {
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
         {
-            return Action::Send(offered.bytes(outbound));
+            return Action::Send(offered.bytes(&self.out.line.tx, outbound));
         }
         if let Some(action) = self.turn() {
             return action;
@@ -279,30 +278,7 @@ impl Machine {
         if self.notices.any() && self.next_notice(rx, event) {
             return true;
         }
-        let told = if self.sender(&mut *outbound).first(Place::Ended).is_none() {
-            self.out.exchanges.work.done(Work::TELL);
-            // This notes more work when there is more of it.
-            let taken = self.sender(outbound).next_taken();
-            taken.map(|ticket| (ticket, false, Ok(ReasonCode::SUCCESS)))
-        } else {
-            let ended = self.sender(outbound).next_ended();
-            ended.map(|(ticket, flags, outcome)| {
-                let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
-                (ticket, request, outcome)
-            })
-        };
-        let Some((ticket, request, outcome)) = told else {
-            return false;
-        };
-        *event = match outcome {
-            Err(cause) if request => Event::Unanswered { ticket, cause },
-            outcome => Event::Published {
-                ticket,
-                outcome,
-                properties: Properties::EMPTY,
-            },
-        };
-        true
+        self.sender(outbound).tell(event)
     }
 
     fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) -> bool {

@@ -1,14 +1,14 @@
 //! From the queues to the transport: what may leave is written behind what is already leaving.
 
-use crate::copy::copy;
 use crate::event::GiveUp;
 use crate::exchanges::Work;
+#[cfg(feature = "message-expiry")]
 use crate::instant::Instant;
 use crate::record::{Flags, Needs, Place, Record, Stage};
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::stored::stamp;
-use crate::transmit::Large;
+use crate::transmit::RESERVE;
 use mqtt_proto::{PacketType, ReasonCode};
 
 /// In which order what waits leaves: PUBREL, what an earlier transport left unfinished, what no
@@ -22,7 +22,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             return;
         }
         // Nothing is written behind a large packet before that has left.
-        while self.out.line.tx.large().is_none() {
+        while !self.out.line.tx.large().is_some() {
             let Some((slot, place)) = self.next_to_leave() else {
                 return;
             };
@@ -42,7 +42,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     fn next_to_leave(&mut self) -> Option<(u16, Place)> {
         let records = self.store.records();
         let tables = &self.out.exchanges.tables;
-        for place in ORDER {
+        for &place in &ORDER {
             let Some(slot) = tables.first(records, place) else {
                 continue;
             };
@@ -56,7 +56,7 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Whether everything that may leave has been written: what is left waits for the server.
     pub(crate) fn is_drained(&mut self) -> bool {
-        self.out.line.tx.large().is_none() && self.next_to_leave().is_none()
+        !self.out.line.tx.large().is_some() && self.next_to_leave().is_none()
     }
 
     fn send_release(&mut self, slot: u16) -> bool {
@@ -89,21 +89,16 @@ impl<O: OutboundStore> Sending<'_, O> {
             ReasonCode::SUCCESS => (4, 2),
             _ => (5, 3),
         };
-        if !self.has_room(len) {
-            return false;
-        }
-        let Some(out) = self.out.line.tx.room(self.store.transmit(), len) else {
-            return false;
-        };
         let [high, low] = id.to_be_bytes();
         // With the flags that PUBREL must have (MQTT-3.6.1-1).
         let first = (kind as u8) << 4 | u8::from(kind == PacketType::PubRel) << 1;
         let packet = [first, rest, high, low, reason.value()];
-        for (to, from) in out.iter_mut().zip(packet) {
-            *to = from;
-        }
-        self.commit(len);
-        true
+        self.has_room(len)
+            && self.out.line.tx.append(
+                self.store.transmit(),
+                packet.get(..len).unwrap_or_default(),
+                RESERVE,
+            )
     }
 
     pub(crate) fn record(&mut self, slot: u16) -> Option<Record> {
@@ -126,17 +121,21 @@ impl<O: OutboundStore> Sending<'_, O> {
             return false;
         };
         let (start, end) = packet_range(&record);
+        #[cfg(feature = "message-expiry")]
         let expires = self.expires(&record);
-        let seen = record.flags.has(Flags::MAYBE_SEEN);
         let apart = self.payload_len(slot, &record);
-        let forbidden = if expires.is_some_and(|at| at <= self.out.clock.now) && !seen {
+        let first = self.store.arena().get(start).copied().unwrap_or(0);
+        // Of other packets the first byte has that bit clear.
+        let needs = Needs::of(record.stage, record.flags, first & 1 != 0);
+        let len = record.len().saturating_add(apart.unwrap_or(0));
+        let forbidden = self.out.line.forbids(needs, len);
+        #[cfg(feature = "message-expiry")]
+        let forbidden = if expires.is_some_and(|at| at <= self.out.clock.now)
+            && !record.flags.has(Flags::MAYBE_SEEN)
+        {
             Some(GiveUp::Expired)
         } else {
-            let first = self.store.arena().get(start).copied().unwrap_or(0);
-            // Of other packets the first byte has that bit clear.
-            let needs = Needs::of(record.stage, record.flags, first & 1 != 0);
-            let len = end.wrapping_sub(start).saturating_add(apart.unwrap_or(0));
-            self.out.line.forbids(needs, len)
+            forbidden
         };
         if let Some(cause) = forbidden {
             self.end(slot, from, Stage::Ended(cause));
@@ -150,7 +149,10 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         // A server takes an interval of zero for none at all, so one second is the least.
+        #[cfg(feature = "message-expiry")]
         let left = expires.map(|at| at.secs_from(self.out.clock.now).max(1));
+        #[cfg(not(feature = "message-expiry"))]
+        let left = None;
         let parts = self.store.parts();
         let packet = parts.arena.get_mut(start..end).unwrap_or_default();
         if let Some(record) = parts.records.get(usize::from(slot)) {
@@ -166,7 +168,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         self.moves(slot, from, to);
         // SUBSCRIBE and UNSUBSCRIBE are not kept for replay, QoS 0 is not either.
-        if to != Place::Flight && self.out.line.tx.large().is_none() {
+        if to != Place::Flight && !self.out.line.tx.large().is_some() {
             self.free_block(slot);
         }
         true
@@ -187,13 +189,14 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// When a stored message expires, if it does.
+    #[cfg(feature = "message-expiry")]
     pub(crate) fn expires(&mut self, record: &Record) -> Option<Instant> {
         if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
             return None;
         }
         let arena = self.store.arena();
         let at = arena
-            .get(record.offset as usize..)?
+            .get(record.offset()..)?
             .first_chunk::<EXPIRY_PREFIX>()?;
         Some(Instant::from_micros(u64::from_le_bytes(*at)))
     }
@@ -209,14 +212,10 @@ impl<O: OutboundStore> Sending<'_, O> {
             return written;
         }
         let len = end.wrapping_sub(start);
-        if self.has_room(len) {
-            let parts = self.store.parts();
-            if let Some(out) = self.out.line.tx.room(parts.transmit, len)
-                && let Some(packet) = parts.arena.get(start..end)
-            {
-                copy(out, packet);
-                self.commit(len);
-            }
+        self.grow_for(len);
+        let parts = self.store.parts();
+        let packet = parts.arena.get(start..end).unwrap_or_default();
+        if self.out.line.tx.append(parts.transmit, packet, RESERVE) {
             if let Some(payload) = apart.filter(|len| *len > 0) {
                 self.queue_payload(slot, payload);
             }
@@ -224,7 +223,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         // Too large to wait for room: it is sent from where it lies, behind what is queued.
         let transmit = self.store.transmit().len();
-        if apart.is_some() || len.saturating_add(crate::transmit::RESERVE) <= transmit / 2 {
+        if apart.is_some() || len.saturating_add(RESERVE) <= transmit / 2 {
             return false;
         }
         self.out.line.tx.commit_large(slot, len, false);
@@ -288,36 +287,24 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Gives the arena block and the payload of a record back.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     pub(crate) fn free_block(&mut self, slot: u16) {
+        #[cfg_attr(not(feature = "fast"), expect(unused_mut))]
         let mut parts = self.store.parts();
         let Some(record) = parts.records.get_mut(usize::from(slot)) else {
             return;
         };
+        #[cfg(any(feature = "fast", feature = "bytes"))]
         let flags = record.flags;
         record.flags.clear(Flags::PAYLOAD_APART);
         record.flags.clear(Flags::STORED);
+        #[cfg(feature = "fast")]
         if flags.has(Flags::STORED) {
             self.out.exchanges.arena.free_block(&mut parts, slot);
         }
         #[cfg(feature = "bytes")]
         if flags.has(Flags::PAYLOAD_APART) {
             self.store.release_payload(slot);
-        }
-    }
-
-    /// Which bytes of a large packet are to be offered next: of its arena, or of its payload.
-    pub(crate) fn large_range(&mut self, large: &Large) -> (usize, usize) {
-        #[cfg(feature = "bytes")]
-        if large.apart {
-            return (large.sent(), self.store.payload(large.slot).len());
-        }
-        match self.store.records().get(usize::from(large.slot)) {
-            Some(record) => {
-                let (start, end) = packet_range(record);
-                (start.wrapping_add(large.sent()), end)
-            }
-            None => (0, 0),
         }
     }
 }
@@ -339,6 +326,6 @@ pub(crate) fn packet_range(record: &Record) -> (usize, usize) {
     } else {
         0
     };
-    let start = (record.offset as usize).wrapping_add(prefix);
-    (start, start.wrapping_add(record.len as usize))
+    let start = record.offset().wrapping_add(prefix);
+    (start, start.wrapping_add(record.len()))
 }

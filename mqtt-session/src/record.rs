@@ -13,9 +13,15 @@ pub(crate) type KeptTicket = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     pub(crate) ticket: KeptTicket,
-    /// Where its block lies in the arena, and how long the packet in it is.
+    /// Where its block lies in the arena.
+    #[cfg(feature = "fast")]
     pub(crate) offset: u32,
+    /// How long the packet in it is.
+    #[cfg(feature = "fast")]
     pub(crate) len: u32,
+    /// Both of these, or where it has no block, its order in its place.
+    #[cfg(not(feature = "fast"))]
+    block: Block,
     /// While it is being sent: the place in the stream after its last byte. Once sent: when.
     pub(crate) mark: u32,
     /// The packet identifier, zero while it has none.
@@ -33,6 +39,66 @@ pub struct Record {
     pub(crate) place: Place,
     /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
     pub(crate) reason: ReasonCode,
+}
+
+/// A block of an arena of less than 64 KiB: where it lies, and behind that how long it is.
+#[cfg(not(any(feature = "fast", feature = "alloc")))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Block(u32);
+
+#[cfg(not(any(feature = "fast", feature = "alloc")))]
+impl Block {
+    const NONE: Self = Self(0);
+
+    const fn new(offset: u32, len: usize) -> Self {
+        Self(offset | (len as u32).wrapping_shl(16))
+    }
+
+    const fn offset(self) -> usize {
+        self.0 as u16 as usize
+    }
+
+    const fn len(self) -> usize {
+        self.0.wrapping_shr(16) as usize
+    }
+
+    const fn ordered(order: u32) -> Self {
+        Self(order)
+    }
+
+    const fn order(self) -> u32 {
+        self.0
+    }
+}
+
+/// A block of an arena that may be larger than 64 KiB: where it lies, and how long it is.
+#[cfg(all(feature = "alloc", not(feature = "fast")))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Block(u32, u32);
+
+#[cfg(all(feature = "alloc", not(feature = "fast")))]
+impl Block {
+    const NONE: Self = Self(0, 0);
+
+    const fn new(offset: u32, len: usize) -> Self {
+        Self(offset, len as u32)
+    }
+
+    const fn offset(self) -> usize {
+        self.0 as usize
+    }
+
+    const fn len(self) -> usize {
+        self.1 as usize
+    }
+
+    const fn ordered(order: u32) -> Self {
+        Self(order, 0)
+    }
+
+    const fn order(self) -> u32 {
+        self.0
+    }
 }
 
 /// Where a record is, from the call that made it to the event that settles it.
@@ -62,6 +128,7 @@ pub(crate) enum Place {
     /// Given up, identifier kept from use while the session lives.
     Reserved,
     /// Put aside for a moment, while others are put into order.
+    #[cfg(feature = "fast")]
     Aside,
 }
 
@@ -233,8 +300,12 @@ impl Record {
     /// A record in no queue, for filling tables.
     pub(crate) const EMPTY: Self = Self {
         ticket: 0,
+        #[cfg(feature = "fast")]
         offset: 0,
+        #[cfg(feature = "fast")]
         len: 0,
+        #[cfg(not(feature = "fast"))]
+        block: Block::NONE,
         mark: 0,
         id: 0,
         #[cfg(feature = "fast")]
@@ -249,6 +320,46 @@ impl Record {
         place: Place::Free,
         reason: ReasonCode::SUCCESS,
     };
+
+    /// Where its block lies in the arena, with what may stand before the packet.
+    pub(crate) const fn offset(&self) -> usize {
+        #[cfg(feature = "fast")]
+        return self.offset as usize;
+        #[cfg(not(feature = "fast"))]
+        self.block.offset()
+    }
+
+    /// How long the packet in its block is.
+    pub(crate) const fn len(&self) -> usize {
+        #[cfg(feature = "fast")]
+        return self.len as usize;
+        #[cfg(not(feature = "fast"))]
+        self.block.len()
+    }
+
+    /// Where its block lies, and how long the packet in it is: what fits the arena is below 2 GiB.
+    pub(crate) const fn set_block(&mut self, offset: u32, len: usize) {
+        #[cfg(feature = "fast")]
+        {
+            self.offset = offset;
+            self.len = len as u32;
+        }
+        #[cfg(not(feature = "fast"))]
+        {
+            self.block = Block::new(offset, len);
+        }
+    }
+
+    /// The order in its place of what has no block.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn order(&self) -> u32 {
+        self.block.order()
+    }
+
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn set_order(&mut self, order: u32) {
+        self.block = Block::ordered(order);
+    }
 
     /// The place in which it awaits its answer, or waits to be sent again.
     pub(crate) fn place(&self) -> Place {

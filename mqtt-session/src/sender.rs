@@ -2,7 +2,7 @@
 //! beside the sending half of the connection.
 
 use crate::config::{Config, Offline};
-use crate::event::{GiveUp, Ticket};
+use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
 use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
@@ -17,7 +17,33 @@ use mqtt_proto::{
 };
 
 /// Bytes in front of a stored message that expires: when.
+#[cfg(feature = "message-expiry")]
 pub(crate) const EXPIRY_PREFIX: usize = 8;
+#[cfg(not(feature = "message-expiry"))]
+pub(crate) const EXPIRY_PREFIX: usize = 0;
+
+/// What was taken in: its ticket, and its slot where that is asked for.
+#[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
+pub(crate) type Taken = (Ticket, u16);
+#[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+pub(crate) type Taken = Ticket;
+
+#[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
+const fn taken(ticket: Ticket, slot: u16) -> Taken {
+    (ticket, slot)
+}
+#[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+const fn taken(ticket: Ticket, _slot: u16) -> Taken {
+    ticket
+}
+
+/// The ticket of what was taken in.
+pub(crate) fn ticket_of(taken: Result<Taken, RequestError>) -> Result<Ticket, RequestError> {
+    #[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
+    return taken.map(|(ticket, _)| ticket);
+    #[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+    taken
+}
 
 /// The sending half of the session with that of its store, borrowed for one call.
 pub(crate) struct Sending<'a, O> {
@@ -58,11 +84,32 @@ pub(crate) struct Kept<'e> {
     /// Topic filters, or bytes of the topic name.
     pub(crate) count: usize,
     pub(crate) retain: bool,
+    #[cfg(feature = "message-expiry")]
     pub(crate) expires: Option<Instant>,
     /// Bytes of a payload that the store holds beside the arena.
+    #[cfg(any(feature = "bytes", feature = "draw"))]
     pub(crate) apart: usize,
     /// Encodes it, a message without the payload that is held apart.
     pub(crate) encode: &'e dyn Fn(&mut [u8]) -> Result<usize, EncodeError>,
+}
+
+impl Kept<'_> {
+    /// Bytes of a payload that the store holds beside the arena.
+    const fn apart(&self) -> usize {
+        #[cfg(any(feature = "bytes", feature = "draw"))]
+        return self.apart;
+        #[cfg(not(any(feature = "bytes", feature = "draw")))]
+        0
+    }
+
+    /// Bytes in front of it in the arena.
+    const fn prefix(&self) -> usize {
+        #[cfg(feature = "message-expiry")]
+        if self.expires.is_some() {
+            return EXPIRY_PREFIX;
+        }
+        0
+    }
 }
 
 impl<O: OutboundStore> Sending<'_, O> {
@@ -77,7 +124,7 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     #[cfg_attr(feature = "fast", inline(never))]
     fn publish_with_care(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        self.enqueue(publish, None).map(|(ticket, _)| ticket)
+        ticket_of(self.enqueue(publish, None))
     }
 
     /// Takes any message in. With `apart`, only its header is stored and its payload of so many
@@ -87,7 +134,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         &mut self,
         publish: &Publish<'_>,
         apart: Option<usize>,
-    ) -> Result<(Ticket, u16), RequestError> {
+    ) -> Result<Taken, RequestError> {
         if publish.qos == QoS::AtMostOnce
             && self.out.line.standing == Standing::Down
             && self.out.config.offline == Offline::Refuse
@@ -113,6 +160,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         if apart.is_some() {
             flags.set(Flags::PAYLOAD_APART);
+        }
+        if publish.expiry.is_some() {
+            flags.set(Flags::EXPIRES);
         }
         let packet = Packet {
             dup: false,
@@ -144,9 +194,11 @@ impl<O: OutboundStore> Sending<'_, O> {
             flags,
             retain: publish.retain,
             count: publish.topic.as_bytes().len(),
+            #[cfg(feature = "message-expiry")]
             expires: publish
                 .expiry
                 .map(|seconds| self.out.clock.now.plus_secs(seconds)),
+            #[cfg(any(feature = "bytes", feature = "draw"))]
             apart: apart.unwrap_or(0),
             encode: &|out| match apart {
                 #[cfg(any(feature = "bytes", feature = "draw"))]
@@ -158,26 +210,39 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Takes in what is to be kept until it is settled.
     #[inline(never)]
-    pub(crate) fn keep(&mut self, kept: &Kept<'_>) -> Result<(Ticket, u16), RequestError> {
+    pub(crate) fn keep(&mut self, kept: &Kept<'_>) -> Result<Taken, RequestError> {
         if matches!(self.out.line.standing, Standing::Stopping | Standing::Over) {
             return Err(RequestError::Stopping);
         }
         let needs = Needs::of(kept.stage, kept.flags, kept.retain);
-        self.allow(needs, 0)?;
-        let slot = self.free_slot()?;
-        let prefix = kept.expires.map_or(0, |_| EXPIRY_PREFIX);
-        let len = loop {
-            let room = self.out.exchanges.arena.rest(self.store.arena(), prefix);
-            match (kept.encode)(room) {
-                Ok(len) => break len,
-                Err(EncodeError::BufferTooSmall { needed }) => {
-                    self.allow(needs, needed.saturating_add(kept.apart))?;
-                    self.room_for(prefix.saturating_add(needed))?;
-                }
-                Err(error) => return Err(error.into()),
+        let (prefix, apart) = (kept.prefix(), kept.apart());
+        // What is known of it is held against the limits: first what it is, then how long, and
+        // again when it has been encoded to where there is room for it.
+        let (mut slot, mut len, mut whole) = (0, 0, false);
+        loop {
+            if let Some(cause) = self.out.line.forbids(needs, len) {
+                return Err(self.out.line.refusal(cause, len));
             }
-        };
-        self.allow(needs, len.saturating_add(kept.apart))?;
+            if whole {
+                break;
+            }
+            if len == 0 {
+                slot = self.free_slot()?;
+            } else {
+                self.room_for(prefix.saturating_add(len).saturating_sub(apart))?;
+            }
+            let room = self.out.exchanges.arena.rest(self.store.arena(), prefix);
+            let encoded = match (kept.encode)(room) {
+                Ok(len) => {
+                    whole = true;
+                    len
+                }
+                Err(EncodeError::BufferTooSmall { needed }) => needed,
+                Err(error) => return Err(error.into()),
+            };
+            len = encoded.saturating_add(apart);
+        }
+        let len = len.saturating_sub(apart);
         #[cfg(any(feature = "bytes", feature = "draw"))]
         if kept.flags.has(Flags::PAYLOAD_APART)
             && !self.store.grow_transmit(len.saturating_add(RESERVE))
@@ -189,8 +254,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         let exchanges = &mut self.out.exchanges;
         let mut flags = kept.flags;
         flags.set(Flags::STORED);
+        #[cfg(feature = "message-expiry")]
         if let Some(expires) = kept.expires {
-            flags.set(Flags::EXPIRES);
             let place = exchanges.arena.rest(parts.arena, 0);
             if let Some(place) = place.first_chunk_mut::<EXPIRY_PREFIX>() {
                 *place = expires.as_micros().to_le_bytes();
@@ -202,9 +267,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         let offset = exchanges.arena.take(parts.arena, slot, block);
         let ticket = exchanges.tables.take(parts.records, slot);
         if let Some(record) = parts.records.get_mut(usize::from(slot)) {
-            record.offset = offset;
-            // What fits the arena is below 2 GiB; what is kept of a count of filters stops.
-            record.len = len as u32;
+            record.set_block(offset, len);
+            // What is kept of a count of filters stops.
             record.count = u16::try_from(kept.count).unwrap_or(u16::MAX);
             record.stage = kept.stage;
             record.flags = flags;
@@ -216,7 +280,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             if self.out.copy_plainly(slot, &mut parts) {
                 let tables = &mut self.out.exchanges.tables;
                 tables.push(parts.records, slot, Place::Flight);
-                return Ok((ticket, slot));
+                return Ok(taken(ticket, slot));
             }
         }
         let exchanges = &mut self.out.exchanges;
@@ -227,26 +291,16 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         exchanges.tables.push(self.store.records(), slot, place);
         exchanges.work.note(Work::PUMP);
-        Ok((ticket, slot))
+        Ok(taken(ticket, slot))
     }
 
     /// Refuses what the server does not allow. Without a connection everything is allowed.
+    #[cfg(feature = "fast")]
     pub(crate) fn allow(&self, needs: Needs, len: usize) -> Result<(), RequestError> {
-        let limits = self.out.line.limits();
-        Err(match self.out.line.forbids(needs, len) {
-            None => return Ok(()),
-            Some(GiveUp::TooLarge) => RequestError::TooLarge {
-                len,
-                maximum: limits.maximum_packet_size,
-            },
-            Some(GiveUp::QoSNotSupported) => RequestError::QoSNotSupported {
-                maximum: limits.maximum_qos,
-            },
-            Some(GiveUp::RetainNotSupported) => RequestError::RetainNotSupported,
-            Some(GiveUp::WildcardsNotSupported) => RequestError::WildcardsNotSupported,
-            Some(GiveUp::SharedNotSupported) => RequestError::SharedNotSupported,
-            Some(_) => RequestError::SubscriptionIdentifiersNotSupported,
-        })
+        match self.out.line.forbids(needs, len) {
+            None => Ok(()),
+            Some(cause) => Err(self.out.line.refusal(cause, len)),
+        }
     }
 
     /// A free slot, still free; makes the table longer where the store can.
@@ -265,30 +319,39 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// Makes room for a block of `len` bytes in the arena, where there is none as it is.
     #[cfg(not(feature = "fast"))]
     pub(crate) fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
-        let end = self.out.exchanges.arena.growing_end();
-        if self.store.grow_arena(end, len) {
+        if len > self.store.arena_limit() {
+            return Err(RequestError::LargerThanStore);
+        }
+        let arena = &mut self.out.exchanges.arena;
+        let parts = self.store.parts();
+        let room = arena.pack(parts.arena, parts.records).len();
+        if len <= room || self.store.grow_arena(arena.growing_end(), len) {
             return Ok(());
         }
-        Err(if len > self.store.arena_limit() {
-            RequestError::LargerThanStore
-        } else {
-            RequestError::NoRoom
-        })
+        Err(RequestError::NoRoom)
     }
 
     /// Whether the transmit buffer has room for `len` bytes, after growing where the store can.
     #[inline]
     pub(crate) fn has_room(&mut self, len: usize) -> bool {
-        let capacity = self.store.transmit().len();
-        self.out.line.tx.fits(capacity, len) || self.make_room(len)
+        self.grow_for(len);
+        self.out.line.tx.fits(self.store.transmit().len(), len)
+    }
+
+    /// Makes the transmit buffer longer where it has no room for `len` bytes and the store can.
+    #[inline]
+    pub(crate) fn grow_for(&mut self, len: usize) {
+        if O::GROWS && !self.out.line.tx.fits(self.store.transmit().len(), len) {
+            self.make_room(len);
+        }
     }
 
     #[cold]
-    fn make_room(&mut self, len: usize) -> bool {
+    fn make_room(&mut self, len: usize) {
         let tx = &self.out.line.tx;
-        !tx.is_drawing()
-            && self.store.grow_transmit(tx.wanted(len))
-            && tx.fits(self.store.transmit().len(), len)
+        if !tx.is_drawing() {
+            self.store.grow_transmit(tx.wanted(len));
+        }
     }
 
     /// Queues what was written for the transport.

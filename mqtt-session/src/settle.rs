@@ -1,15 +1,17 @@
 //! How exchanges go on and end: by the transport, by acknowledgements, by expiry.
 
-use crate::event::{GiveUp, Ticket};
+use crate::event::{Event, GiveUp, Ticket};
 use crate::exchanges::Work;
-use crate::instant::{Alarm, Instant};
+#[cfg(any(not(feature = "fast"), feature = "message-expiry"))]
+use crate::instant::Alarm;
+use crate::instant::Instant;
 #[cfg(feature = "fast")]
 use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::violation::Violation;
-use mqtt_proto::{PacketType, ReasonCode};
+use mqtt_proto::{PacketType, Properties, ReasonCode};
 
 /// What an acknowledgement did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub(crate) enum Answer {
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// The next QoS 0 message that the transport has taken whole.
+    #[cfg(feature = "fast")]
     pub(crate) fn next_taken(&mut self) -> Option<Ticket> {
         let records = self.store.records();
         let tables = &self.out.exchanges.tables;
@@ -68,34 +71,39 @@ impl<O: OutboundStore> Sending<'_, O> {
         if record.flags.has(Flags::SENDING) || !record.flags.has(Flags::MAYBE_SEEN) {
             return Ok(Answer::Unsolicited);
         }
-        let ticket = self.out.exchanges.tables.ticket(&record);
-        let reason = match (record.stage, packet) {
-            (Stage::AwaitPubAck, PacketType::PubAck) => reason,
-            (Stage::AwaitPubRec, PacketType::PubRec) if reason.is_failure() => reason,
-            (Stage::AwaitPubRec, PacketType::PubRec) => {
-                self.go_on(slot, &record, reason);
-                return Ok(Answer::Continues(ticket, reason));
-            }
+        let failed = reason.is_failure();
+        let (expected, reason) = match record.stage {
+            Stage::AwaitPubAck => (PacketType::PubAck, reason),
+            Stage::AwaitPubRec => (PacketType::PubRec, reason),
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
-            (Stage::AwaitPubComp, PacketType::PubRec) if !reason.is_failure() => {
+            Stage::AwaitPubComp if packet == PacketType::PubRec => {
+                if failed {
+                    return Err(Violation::OutOfOrder(packet));
+                }
                 if record.flags.has(Flags::ON_WIRE) {
                     self.releases(slot, Place::Released);
                 }
                 return Ok(Answer::Quiet);
             }
-            (Stage::AwaitPubComp, PacketType::PubRec) => {
-                return Err(Violation::OutOfOrder(packet));
-            }
-            (Stage::AwaitPubComp, PacketType::PubComp) => record.reason,
+            Stage::AwaitPubComp => (PacketType::PubComp, record.reason),
             // Given up here because of the server's limits, while it still held the message.
-            (Stage::Reserved | Stage::Ended(_), PacketType::PubRec) if !reason.is_failure() => {
+            Stage::Reserved | Stage::Ended(_) if packet == PacketType::PubRec && !failed => {
                 return Ok(Answer::Unknown);
             }
-            (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => {
+            Stage::Reserved | Stage::Ended(_) | Stage::EndedWell => {
                 return Ok(Answer::Unsolicited);
             }
-            _ => return Err(Violation::WrongAcknowledgement(packet)),
+            // That of no message.
+            _ => (PacketType::SubAck, reason),
         };
+        if packet != expected {
+            return Err(Violation::WrongAcknowledgement(packet));
+        }
+        let ticket = self.out.exchanges.tables.ticket(&record);
+        if packet == PacketType::PubRec && !failed {
+            self.go_on(slot, record.place(), reason);
+            return Ok(Answer::Continues(ticket, reason));
+        }
         self.finish(slot, &record);
         Ok(Answer::Settled(ticket, reason))
     }
@@ -131,6 +139,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// The record of an identifier in use: its slot, and a copy.
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     fn find(&mut self, id: u16) -> Option<(u16, Record)> {
         let parts = self.store.parts();
         let slot = self.out.exchanges.tables.find_id(&parts, id)?;
@@ -138,14 +147,14 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
-    fn go_on(&mut self, slot: u16, record: &Record, reason: ReasonCode) {
+    fn go_on(&mut self, slot: u16, from: Place, reason: ReasonCode) {
         self.free_block(slot);
         let records = self.store.records();
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.stage = Stage::AwaitPubComp;
             record.reason = reason;
         }
-        self.releases(slot, record.place());
+        self.releases(slot, from);
     }
 
     /// PUBREL is due.
@@ -191,7 +200,33 @@ impl<O: OutboundStore> Sending<'_, O> {
         Some(told)
     }
 
+    /// Tells the next thing that ended without a packet from the server, or by the transport alone;
+    /// whether there is any.
+    pub(crate) fn tell(&mut self, event: &mut Event<'_>) -> bool {
+        let Some((ticket, flags, outcome)) = self.next_ended() else {
+            self.out.exchanges.work.done(Work::TELL);
+            // This notes more work when there is more of it.
+            #[cfg(feature = "fast")]
+            if let Some(ticket) = self.next_taken() {
+                *event = Event::published(ticket, ReasonCode::SUCCESS);
+                return true;
+            }
+            return false;
+        };
+        let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
+        *event = match outcome {
+            Err(cause) if request => Event::Unanswered { ticket, cause },
+            outcome => Event::Published {
+                ticket,
+                outcome,
+                properties: Properties::EMPTY,
+            },
+        };
+        true
+    }
+
     /// Gives up every message that was never sent and has expired, and finds the next to expire.
+    #[cfg(feature = "message-expiry")]
     pub(crate) fn expire(&mut self) {
         let mut next = Instant::NEVER;
         for place in [Place::Queued, Place::Prompt] {
@@ -211,11 +246,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         // Message Expiry Interval counts seconds: looking once a second is often enough, and
         // bounds what many messages that expire one after the other cost.
         let soonest = self.out.clock.now.plus_secs(1);
-        self.out.exchanges.next_expiry = Alarm::at(if next == Instant::NEVER {
-            next
-        } else {
-            next.max(soonest)
-        });
+        self.out.exchanges.next_expiry = Alarm::NEVER;
+        if next != Instant::NEVER {
+            let next_expiry = &mut self.out.exchanges.next_expiry;
+            next_expiry.no_later_than(next.max(soonest));
+        }
     }
 
     /// Gives up one publish, subscribe or unsubscribe that was never sent, or is not being sent
@@ -237,6 +272,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// The first record in a place.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn first(&mut self, place: Place) -> Option<u16> {
         let tables = &self.out.exchanges.tables;
         tables.first(self.store.records(), place)
@@ -284,26 +320,40 @@ impl<O: OutboundStore> Sending<'_, O> {
         line.last_sent = now;
         line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
-        let mut slot = 0;
+        let tx = &self.out.line.tx;
+        let mut slot = 0u16;
         while let Some(record) = self.store.records().get_mut(usize::from(slot)) {
-            // A QoS 0 message is told of, and done with, at the next poll.
             if record.flags.has(Flags::SENDING)
                 && record.place != Place::Leaving
-                && self.out.line.tx.has_taken(record.mark)
+                && tx.has_taken(record.mark)
             {
                 record.flags.now_on_wire();
                 record.mark = now.stamp().raw();
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
                 // where it is stored, is still there.
                 if record.place == Place::Requests {
-                    self.free_block(slot);
+                    record.flags.clear(Flags::STORED);
                 }
             }
             slot = slot.wrapping_add(1);
         }
+        self.end_taken();
         self.out
             .clock
             .arm(now.plus_millis(self.out.config.ack_timeout.get()));
+    }
+}
+
+#[cfg(not(feature = "fast"))]
+impl<O: OutboundStore> Sending<'_, O> {
+    /// Ends the QoS 0 messages that the transport has taken whole, in their order.
+    pub(crate) fn end_taken(&mut self) {
+        while let Some(slot) = self.first(Place::Leaving)
+            && let Some(record) = self.store.records().get(usize::from(slot))
+            && self.out.line.tx.has_taken(record.mark)
+        {
+            self.end(slot, Place::Leaving, Stage::EndedWell);
+        }
     }
 }
 
@@ -315,6 +365,12 @@ impl Outbox {
 
     /// The window is wider by one, and an identifier is free.
     #[inline]
+    #[cfg(not(feature = "fast"))]
+    fn window_is_wider(&mut self, _records: &[Record]) {}
+
+    /// The window is wider by one, and an identifier is free.
+    #[inline]
+    #[cfg(feature = "fast")]
     pub(crate) fn window_is_wider(&mut self, records: &[Record]) {
         let tables = &self.exchanges.tables;
         let waits =

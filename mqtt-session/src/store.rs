@@ -54,6 +54,8 @@ pub struct OutboundParts<'a> {
 /// What the sending half needs of a store.
 #[doc(hidden)]
 pub trait OutboundStore: 'static {
+    /// Whether any of it can be longer than it is.
+    const GROWS: bool;
     fn parts(&mut self) -> OutboundParts<'_>;
     /// The records alone.
     fn records(&mut self) -> &mut [Record];

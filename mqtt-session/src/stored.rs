@@ -58,7 +58,7 @@ fn behind_integer(packet: &[u8], mut at: usize) -> usize {
     at.wrapping_add(1)
 }
 
-fn put<const N: usize>(packet: &mut [u8], at: usize, bytes: [u8; N]) {
+pub(crate) fn put<const N: usize>(packet: &mut [u8], at: usize, bytes: [u8; N]) {
     if let Some(place) = packet.get_mut(at..)
         && let Some(place) = place.first_chunk_mut()
     {

@@ -76,7 +76,9 @@ fn request(
         flags,
         retain: false,
         count,
+        #[cfg(feature = "message-expiry")]
         expires: None,
+        #[cfg(any(feature = "bytes", feature = "draw"))]
         apart: 0,
         encode,
     };

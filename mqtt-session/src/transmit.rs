@@ -3,7 +3,7 @@
 //! One buffer holds whole packets back to back, so that everything queued leaves in one write.
 //! A packet too large to be copied there is sent from where it is stored, at its place in the
 //! order. Nothing here outlives the transport.
-use crate::copy::move_down;
+use crate::copy::{copy, move_down};
 
 #[cfg(feature = "draw")]
 mod drawing;
@@ -17,17 +17,29 @@ pub(crate) const RESERVE: usize = 5;
 /// Nothing is offered: what is offered has bytes.
 const NOT_OFFERED: u32 = 0;
 
+/// A place in the buffer.
+#[cfg(any(feature = "fast", feature = "alloc"))]
+type At = u32;
+#[cfg(not(any(feature = "fast", feature = "alloc")))]
+type At = u16;
+
+/// How long a large packet is, or a payload.
+#[cfg(any(feature = "fast", feature = "alloc", feature = "draw"))]
+type Length = u32;
+#[cfg(not(any(feature = "fast", feature = "alloc", feature = "draw")))]
+type Length = u16;
+
 /// Which part of the buffer is queued, and how far the transport has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Transmit {
-    start: u32,
-    end: u32,
+    start: At,
+    end: At,
     /// Places in the stream of bytes, counted from the start of the transport, wrapping.
     taken: u32,
     queued: u32,
     /// Bytes offered to the transport and not answered by `sent` yet, or [`NOT_OFFERED`].
     offered: u32,
-    large: Option<Large>,
+    large: Large,
 }
 
 /// A packet, or its payload, that is sent from where it is stored.
@@ -35,9 +47,10 @@ pub(crate) struct Transmit {
 pub(crate) struct Large {
     pub(crate) slot: u16,
     /// Where in the buffer its turn comes.
-    at: u32,
-    len: u32,
-    sent: u32,
+    at: At,
+    /// Of none there is.
+    len: Length,
+    sent: Length,
     /// Whether it is the payload held beside the arena, and not a whole packet in the arena.
     #[cfg(feature = "bytes")]
     pub(crate) apart: bool,
@@ -48,28 +61,27 @@ pub(crate) struct Large {
 }
 
 impl Large {
+    const NONE: Self = Self {
+        slot: 0,
+        at: 0,
+        len: 0,
+        sent: 0,
+        #[cfg(feature = "bytes")]
+        apart: false,
+        #[cfg(feature = "draw")]
+        drawing: Drawing::No,
+    };
+
+    /// Whether there is one.
+    #[inline]
+    pub(crate) const fn is_some(&self) -> bool {
+        self.len != 0
+    }
+
     /// How much of it the transport has taken.
     pub(crate) fn sent(&self) -> usize {
         self.sent as usize
     }
-}
-
-/// What is to be offered to the transport next.
-pub(crate) enum Next {
-    Nothing,
-    /// This part of the buffer.
-    Buffered(usize, usize),
-    /// The rest of a large packet.
-    Large(Large),
-}
-
-/// All that is queued, in its order.
-pub(crate) struct Queue {
-    /// From where to where in the buffer.
-    pub(crate) before: (usize, usize),
-    pub(crate) large: Option<Large>,
-    /// From where to where in the buffer.
-    pub(crate) behind: (usize, usize),
 }
 
 /// What became of an offer of all that is queued in the buffer.
@@ -93,18 +105,19 @@ impl Transmit {
             taken: 0,
             queued: 0,
             offered: NOT_OFFERED,
-            large: None,
+            large: Large::NONE,
         }
     }
 
     /// Whether anything waits for the transport.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end && self.large.is_none()
+        self.start == self.end && !self.large.is_some()
     }
 
-    pub(crate) fn large(&self) -> Option<Large> {
-        self.large
+    /// The packet that is sent from where it is stored, or none.
+    pub(crate) const fn large(&self) -> &Large {
+        &self.large
     }
 
     /// Whether a payload is being drawn from the application: nothing but the rest of it may be
@@ -112,7 +125,7 @@ impl Transmit {
     #[inline(always)]
     pub(crate) fn is_drawing(&self) -> bool {
         #[cfg(feature = "draw")]
-        let drawing = self.large.is_some_and(|large| large.drawing != Drawing::No);
+        let drawing = self.large.drawing != Drawing::No;
         #[cfg(not(feature = "draw"))]
         let drawing = false;
         drawing
@@ -139,7 +152,7 @@ impl Transmit {
 
     /// Bytes queued and not taken.
     fn live(&self) -> usize {
-        self.end.saturating_sub(self.start) as usize
+        (self.end as usize).saturating_sub(self.start as usize)
     }
 
     /// The length that the buffer must have to take `len` more bytes where it stands.
@@ -220,49 +233,60 @@ impl Transmit {
         let wanted = len.saturating_add(reserve);
         let behind = buffer.len().saturating_sub(self.end as usize);
         if behind < wanted {
+            #[cfg(feature = "fast")]
             if reserve > 0 && !self.pays(behind, wanted) {
                 return None;
             }
             self.pack(buffer);
         }
-        let end = self.end as usize;
-        buffer.get_mut(end..end.checked_add(len)?)
+        let rest = buffer.get_mut(self.end as usize..)?;
+        if rest.len() < wanted {
+            return None;
+        }
+        rest.get_mut(..len)
     }
 
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
         move_down(buffer, start, end, 0);
-        self.end = self.end.saturating_sub(self.start);
-        if let Some(large) = &mut self.large {
-            large.at = large.at.saturating_sub(self.start);
-        }
+        self.end = end.saturating_sub(start) as At;
+        self.large.at = self.large.at.saturating_sub(self.start);
         self.start = 0;
+    }
+
+    /// Queues these bytes, with so many left free behind them; false when there is no room.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn append(&mut self, buffer: &mut [u8], bytes: &[u8], reserve: usize) -> bool {
+        let Some(out) = self.place(buffer, bytes.len(), reserve) else {
+            return false;
+        };
+        copy(out, bytes);
+        self.commit(bytes.len());
+        true
     }
 
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
     #[inline]
     pub(crate) fn commit(&mut self, len: usize) {
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
-        self.end = self.end.wrapping_add(len);
-        self.queued = self.queued.wrapping_add(len);
+        self.end = (self.end as usize).wrapping_add(len) as At;
+        self.queued = self.queued.wrapping_add(len as u32);
     }
 
     /// Queues `len` bytes that are sent from where they are stored.
     pub(crate) fn commit_large(&mut self, slot: u16, len: usize, apart: bool) {
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
         #[cfg(not(feature = "bytes"))]
         let _ = apart;
-        self.large = Some(Large {
+        self.large = Large {
             slot,
             at: self.end,
-            len,
+            len: len as Length,
             sent: 0,
             #[cfg(feature = "bytes")]
             apart,
             #[cfg(feature = "draw")]
             drawing: Drawing::No,
-        });
-        self.queued = self.queued.wrapping_add(len);
+        };
+        self.queued = self.queued.wrapping_add(len as u32);
     }
 
     /// Offers all of the buffer that is queued, if nothing is offered and no large packet is
@@ -277,43 +301,31 @@ impl Transmit {
         } else if self.offered != NOT_OFFERED {
             Buffered::Pending
         } else {
-            self.offered = self.end.wrapping_sub(self.start);
+            self.offered = self.live() as u32;
             Buffered::Offered(self.start as usize, self.end as usize)
         }
     }
 
-    /// What the transport should take next, unless it was offered already.
-    pub(crate) fn next(&self) -> Next {
-        if self.offered != NOT_OFFERED {
-            return Next::Nothing;
-        }
-        match self.large.filter(|_| !self.is_drawing()) {
-            Some(large) if large.at == self.start => Next::Large(large),
-            Some(large) => Next::Buffered(self.start as usize, large.at as usize),
-            None if self.start < self.end => Next::Buffered(self.start as usize, self.end as usize),
-            None => Next::Nothing,
-        }
+    /// Whether anything is offered that the transport has not answered.
+    pub(crate) const fn is_offered(&self) -> bool {
+        self.offered != NOT_OFFERED
     }
 
-    /// All that is queued, while some of it is offered: what of the buffer lies before the large
-    /// packet, that packet, and what lies behind it.
-    pub(crate) fn queue(&self) -> Option<Queue> {
-        if self.offered == NOT_OFFERED {
-            return None;
-        }
-        let (start, end) = (self.start as usize, self.end as usize);
-        let large = self.large.filter(|_| !self.is_drawing());
-        let at = large.map_or(end, |large| large.at as usize);
-        Some(Queue {
-            before: (start, at),
-            large,
-            behind: (at, end),
-        })
+    /// All that is queued, as places of the buffer: where it begins, where the turn of the large
+    /// packet is, if there is one that is stored, and where it ends.
+    pub(crate) fn queue(&self) -> (usize, usize, usize) {
+        let end = self.end as usize;
+        let at = if self.large.is_some() && !self.is_drawing() {
+            self.large.at as usize
+        } else {
+            end
+        };
+        (self.start as usize, at, end)
     }
 
     /// Notes that `len` bytes are offered.
     pub(crate) fn offer(&mut self, len: usize) {
-        self.offered = u32::try_from(len).unwrap_or(u32::MAX);
+        self.offered = len as u32;
     }
 
     /// Takes back what was offered and not answered; whether anything was.
@@ -330,34 +342,36 @@ impl Transmit {
             return 0;
         }
         let len = if len < offered as usize {
-            len as u32
+            len
         } else {
-            offered
+            offered as usize
         };
-        self.taken = self.taken.wrapping_add(len);
+        self.taken = self.taken.wrapping_add(len as u32);
+        let mut start = self.start as usize;
         let drawing = self.is_drawing();
-        match &mut self.large {
-            Some(large) if !drawing => {
-                // What lies before it is taken first, what lies behind it last.
-                let before = large.at.saturating_sub(self.start).min(len);
-                self.start = self.start.saturating_add(before);
-                large.sent = large.sent.saturating_add(len.saturating_sub(before));
-                if large.sent >= large.len {
-                    let behind = large.sent.saturating_sub(large.len);
-                    self.start = self.start.saturating_add(behind);
-                    self.large = None;
+        if drawing {
+            start = start.wrapping_add(len);
+        } else {
+            // What lies before a large packet is taken first, what lies behind it last. Of none,
+            // nothing lies before it, and it is taken already.
+            let large = &mut self.large;
+            let before = (large.at as usize).saturating_sub(start).min(len);
+            let sent = (large.sent as usize).wrapping_add(len.wrapping_sub(before));
+            start = start.wrapping_add(before);
+            match sent.checked_sub(large.len as usize) {
+                Some(behind) => {
+                    start = start.wrapping_add(behind);
+                    *large = Large::NONE;
                 }
-                if self.large.is_some() {
-                    return len;
-                }
+                None => large.sent = sent as Length,
             }
-            _ => self.start = self.start.wrapping_add(len),
         }
-        if self.start == self.end {
+        self.start = start as At;
+        if self.start == self.end && (drawing || !self.large.is_some()) {
             self.start = 0;
             self.end = 0;
         }
-        len
+        len as u32
     }
 }
 
@@ -383,19 +397,19 @@ mod tests {
         assert!(queue(&mut tx, &mut buffer, b"before"));
         tx.commit_large(7, 100, false);
         assert!(queue(&mut tx, &mut buffer, b"after"));
-        assert!(matches!(tx.next(), Next::Buffered(0, 6)));
+        assert_eq!(tx.queue(), (0, 6, 11));
         tx.offer(6);
-        assert!(matches!(tx.next(), Next::Nothing));
+        assert!(tx.is_offered());
         assert_eq!(tx.took(6), 6);
-        let Next::Large(large) = tx.next() else {
-            panic!("the large one is next")
-        };
-        assert_eq!((large.slot, large.sent()), (7, 0));
+        assert!(!tx.is_offered());
+        assert_eq!(tx.queue(), (6, 6, 11));
+        assert_eq!((tx.large().slot, tx.large().sent()), (7, 0));
         tx.offer(100);
         assert_eq!(tx.took(60), 60);
         tx.offer(40);
         assert_eq!(tx.took(1000), 40);
-        assert!(matches!(tx.next(), Next::Buffered(6, 11)));
+        assert!(!tx.large().is_some());
+        assert_eq!(tx.queue(), (6, 11, 11));
         assert!(tx.has_taken(106) && !tx.has_taken(107));
     }
 
@@ -407,7 +421,6 @@ mod tests {
             assert!(queue(&mut tx, &mut buffer, b"before"));
             tx.commit_large(7, 10, true);
             assert!(queue(&mut tx, &mut buffer, b"after"));
-            assert!(tx.queue().is_none());
             let mut left = 21;
             for take in [first, 21 - first] {
                 if left == 0 {
@@ -415,10 +428,12 @@ mod tests {
                     break;
                 }
                 tx.offer(left as usize);
-                let all = tx.queue().unwrap();
-                let large = all.large.map_or(0, |large| 10 - large.sent());
-                let of = |(start, end): (usize, usize)| end - start;
-                assert_eq!((of(all.before) + large + of(all.behind)) as u32, left);
+                let (start, _, end) = tx.queue();
+                let large = match tx.large() {
+                    large if large.is_some() => 10 - large.sent(),
+                    _ => 0,
+                };
+                assert_eq!((end - start + large) as u32, left);
                 assert_eq!(tx.took(take as usize), take);
                 left -= take;
             }

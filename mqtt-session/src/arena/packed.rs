@@ -1,10 +1,10 @@
-//! Storage for a few packets that wait or are unacknowledged: blocks without gaps, which are closed
-//! whenever one becomes free. That takes least code, and moves what is left each time.
+//! Storage for a few packets that wait or are unacknowledged: blocks one behind the other. Gaps are
+//! closed when the room behind the last one is too small. That takes least code, and looks at every
+//! record as often as there are blocks.
 
 use crate::copy::move_down;
 use crate::record::{Flags, Record};
 use crate::sender::EXPIRY_PREFIX;
-use crate::store::OutboundParts;
 
 /// How much of the slice is taken, from its front on. It is at most 2 GiB long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,32 +35,36 @@ impl Arena {
         offset
     }
 
-    /// Gives the block of a record back.
-    #[inline(never)]
-    pub(crate) fn free_block(&mut self, parts: &mut OutboundParts<'_>, slot: u16) {
-        let Some(record) = parts.records.get(usize::from(slot)) else {
-            return;
-        };
-        let start = record.offset;
-        let prefix = if record.flags.has(Flags::EXPIRES) {
-            EXPIRY_PREFIX as u32
-        } else {
-            0
-        };
-        let len = record.len.wrapping_add(prefix);
-        let (from, end) = (start.wrapping_add(len) as usize, self.end as usize);
-        move_down(parts.arena, from, end, start as usize);
-        self.end = self.end.wrapping_sub(len);
-        for record in parts.records.iter_mut() {
-            move_up(record, start, len);
+    /// Closes all gaps; what can be taken then.
+    pub(crate) fn pack<'b>(&mut self, bytes: &'b mut [u8], records: &mut [Record]) -> &'b mut [u8] {
+        self.end = 0;
+        loop {
+            // What lies in front of `end` has its place.
+            let end = self.end as usize;
+            let mut next: Option<&mut Record> = None;
+            for record in &mut *records {
+                let at = record.offset();
+                if record.flags.has(Flags::STORED)
+                    && at >= end
+                    && next.as_ref().is_none_or(|next| at < next.offset())
+                {
+                    next = Some(record);
+                }
+            }
+            let Some(record) = next else {
+                return self.rest(bytes, 0);
+            };
+            let start = record.offset();
+            let prefix = if record.flags.has(Flags::EXPIRES) {
+                EXPIRY_PREFIX
+            } else {
+                0
+            };
+            let len = record.len().wrapping_add(prefix);
+            move_down(bytes, start, start.wrapping_add(len), end);
+            record.set_block(self.end, record.len());
+            self.end = self.end.wrapping_add(len as u32);
         }
-    }
-}
-
-/// A block that lay behind what is free now lies so much nearer to the front.
-fn move_up(record: &mut Record, start: u32, len: u32) {
-    if record.flags.has(Flags::STORED) && record.offset > start {
-        record.offset = record.offset.wrapping_sub(len);
     }
 }
 
@@ -69,29 +73,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_keep_their_bytes_when_others_become_free() {
+    fn blocks_keep_their_bytes_when_gaps_are_closed() {
         let mut bytes = [0; 32];
-        let mut transmit = [0; 0];
-        let mut records = [Record::EMPTY; 3];
+        let mut records = [Record::EMPTY; 4];
         let mut arena = Arena::new();
-        for (slot, fill) in [&b"first"[..], b"the second", b"third"].iter().enumerate() {
+        let fills = [&b"the first"[..], b"second", b"the third", b"fourth"];
+        // Slots are no order.
+        for (slot, fill) in [3, 1, 0, 2].into_iter().zip(fills) {
             arena.rest(&mut bytes, 0)[..fill.len()].copy_from_slice(fill);
             let offset = arena.take(&mut bytes, slot as u16, fill.len());
-            records[slot].offset = offset;
-            records[slot].len = fill.len() as u32;
+            records[slot].set_block(offset, fill.len());
             records[slot].flags.set(Flags::STORED);
         }
-        let mut parts = OutboundParts {
-            records: &mut records,
-            arena: &mut bytes,
-            transmit: &mut transmit,
-        };
-        arena.free_block(&mut parts, 1);
-        records[1].flags.clear(Flags::STORED);
-        for (slot, fill) in [(0, b"first"), (2, b"third")] {
-            let start = records[slot].offset as usize;
-            assert_eq!(&bytes[start..start + 5], fill);
+        assert_eq!(arena.rest(&mut bytes, 0).len(), 2);
+        records[3].flags.clear(Flags::STORED);
+        records[0].flags.clear(Flags::STORED);
+        assert_eq!(arena.pack(&mut bytes, &mut records).len(), 20);
+        for (slot, fill) in [(1, b"second"), (2, b"fourth")] {
+            let start = records[slot].offset();
+            assert_eq!(&bytes[start..start + 6], fill);
         }
-        assert_eq!(arena.growing_end(), 10);
+        assert_eq!(arena.growing_end(), 12);
     }
 }

@@ -173,7 +173,7 @@ impl Session {
     /// The bytes that were just offered.
     pub(crate) fn offered(&mut self, offered: &Offered) -> &[u8] {
         let (outbound, _) = self.store.split();
-        offered.bytes(outbound)
+        offered.bytes(&self.out.line.tx, outbound)
     }
 
     pub(crate) fn maximum_packet_size(&self) -> usize {

@@ -17,7 +17,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     pub(crate) fn take_unsent(&mut self, into: &mut Vec<u8>) -> bool {
         let offered = self.out.line.tx.withdraw();
         while let Some(offer) = self.offer() {
-            let bytes = offer.bytes(self.store);
+            let bytes = offer.bytes(&self.out.line.tx, self.store);
             into.extend_from_slice(bytes);
             let len = bytes.len();
             self.out.line.tx.took(len);

@@ -77,11 +77,9 @@ fn write<O: OutboundStore, I: InboundStore>(
             &machine.out.exchanges,
             stores.outbound,
             &mut |store, head, slot, record| {
-                let left = expires(store, &record).map(|at| {
-                    let left = at.saturating_sub(machine.out.clock.now.as_micros());
-                    left.min(LASTS.saturating_sub(1))
-                });
-                write_record(store, head, slot, &record, left.unwrap_or(LASTS), sink)
+                let left = left(machine, store, &record);
+                let left = left.map_or(LASTS, |left| left.min(LASTS.saturating_sub(1)));
+                write_record(store, head, slot, &record, left, sink)
             },
         )
 }
@@ -144,12 +142,33 @@ fn write_received<I: InboundStore>(inbound: &mut I, sink: Sink<'_>) -> bool {
     true
 }
 
+/// How many microseconds are left of a stored message that expires.
+#[cfg(feature = "message-expiry")]
+fn left<O: OutboundStore>(machine: &Machine, store: &mut O, record: &Record) -> Option<u64> {
+    let now = machine.out.clock.now.as_micros();
+    expires(store, record).map(|at| at.saturating_sub(now))
+}
+
+/// How many microseconds are left of a stored message that expires: all of them.
+#[cfg(not(feature = "message-expiry"))]
+fn left<O: OutboundStore>(_: &Machine, store: &mut O, record: &Record) -> Option<u64> {
+    if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
+        return None;
+    }
+    let (start, end) = packet_range(record);
+    let packet = store.arena().get(start..end)?;
+    let (_, interval) = stamped(packet, record);
+    let seconds = packet.get(interval..)?.first_chunk()?;
+    Some(u64::from(u32::from_be_bytes(*seconds)).wrapping_mul(1_000_000))
+}
+
 /// When a stored message expires, in microseconds of the machine's time.
+#[cfg(feature = "message-expiry")]
 pub(crate) fn expires<O: OutboundStore>(store: &mut O, record: &Record) -> Option<u64> {
     if !record.flags.has(Flags::EXPIRES) || !record.flags.has(Flags::STORED) {
         return None;
     }
-    let at = store.arena().get(record.offset as usize..)?;
+    let at = store.arena().get(record.offset()..)?;
     at.first_chunk().map(|at| u64::from_le_bytes(*at))
 }
 

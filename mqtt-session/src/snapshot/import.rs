@@ -15,6 +15,8 @@ use crate::machine::{Identity, Machine, Stores};
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::EXPIRY_PREFIX;
 use crate::store::{InboundStore, OutboundStore};
+#[cfg(not(feature = "message-expiry"))]
+use crate::stored::{put, stamped};
 use mqtt_proto::{Property, PropertyId, QoS};
 
 /// Bytes that are read from the front.
@@ -173,7 +175,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         if !tables.is_empty(records, Place::Ended) {
             exchanges.work.note(Work::TELL);
         }
-        let next_expiry = exchanges.next_expiry.instant();
+        let next_expiry = exchanges.expiry();
         self.machine.out.clock.arm(next_expiry);
         Ok(())
     }
@@ -305,7 +307,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             QoS::ExactlyOnce => Stage::AwaitPubRec,
         };
         record.count = u16::try_from(topic.as_str().len()).unwrap_or(u16::MAX);
-        record.len = u32::try_from(len).unwrap_or(u32::MAX);
+        record.set_block(0, len);
         record.flags = Flags::STORED;
         #[cfg(feature = "draw")]
         if drawn {
@@ -325,6 +327,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             let now = self.machine.out.clock.now;
             let moment = Instant::from_micros(now.as_micros().saturating_add(left));
             at = Some(moment);
+            #[cfg(feature = "message-expiry")]
             if head.kind == Kind::Queued {
                 let exchanges = &mut self.machine.out.exchanges;
                 exchanges.next_expiry.no_later_than(moment);
@@ -365,8 +368,16 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
                     *place = at.as_micros().to_le_bytes();
                 }
                 behind.copy_from_slice(packet);
+                #[cfg(not(feature = "message-expiry"))]
+                if let Some(at) = expires {
+                    // Nothing counts down: what is left is what is sent.
+                    let (_, interval) = stamped(behind, &record);
+                    let left = at.secs_from(sender.out.clock.now);
+                    put(behind, interval, left.to_be_bytes());
+                }
             }
-            record.offset = arena.take(sender.store.arena(), slot, len);
+            let offset = arena.take(sender.store.arena(), slot, len);
+            record.set_block(offset, record.len());
         }
         let place = match kind {
             Kind::Released => Place::Release,

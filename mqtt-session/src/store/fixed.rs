@@ -16,8 +16,9 @@ use crate::record::Record;
 ///   Maximum. At least 1, at most 32,767. Twice as many are remembered: messages of an earlier
 ///   connection that wait for PUBREL do not count. They are looked at one by one: for hundreds
 ///   of messages at a time, `Heap` is the better store.
-/// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each.
-/// - `TRANSMIT`: bytes for what goes to the transport next; CONNECT must fit in.
+/// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each. At
+///   most 65,535 without the features `alloc` and `fast`.
+/// - `TRANSMIT`: bytes for what goes to the transport next; CONNECT must fit in. At most as many.
 /// - `ALIASES`: topics kept for topic aliases, in each direction. They are looked up one by one.
 /// - `TOPIC`: the longest topic name that is kept for an alias.
 /// - `CLIENT_ID`: the longest client identifier that the server may assign, in bytes. At most
@@ -106,6 +107,13 @@ pub struct Inbound<
     client_id: Text<CLIENT_ID>,
 }
 
+/// The longest buffer in which a place can be kept.
+const LARGEST_BUFFER: usize = if cfg!(any(feature = "fast", feature = "alloc")) {
+    u32::MAX as usize / 2
+} else {
+    u16::MAX as usize
+};
+
 /// A few bytes and how many of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Text<const MAX: usize> {
@@ -179,9 +187,9 @@ impl<
         const {
             assert!(OUT >= 1 && OUT < u16::MAX as usize, "OUT is 1 to 65,534");
             assert!(IN >= 1 && IN <= i16::MAX as usize, "IN is 1 to 32,767");
-            assert!(ARENA <= u32::MAX as usize / 2, "ARENA is at most 2 GiB");
+            assert!(ARENA <= LARGEST_BUFFER, "ARENA is at most 2 GiB, or 65,535");
             assert!(
-                TRANSMIT >= 64 && TRANSMIT <= u32::MAX as usize / 2,
+                TRANSMIT >= 64 && TRANSMIT <= LARGEST_BUFFER,
                 "TRANSMIT is at least 64"
             );
             assert!(ALIASES <= u16::MAX as usize, "ALIASES is at most 65,535");
@@ -299,6 +307,8 @@ impl<
     fn buffers(&self) -> (&[u8], &[u8]) {
         (&self.transmit, &self.arena)
     }
+
+    const GROWS: bool = false;
 
     fn grow_records(&mut self) -> bool {
         false

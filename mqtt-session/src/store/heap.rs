@@ -224,6 +224,8 @@ impl OutboundStore for Outbound {
         (&self.transmit, &self.arena)
     }
 
+    const GROWS: bool = true;
+
     fn grow_records(&mut self) -> bool {
         let Some(len) = longer(self.records.len(), 4, usize::from(self.limits.exchanges)) else {
             return false;

@@ -26,7 +26,7 @@ impl Tables {
 
     /// A free slot, still free.
     pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
-        self.first(records, Place::Free)
+        next(records, Place::Free, None)
     }
 
     /// Takes the slot that [`Tables::peek`] showed, with its identifier and its reason cleared,
@@ -59,10 +59,10 @@ impl Tables {
         self.tickets = next_ticket.wrapping_sub(1);
     }
 
-    /// The number of a ticket below the next, as a record keeps it; None when more than 2^32 were
-    /// issued since.
+    /// The number of a ticket below the next, as a record keeps it; None when more than 2^31 were
+    /// issued since: of two, it could not be told any longer which is the older one.
     pub(crate) const fn kept_ticket(&self, number: u64) -> Option<KeptTicket> {
-        if self.tickets.wrapping_sub(number) > u32::MAX as u64 {
+        if self.tickets.wrapping_sub(number) > i32::MAX as u64 {
             return None;
         }
         Some(number as KeptTicket)
@@ -87,7 +87,7 @@ impl Tables {
             // message has it.
             let before = parts.records.iter().filter(|other| other.place == place);
             record.ticket = (self.tickets as u32)
-                .wrapping_sub(1 << 31)
+                .wrapping_sub(1 << 30)
                 .wrapping_add(before.count() as u32);
         }
         if let Some(place) = parts.records.get_mut(usize::from(slot)) {
@@ -108,24 +108,32 @@ impl Tables {
     /// The last record in a place.
     #[cfg(feature = "alloc")]
     pub(crate) fn last(&self, records: &[Record], place: Place) -> Option<u16> {
-        self.previous(records, place, 0)
+        self.previous(records, place, None)
     }
 
     /// The record before `slot` in the same place.
     #[cfg(feature = "alloc")]
     pub(crate) fn before(&self, records: &[Record], slot: u16) -> Option<u16> {
         let record = records.get(usize::from(slot))?;
-        self.previous(records, record.place, self.age(record).checked_add(1)?)
+        self.previous(records, record.place, Some(order(record)))
     }
 
-    /// The youngest record in a place of those that are no younger than `least`.
+    /// The youngest record in a place, of those that are older than one of this order.
     #[cfg(feature = "alloc")]
-    fn previous(&self, records: &[Record], place: Place, least: u32) -> Option<u16> {
-        let found = records.iter().zip(0u16..).filter_map(|(record, slot)| {
-            let its = self.age(record);
-            (record.place == place && its >= least).then_some((its, slot))
-        });
-        found.min().map(|(_, slot)| slot)
+    fn previous(&self, records: &[Record], place: Place, than: Option<u32>) -> Option<u16> {
+        let mut found = None;
+        let mut youngest = 0;
+        for (record, slot) in records.iter().zip(0u16..) {
+            let its = order(record);
+            if record.place == place
+                && than.is_none_or(|than| is_before(its, than))
+                && (found.is_none() || is_before(youngest, its))
+            {
+                youngest = its;
+                found = Some(slot);
+            }
+        }
+        found
     }
 
     /// What this ticket stood for, if it is reserved now.
@@ -145,40 +153,13 @@ impl Tables {
 
     /// The first record in a place.
     pub(crate) fn first(&self, records: &[Record], place: Place) -> Option<u16> {
-        self.next(records, place, u32::MAX)
+        next(records, place, None)
     }
 
     /// The record behind `slot` in the same place.
     pub(crate) fn after(&self, records: &[Record], slot: u16) -> Option<u16> {
         let record = records.get(usize::from(slot))?;
-        self.next(records, record.place, self.age(record).checked_sub(1)?)
-    }
-
-    /// The oldest record in a place of those that are no older than `most`.
-    #[inline(never)]
-    fn next(&self, records: &[Record], place: Place, most: u32) -> Option<u16> {
-        let mut found = None;
-        let mut oldest = 0;
-        for (record, slot) in records.iter().zip(0u16..) {
-            let its = self.age(record);
-            if record.place == place && its <= most && its >= oldest {
-                oldest = its;
-                found = Some(slot);
-            }
-        }
-        found
-    }
-
-    /// How long ago a record was made, or got its PUBREC, or ended: the order of its place.
-    fn age(&self, record: &Record) -> u32 {
-        if matches!(
-            record.place,
-            Place::Release | Place::Released | Place::Ended
-        ) {
-            self.releases.wrapping_sub(record.offset)
-        } else {
-            (self.tickets as u32).wrapping_sub(record.ticket)
-        }
+        next(records, record.place, Some(order(record)))
     }
 
     /// Whether nothing is in a place.
@@ -199,7 +180,7 @@ impl Tables {
             };
             if orders {
                 self.releases = self.releases.wrapping_add(1);
-                record.offset = self.releases;
+                record.set_order(self.releases);
             }
             record.place = place;
         }
@@ -219,17 +200,10 @@ impl Tables {
 
     /// Gives back the slot of a record that is in a place.
     pub(crate) fn drop(&mut self, records: &mut [Record], slot: u16, _place: Place) -> bool {
-        self.push(records, slot, Place::Free);
-        false
-    }
-
-    /// Puts all that is in one place in front of what is in another.
-    pub(crate) fn prepend(&mut self, records: &mut [Record], from: Place, to: Place) {
-        for record in records {
-            if record.place == from {
-                record.place = to;
-            }
+        if let Some(record) = records.get_mut(usize::from(slot)) {
+            record.place = Place::Free;
         }
+        false
     }
 
     /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
@@ -280,4 +254,39 @@ impl Tables {
 
     /// Gives an identifier back. The record that had it forgets it.
     pub(crate) fn free_id(&mut self, _parts: &mut OutboundParts<'_>, _id: u16) {}
+}
+
+/// The oldest record in a place, of those that are younger than one of this order. No count of what
+/// there was is needed for that, so that few arguments are handed over.
+#[inline(never)]
+fn next(records: &[Record], place: Place, than: Option<u32>) -> Option<u16> {
+    let mut found = None;
+    let mut oldest = 0;
+    for (record, slot) in records.iter().zip(0u16..) {
+        if record.place != place {
+            continue;
+        }
+        let its = order(record);
+        if than.is_none_or(|than| is_before(than, its))
+            && (found.is_none() || is_before(its, oldest))
+        {
+            oldest = its;
+            found = Some(slot);
+        }
+    }
+    found
+}
+
+/// When a record was made, or got its PUBREC, or ended: the order of its place. It wraps.
+fn order(record: &Record) -> u32 {
+    match record.place {
+        Place::Release | Place::Released | Place::Ended => record.order(),
+        _ => record.ticket,
+    }
+}
+
+/// Whether what has the order `one` came before what has the order `other`. At most 2^31 lie between
+/// two that are there at the same time.
+const fn is_before(one: u32, other: u32) -> bool {
+    (one.wrapping_sub(other) as i32) < 0
 }

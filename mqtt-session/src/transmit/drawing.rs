@@ -1,7 +1,7 @@
 //! A payload that is drawn from the application: its parts come to lie in the buffer, behind its
 //! header, and behind them nothing else until the last has come.
 
-use super::{RESERVE, Transmit};
+use super::{At, Large, RESERVE, Transmit};
 
 /// How a large packet is come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,18 +27,15 @@ impl Transmit {
     /// A payload of `len` bytes is to follow the header that was queued last.
     pub(crate) fn begin_drawing(&mut self, slot: u16, len: usize) {
         self.commit_large(slot, len, false);
-        if let Some(large) = &mut self.large {
-            large.drawing = Drawing::Due;
-        }
+        self.large.drawing = Drawing::Due;
     }
 
     /// The payload that is being drawn.
     pub(crate) fn drawn(&self) -> Option<Drawn> {
-        let large = self.large.filter(|_| self.is_drawing())?;
-        Some(Drawn {
-            slot: large.slot,
-            offset: large.sent(),
-            total: large.len as usize,
+        self.is_drawing().then_some(Drawn {
+            slot: self.large.slot,
+            offset: self.large.sent(),
+            total: self.large.len as usize,
         })
     }
 
@@ -65,9 +62,7 @@ impl Transmit {
     pub(crate) fn asks_for_part(&mut self, capacity: usize) -> bool {
         let room = self.room_for_part(capacity);
         let empty = self.start == self.end;
-        let Some(large) = &mut self.large else {
-            return false;
-        };
+        let large = &mut self.large;
         let left = large.len.saturating_sub(large.sent) as usize;
         let asks = large.drawing == Drawing::Due && (empty || room >= left.min(capacity / 2));
         if asks {
@@ -93,18 +88,16 @@ impl Transmit {
 
     /// The next `len` bytes lie where [`Transmit::place_part`] said. Whether they were the last.
     pub(crate) fn supply(&mut self, len: usize) -> bool {
-        let Some(large) = &mut self.large else {
-            return false;
-        };
+        let large = &mut self.large;
         let left = large.len.saturating_sub(large.sent);
         let len = u32::try_from(len).unwrap_or(left).min(left);
         // They were counted as queued with their header.
-        self.end = self.end.saturating_add(len);
+        self.end = (self.end as usize).saturating_add(len as usize) as At;
         large.sent = large.sent.saturating_add(len);
         large.drawing = Drawing::Due;
         let last = large.sent == large.len;
         if last {
-            self.large = None;
+            *large = Large::NONE;
         }
         last
     }
@@ -113,7 +106,6 @@ impl Transmit {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::super::Next;
     use super::*;
     use std::vec::Vec;
 
@@ -147,7 +139,8 @@ mod tests {
                         }
                         assert_eq!(tx.supply(len), next == 100);
                     }
-                    if let Next::Buffered(start, end) = tx.next() {
+                    let (start, _, end) = tx.queue();
+                    if start < end {
                         let taken = &buffer[start..end.min(start + takes)];
                         wire.extend_from_slice(taken);
                         tx.offer(end - start);

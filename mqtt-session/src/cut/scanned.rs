@@ -1,0 +1,90 @@
+//! What becomes of exchanges where each record is looked at: its order in another place is known.
+
+use crate::config::Lost;
+use crate::event::GiveUp;
+use crate::line::Line;
+use crate::record::{Flags, Place, Stage};
+use crate::sender::Sending;
+use crate::store::OutboundStore;
+
+impl<O: OutboundStore> Sending<'_, O> {
+    /// The transport is gone: what outlives it goes back to where it waits, the rest is settled.
+    /// `accepted`: whether the server had accepted the connection.
+    pub(crate) fn cut(&mut self, accepted: bool) {
+        #[cfg(feature = "draw")]
+        {
+            let tx = self.out.line.tx;
+            self.cut_unfinished(&tx);
+        }
+        // Those of the flight that the transport may have begun to send are sent again. What it did
+        // not touch goes back to what was never sent.
+        let mut slot = 0u16;
+        loop {
+            let written = self.written_len(slot);
+            let Some(record) = self.store.records().get_mut(usize::from(slot)) else {
+                break;
+            };
+            slot = slot.wrapping_add(1);
+            match record.place {
+                Place::Flight => {
+                    let sending = record.flags.has(Flags::SENDING);
+                    if sending && self.out.line.tx.has_begun(record.mark, written) {
+                        record.flags.set(Flags::MAYBE_SEEN);
+                    }
+                    record.place = Place::Resume;
+                    if !record.flags.has(Flags::MAYBE_SEEN) {
+                        record.id = 0;
+                        record.place = Place::Queued;
+                    }
+                }
+                Place::Released => record.place = Place::Release,
+                _ => continue,
+            }
+            record.flags.forget_transport();
+        }
+        // Those that it took whole have ended.
+        self.give_up_all(Place::Leaving, GiveUp::ConnectionLost);
+        self.give_up_all(Place::Requests, GiveUp::ConnectionLost);
+        if accepted {
+            self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
+        }
+        self.out.line = Line::new(self.out.clock.now);
+        self.look_for_expired();
+    }
+
+    /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it
+    /// may be sent again under its old identifiers (MQTT-3.2.2-5).
+    pub(crate) fn session_lost(&mut self, discarded: bool) {
+        // Past PUBREC the server has the message: that counts as acknowledged.
+        while let Some(slot) = self.first(Place::Release) {
+            self.end(slot, Place::Release, Stage::EndedWell);
+        }
+        while let Some(slot) = self.first(Place::Resume)
+            && let Some(record) = self.store.records().get_mut(usize::from(slot))
+        {
+            let again = if record.stage == Stage::AwaitPubAck {
+                self.out.config.qos1_lost == Lost::Republish
+            } else {
+                self.out.config.qos2_again
+            };
+            let cause = if discarded {
+                GiveUp::SessionDiscarded
+            } else if !again {
+                GiveUp::OutcomeUnknown
+            } else {
+                record.flags.clear(Flags::MAYBE_SEEN);
+                record.place = Place::Queued;
+                continue;
+            };
+            self.give_up(slot, Place::Resume, cause);
+        }
+        // All identifiers are free, also those that were kept from use.
+        for record in self.store.records() {
+            record.id = 0;
+            if record.place == Place::Reserved {
+                record.place = Place::Free;
+            }
+        }
+        self.look_for_expired();
+    }
+}
