@@ -21,7 +21,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// To be filled.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline(always)]
     pub(crate) const fn none() -> Self {
         Self {
             session_present: false,

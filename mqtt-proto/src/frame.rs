@@ -357,6 +357,8 @@ impl<'a> RawPacket<'a> {
         return self.read(expected, sender, |reader| fields.fill(reader, with_id));
         #[cfg(not(feature = "fast"))]
         {
+            // Whoever calls has done so, too, and the compiler sees that it is enough here.
+            *fields = Fields::none();
             let mut reader = Reader::new(self.body, self.context(sender));
             if self.check_type(expected, &mut reader).is_some() {
                 fields.fill(&mut reader, with_id);

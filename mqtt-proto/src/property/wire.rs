@@ -112,10 +112,12 @@ fn block<'a>(reader: &mut Reader<'a, '_>, rules: Rules) -> Validated<'a> {
         reader.note(place, DecodeErrorKind::MissingPropertyLength);
     }
     let len = reader.varint().unwrap_or_default();
-    let Some((block, rest)) = reader.rest().split_at_checked(len as usize) else {
-        reader.note(place, DecodeErrorKind::PropertiesTooLong { len });
-        reader.turn_back(&[]);
-        return Validated::NONE;
+    let (block, rest) = match reader.rest().split_at_checked(len as usize) {
+        Some(parts) => parts,
+        None => {
+            reader.note(place, DecodeErrorKind::PropertiesTooLong { len });
+            Default::default()
+        }
     };
     reader.turn_to(block, rest.len(), rules);
     let mut shown = Shown::nothing();
