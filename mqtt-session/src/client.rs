@@ -8,7 +8,6 @@ use crate::event::Ticket;
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::machine::{Machine, Stores};
-use crate::offer::queued;
 use crate::request::{
     AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError,
 };
@@ -170,11 +169,7 @@ impl<S: Store> Client<S> {
     /// ```
     pub fn offer_all(&mut self) -> [&[u8]; 3] {
         let (outbound, _) = self.store.split();
-        if self.machine.sender(&mut *outbound).offer_all() {
-            queued(&self.machine.out.line.tx, outbound)
-        } else {
-            [&[]; 3]
-        }
+        self.machine.out.offer_all(outbound)
     }
 
     /// The transport took `count` of the bytes of [`Action::Send`]. A larger count counts as all

@@ -6,14 +6,29 @@ mod linked;
 mod scanned;
 
 use crate::event::GiveUp;
-use crate::record::Place;
+use crate::record::{Place, Stage};
 use crate::sender::Sending;
 use crate::store::OutboundStore;
+#[cfg(not(feature = "fast"))]
+use crate::tables::oldest;
 
 impl<O: OutboundStore> Sending<'_, O> {
     fn give_up_all(&mut self, place: Place, cause: GiveUp) {
+        self.end_all(place, Stage::Ended(cause));
+    }
+
+    /// Ends all that is in a place, in its order.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn end_all(&mut self, place: Place, stage: Stage) {
+        #[cfg(feature = "fast")]
         while let Some(slot) = self.first(place) {
-            self.give_up(slot, place, cause);
+            self.end(slot, place, stage);
+        }
+        #[cfg(not(feature = "fast"))]
+        while let Some((_slot, record)) = oldest(self.store.records(), place) {
+            self.out.end(record, stage);
+            #[cfg(feature = "bytes")]
+            self.store.release_payload(_slot);
         }
     }
 
@@ -30,6 +45,12 @@ impl<O: OutboundStore> Sending<'_, O> {
     fn look_for_expired(&mut self) {}
 
     /// How many bytes the present transport gets for a record that was written for it.
+    #[cfg(any(
+        feature = "fast",
+        feature = "bytes",
+        feature = "draw",
+        feature = "topic-alias"
+    ))]
     fn written_len(&mut self, slot: u16) -> usize {
         #[cfg(feature = "topic-alias")]
         if let Some(len) = self.aliased_len(slot) {

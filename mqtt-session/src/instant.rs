@@ -176,6 +176,12 @@ impl Stamp {
         self.0
     }
 
+    /// Whether this is the earlier one of two that are less than 24 days apart.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn is_before(self, other: Self) -> bool {
+        (self.0.wrapping_sub(other.0) as i32) < 0
+    }
+
     /// The moment `millis` after this stamp, seen from `now`, which is less than 24 days away.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn deadline(self, millis: u32, now: Instant) -> Instant {

@@ -3,7 +3,7 @@
 use crate::event::GiveUp;
 use crate::instant::{Alarm, Instant};
 use crate::limits::Limits;
-use crate::record::Needs;
+use crate::record::{Flags, Stage};
 use crate::request::RequestError;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
@@ -126,26 +126,34 @@ impl Line {
         }
     }
 
-    /// Why the server's limits forbid what needs this of it and has so many bytes, if they do.
+    /// How many QoS 1 and QoS 2 messages the server takes at a time, once it has accepted the
+    /// connection.
+    #[inline]
+    pub(crate) const fn receive_maximum(&self) -> u16 {
+        self.limits.receive_maximum
+    }
+
+    /// Why the server's limits forbid what awaits this, of which this is known, and which has so many
+    /// bytes, if they do.
     #[inline(never)]
-    pub(crate) fn forbids(&self, needs: Needs, len: usize) -> Option<GiveUp> {
+    pub(crate) fn forbids(&self, stage: Stage, flags: Flags, len: usize) -> Option<GiveUp> {
         if !self.agreed {
             return None;
         }
         let limits = &self.limits;
         let cause = if len > limits.maximum_packet_size as usize {
             GiveUp::TooLarge
-        } else if needs.has(Needs::QOS_1) && limits.maximum_qos == QoS::AtMostOnce
-            || needs.has(Needs::QOS_2) && limits.maximum_qos < QoS::ExactlyOnce
+        } else if stage == Stage::AwaitPubAck && limits.maximum_qos == QoS::AtMostOnce
+            || stage == Stage::AwaitPubRec && limits.maximum_qos < QoS::ExactlyOnce
         {
             GiveUp::QoSNotSupported
-        } else if needs.has(Needs::RETAIN) && !limits.retain_available {
+        } else if flags.has(Flags::RETAIN) && !limits.retain_available {
             GiveUp::RetainNotSupported
-        } else if needs.has(Needs::WILDCARD) && !limits.wildcard_subscription_available {
+        } else if flags.has(Flags::WILDCARD) && !limits.wildcard_subscription_available {
             GiveUp::WildcardsNotSupported
-        } else if needs.has(Needs::SHARED) && !limits.shared_subscription_available {
+        } else if flags.has(Flags::SHARED) && !limits.shared_subscription_available {
             GiveUp::SharedNotSupported
-        } else if needs.has(Needs::IDENTIFIED) && !limits.subscription_identifier_available {
+        } else if flags.has(Flags::IDENTIFIED) && !limits.subscription_identifier_available {
             GiveUp::SubscriptionIdentifiersNotSupported
         } else {
             return None;

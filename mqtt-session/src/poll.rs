@@ -96,10 +96,8 @@ impl Machine {
         {
             return Action::Event(Event::PayloadWanted { ticket });
         }
-        if self.phase.writes()
-            && let Some(offered) = self.sender(outbound).offer()
-        {
-            return Action::Send(offered.bytes(&self.out.line.tx, outbound));
+        if self.phase.writes() && self.out.line.tx.has_to_offer() {
+            return Action::Send(self.out.offer(outbound));
         }
         if let Some(action) = self.turn() {
             return action;

@@ -4,7 +4,7 @@ use crate::event::GiveUp;
 use crate::exchanges::Work;
 #[cfg(feature = "message-expiry")]
 use crate::instant::Instant;
-use crate::record::{Flags, Needs, Place, Record, Stage};
+use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::stored::stamp;
@@ -26,12 +26,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             let Some((slot, place)) = self.next_to_leave() else {
                 return;
             };
-            let moved = if place == Place::Release {
-                self.send_release(slot)
-            } else {
-                self.send(slot, place)
-            };
-            if !moved {
+            if !self.send(slot, place) {
                 break;
             }
         }
@@ -40,14 +35,12 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// The record that is to leave next, and where it is.
     fn next_to_leave(&mut self) -> Option<(u16, Place)> {
-        let records = self.store.records();
-        let tables = &self.out.exchanges.tables;
         for &place in &ORDER {
-            let Some(slot) = tables.first(records, place) else {
+            let Some(slot) = self.first(place) else {
                 continue;
             };
             let windowed = matches!(place, Place::Resume | Place::Queued);
-            if !windowed || self.out.window_is_open(records) {
+            if !windowed || self.out.window_is_open(self.store.records()) {
                 return Some((slot, place));
             }
         }
@@ -59,24 +52,17 @@ impl<O: OutboundStore> Sending<'_, O> {
         !self.out.line.tx.large().is_some() && self.next_to_leave().is_none()
     }
 
-    fn send_release(&mut self, slot: u16) -> bool {
-        let Some(record) = self.store.records().get(usize::from(slot)) else {
-            return false;
-        };
-        let id = record.id;
-        if !self.write_ack(PacketType::PubRel, id, ReasonCode::SUCCESS) {
-            return false;
-        }
-        self.moves(slot, Place::Release, Place::Released);
-        true
-    }
-
     /// A record was written for the transport, which has not taken it yet.
-    fn moves(&mut self, slot: u16, from: Place, to: Place) {
+    fn moves(&mut self, slot: u16, #[cfg(feature = "fast")] from: Place, to: Place) {
         let mark = self.out.line.tx.queued();
         let records = self.store.records();
+        #[cfg(feature = "fast")]
         self.out.exchanges.tables.shift(records, slot, from, to);
         if let Some(record) = records.get_mut(usize::from(slot)) {
+            #[cfg(not(feature = "fast"))]
+            {
+                record.place = to;
+            }
             record.mark = mark;
             record.flags.set(Flags::SENDING);
         }
@@ -93,14 +79,19 @@ impl<O: OutboundStore> Sending<'_, O> {
         // With the flags that PUBREL must have (MQTT-3.6.1-1).
         let first = (kind as u8) << 4 | u8::from(kind == PacketType::PubRel) << 1;
         let packet = [first, rest, high, low, reason.value()];
-        self.has_room(len)
-            && self.out.line.tx.append(
-                self.store.transmit(),
-                packet.get(..len).unwrap_or_default(),
-                RESERVE,
-            )
+        let packet = packet.get(..len).unwrap_or_default();
+        self.grow_for(len);
+        let tx = &mut self.out.line.tx;
+        tx.append(self.store.transmit(), packet, RESERVE)
     }
 
+    #[cfg(any(
+        feature = "fast",
+        feature = "bytes",
+        feature = "draw",
+        feature = "message-expiry",
+        feature = "topic-alias"
+    ))]
     pub(crate) fn record(&mut self, slot: u16) -> Option<Record> {
         self.store.records().get(usize::from(slot)).copied()
     }
@@ -109,7 +100,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// when it has to wait for room.
     fn send(&mut self, slot: u16, from: Place) -> bool {
         #[cfg(feature = "fast")]
-        {
+        if from != Place::Release {
             let mut parts = self.store.parts();
             if self.out.copy_plainly(slot, &mut parts) {
                 let tables = &mut self.out.exchanges.tables;
@@ -117,58 +108,81 @@ impl<O: OutboundStore> Sending<'_, O> {
                 return true;
             }
         }
-        let Some(record) = self.record(slot) else {
+        let Some(record) = self.store.records().get(usize::from(slot)) else {
             return false;
         };
-        let (start, end) = packet_range(&record);
-        #[cfg(feature = "message-expiry")]
-        let expires = self.expires(&record);
-        let apart = self.payload_len(slot, &record);
-        let first = self.store.arena().get(start).copied().unwrap_or(0);
-        // Of other packets the first byte has that bit clear.
-        let needs = Needs::of(record.stage, record.flags, first & 1 != 0);
-        let len = record.len().saturating_add(apart.unwrap_or(0));
-        let forbidden = self.out.line.forbids(needs, len);
-        #[cfg(feature = "message-expiry")]
-        let forbidden = if expires.is_some_and(|at| at <= self.out.clock.now)
-            && !record.flags.has(Flags::MAYBE_SEEN)
-        {
-            Some(GiveUp::Expired)
+        let record = *record;
+        let (written, to) = if from == Place::Release {
+            let written = self.write_ack(PacketType::PubRel, record.id, ReasonCode::SUCCESS);
+            (written, Place::Released)
         } else {
-            forbidden
-        };
-        if let Some(cause) = forbidden {
-            self.end(slot, from, Stage::Ended(cause));
-            return true;
-        }
-        if record.stage != Stage::AwaitSent && record.id == 0 {
-            let mut parts = self.store.parts();
-            let id = self.out.exchanges.tables.assign_id(&mut parts, slot);
-            if id.is_none() {
-                return false;
+            let (start, end) = packet_range(&record);
+            #[cfg(feature = "message-expiry")]
+            let expires = self.expires(&record);
+            let apart = self.payload_len(slot, &record);
+            #[cfg_attr(not(feature = "fast"), expect(unused_mut))]
+            let mut flags = record.flags;
+            #[cfg(feature = "fast")]
+            if self
+                .store
+                .arena()
+                .get(start)
+                .is_some_and(|first| first & 1 != 0)
+            {
+                // Of other packets than PUBLISH the first byte has that bit clear.
+                flags.set(Flags::RETAIN);
             }
-        }
-        // A server takes an interval of zero for none at all, so one second is the least.
-        #[cfg(feature = "message-expiry")]
-        let left = expires.map(|at| at.secs_from(self.out.clock.now).max(1));
-        #[cfg(not(feature = "message-expiry"))]
-        let left = None;
-        let parts = self.store.parts();
-        let packet = parts.arena.get_mut(start..end).unwrap_or_default();
-        if let Some(record) = parts.records.get(usize::from(slot)) {
-            stamp(packet, record, left);
-        }
-        if !self.write(slot, (start, end), apart) {
+            let len = record.len().saturating_add(apart.unwrap_or(0));
+            let forbidden = self.out.line.forbids(record.stage, flags, len);
+            #[cfg(feature = "message-expiry")]
+            let forbidden = if expires.is_some_and(|at| at <= self.out.clock.now)
+                && !record.flags.has(Flags::MAYBE_SEEN)
+            {
+                Some(GiveUp::Expired)
+            } else {
+                forbidden
+            };
+            if let Some(cause) = forbidden {
+                self.end(slot, from, Stage::Ended(cause));
+                return true;
+            }
+            if record.stage != Stage::AwaitSent && record.id == 0 {
+                let mut parts = self.store.parts();
+                let id = self.out.exchanges.tables.assign_id(&mut parts, slot);
+                if id.is_none() {
+                    return false;
+                }
+            }
+            // A server takes an interval of zero for none at all, so one second is the least.
+            #[cfg(feature = "message-expiry")]
+            let left = expires.map(|at| at.secs_from(self.out.clock.now).max(1));
+            #[cfg(not(feature = "message-expiry"))]
+            let left = None;
+            let parts = self.store.parts();
+            let packet = parts.arena.get_mut(start..end).unwrap_or_default();
+            if let Some(record) = parts.records.get(usize::from(slot)) {
+                stamp(packet, record, left);
+            }
+            let to = if from != Place::Prompt {
+                Place::Flight
+            } else if record.stage == Stage::AwaitSent {
+                Place::Leaving
+            } else {
+                Place::Requests
+            };
+            (self.write(slot, (start, end), apart), to)
+        };
+        if !written {
             return false;
         }
-        let to = match record.stage {
-            Stage::AwaitSent => Place::Leaving,
-            Stage::AwaitSubAck | Stage::AwaitUnsubAck => Place::Requests,
-            _ => Place::Flight,
-        };
-        self.moves(slot, from, to);
+        self.moves(
+            slot,
+            #[cfg(feature = "fast")]
+            from,
+            to,
+        );
         // SUBSCRIBE and UNSUBSCRIBE are not kept for replay, QoS 0 is not either.
-        if to != Place::Flight && !self.out.line.tx.large().is_some() {
+        if from == Place::Prompt && !self.out.line.tx.large().is_some() {
             self.free_block(slot);
         }
         true
@@ -250,6 +264,18 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Moves a record to those that have ended, freeing what it held. The identifier of a QoS 2
     /// message that the server may have seen stays taken.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn end(&mut self, slot: u16, _from: Place, stage: Stage) {
+        if let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+            self.out.end(record, stage);
+        }
+        #[cfg(feature = "bytes")]
+        self.store.release_payload(slot);
+    }
+
+    /// Moves a record to those that have ended, freeing what it held. The identifier of a QoS 2
+    /// message that the server may have seen stays taken.
+    #[cfg(feature = "fast")]
     #[inline(never)]
     pub(crate) fn end(&mut self, slot: u16, from: Place, stage: Stage) {
         self.free_block(slot);
@@ -257,18 +283,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some(record) = parts.records.get_mut(usize::from(slot)) else {
             return;
         };
-        let keeps_id = record.stage == Stage::AwaitPubRec
-            && record.flags.has(Flags::MAYBE_SEEN)
-            && matches!(
-                stage,
-                Stage::Ended(
-                    GiveUp::TooLarge
-                        | GiveUp::QoSNotSupported
-                        | GiveUp::RetainNotSupported
-                        | GiveUp::Abandoned
-                        | GiveUp::PayloadUnfinished
-                )
-            );
+        // Where the session is lost, it is free again.
+        let keeps_id = record.stage == Stage::AwaitPubRec && record.flags.has(Flags::MAYBE_SEEN);
         record.stage = stage;
         record.flags.forget_transport();
         let id = if keeps_id {
@@ -309,13 +325,30 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 }
 
+#[cfg(not(feature = "fast"))]
+impl Outbox {
+    /// Moves a record to those that have ended; its block is free. The identifier of a QoS 2 message
+    /// that the server may have seen stays taken.
+    #[inline(never)]
+    pub(crate) fn end(&mut self, record: &mut Record, stage: Stage) {
+        // Where the session is lost, it is free again.
+        if record.stage != Stage::AwaitPubRec || !record.flags.has(Flags::MAYBE_SEEN) {
+            record.id = 0;
+        }
+        record.stage = stage;
+        record.flags.end();
+        self.exchanges.tables.put(record, Place::Ended);
+        self.exchanges.work.note(Work::TELL);
+    }
+}
+
 impl Outbox {
     /// Whether one more PUBLISH fits the server's Receive Maximum (MQTT-3.3.4-7). An exchange
     /// past PUBREC counts until PUBCOMP, also when it began on an earlier connection: servers
     /// count it so.
     #[inline]
     pub(crate) fn window_is_open(&self, records: &[Record]) -> bool {
-        self.exchanges.tables.open(records) < self.line.limits().receive_maximum
+        self.exchanges.tables.open(records) < self.line.receive_maximum()
     }
 }
 

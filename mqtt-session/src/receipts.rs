@@ -283,7 +283,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             Stage::PubRecAwaited => (Stage::PubRec, PacketType::PubRec),
             _ => return Err(AcknowledgeError::Stale),
         };
-        let side = sender.out.side;
+        let side = sender.out.side();
         // Nobody but a server knows whether anyone subscribes.
         let unknown = side == From::Client && reason == ReasonCode::NO_MATCHING_SUBSCRIBERS;
         if unknown || !reason.is_allowed(packet, side) {
@@ -331,7 +331,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         let out = sender.out.line.tx.room(sender.store.transmit(), len);
         let out = out.ok_or(AcknowledgeError::PropertiesCannotWait)?;
         let written = ack
-            .encode(packet, sender.out.side, out)
+            .encode(packet, sender.out.side(), out)
             .map_err(AcknowledgeError::Invalid)?;
         sender.commit(written);
         if let Some(entry) = self.store.ack(index) {

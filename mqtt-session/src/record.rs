@@ -38,6 +38,7 @@ pub struct Record {
     #[cfg(not(feature = "fast"))]
     pub(crate) place: Place,
     /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
+    #[cfg(feature = "fast")]
     pub(crate) reason: ReasonCode,
 }
 
@@ -107,29 +108,32 @@ pub(crate) enum Place {
     /// No record: the slot is free.
     #[cfg(not(feature = "fast"))]
     Free,
-    /// QoS 1 and 2 messages that were never sent, in order of publishing.
-    Queued,
     /// What no window holds back: QoS 0 messages, SUBSCRIBE, UNSUBSCRIBE.
     Prompt,
-    /// QoS 0 messages written for the present transport, until they are told to be taken.
-    Leaving,
-    /// QoS 1 and 2 messages on the wire and on the way there, in order of first sending.
-    Flight,
+    /// QoS 1 and 2 messages that were never sent, in order of publishing.
+    Queued,
     /// Sent over an earlier transport and to be sent again, in order of first sending.
     Resume,
-    /// PUBREL on the wire and on the way there, in order of PUBREC.
-    Released,
-    /// PUBREL to be sent, in order of PUBREC.
-    Release,
+    /// QoS 0 messages written for the present transport, until they are told to be taken.
+    Leaving,
     /// SUBSCRIBE and UNSUBSCRIBE on the wire and on the way there.
     Requests,
-    /// Ended, and to be told.
-    Ended,
     /// Given up, identifier kept from use while the session lives.
     Reserved,
     /// Put aside for a moment, while others are put into order.
     #[cfg(feature = "fast")]
     Aside,
+    // From here on all are in the window of the server; with that they are told apart at once.
+    /// QoS 1 and 2 messages on the wire and on the way there, in order of first sending.
+    Flight,
+    // From here on there is no block.
+    /// PUBREL on the wire and on the way there, in order of PUBREC.
+    Released,
+    /// PUBREL to be sent, in order of PUBREC.
+    Release,
+    // Here the window ends.
+    /// Ended, and to be told.
+    Ended,
 }
 
 /// What the record stands for, named for what is awaited.
@@ -166,13 +170,14 @@ impl Flags {
     pub(crate) const PAYLOAD_APART: Self = Self(1 << 2);
     /// It has a block in the arena.
     pub(crate) const STORED: Self = Self(1 << 3);
-    /// It is a SUBSCRIBE.
-    pub(crate) const SUBSCRIBE: Self = Self(1 << 4);
+    /// It is a SUBSCRIBE or an UNSUBSCRIBE.
+    pub(crate) const REQUEST: Self = Self(1 << 4);
     /// A message written from the store.
     #[cfg(feature = "fast")]
     pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
-    /// It is an UNSUBSCRIBE.
-    pub(crate) const UNSUBSCRIBE: Self = Self(1 << 5);
+    /// It is a message that the server is to keep. With the feature `fast` the packet alone may say
+    /// so.
+    pub(crate) const RETAIN: Self = Self(1 << 5);
     /// It has a filter with a wildcard.
     pub(crate) const WILDCARD: Self = Self(1 << 6);
     /// It has a filter of a shared subscription.
@@ -196,6 +201,10 @@ impl Flags {
     #[cfg(feature = "draw")]
     pub(crate) const UNFINISHED: Self = Self(1 << 14);
 
+    /// PUBREC said that nobody subscribes. It says that or success, where it does not refuse.
+    #[cfg(not(feature = "fast"))]
+    const NO_SUBSCRIBERS: Self = Self(1 << 15);
+
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }
@@ -217,6 +226,14 @@ impl Flags {
     /// The transport is gone: what belonged to it is forgotten.
     pub(crate) fn forget_transport(&mut self) {
         self.0 &= !(Self::SENDING.0 | Self::ON_WIRE.0 | Self::ALIAS_SET.0 | Self::ALIAS_ALONE.0);
+    }
+
+    /// It has ended: nothing of it is stored any more, and nothing that belonged to a transport is
+    /// of use.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn end(&mut self) {
+        self.forget_transport();
+        self.0 &= !(Self::STORED.0 | Self::PAYLOAD_APART.0);
     }
 
     /// Whether the store holds bytes for it.
@@ -242,7 +259,7 @@ impl Flags {
     /// Whether it is stored whole and nothing has to be looked up before it can be sent.
     #[cfg(feature = "fast")]
     pub(crate) const fn is_plain(self) -> bool {
-        self.0 & !Self::MAYBE_SEEN.0 == Self::STORED.0
+        self.0 & !(Self::MAYBE_SEEN.0 | Self::RETAIN.0) == Self::STORED.0
     }
 }
 
@@ -262,37 +279,6 @@ impl Stage {
             self,
             Self::AwaitSent | Self::AwaitPubAck | Self::AwaitPubRec
         )
-    }
-}
-
-/// What a packet asks of the server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Needs(u16);
-
-impl Needs {
-    /// A server that supports QoS 1 at least, QoS 2, or retained messages.
-    pub(crate) const QOS_1: Self = Self(1);
-    pub(crate) const QOS_2: Self = Self(2);
-    pub(crate) const RETAIN: Self = Self(4);
-    /// Subscriptions with wildcards, that are shared, or with an identifier.
-    pub(crate) const WILDCARD: Self = Self(Flags::WILDCARD.0);
-    pub(crate) const SHARED: Self = Self(Flags::SHARED.0);
-    pub(crate) const IDENTIFIED: Self = Self(Flags::IDENTIFIED.0);
-
-    /// Of a packet of this kind, of which this is known.
-    pub(crate) const fn of(stage: Stage, flags: Flags, retain: bool) -> Self {
-        let qos = match stage {
-            Stage::AwaitPubAck => Self::QOS_1.0,
-            Stage::AwaitPubRec => Self::QOS_2.0,
-            _ => 0,
-        };
-        let retain = if retain { Self::RETAIN.0 } else { 0 };
-        let asked = Self::WILDCARD.0 | Self::SHARED.0 | Self::IDENTIFIED.0;
-        Self(qos | retain | flags.0 & asked)
-    }
-
-    pub(crate) const fn has(self, need: Self) -> bool {
-        self.0 & need.0 != 0
     }
 }
 
@@ -318,6 +304,7 @@ impl Record {
         stage: Stage::Ended(crate::event::GiveUp::ConnectionLost),
         #[cfg(not(feature = "fast"))]
         place: Place::Free,
+        #[cfg(feature = "fast")]
         reason: ReasonCode::SUCCESS,
     };
 
@@ -361,11 +348,40 @@ impl Record {
         self.block = Block::ordered(order);
     }
 
-    /// The place in which it awaits its answer, or waits to be sent again.
-    pub(crate) fn place(&self) -> Place {
-        #[cfg(not(feature = "fast"))]
-        return self.place;
+    /// PUBREC's reason while PUBCOMP is awaited; the outcome while it waits to be told.
+    pub(crate) const fn reason(&self) -> ReasonCode {
         #[cfg(feature = "fast")]
+        return self.reason;
+        #[cfg(not(feature = "fast"))]
+        if self.flags.has(Flags::NO_SUBSCRIBERS) {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        } else {
+            ReasonCode::SUCCESS
+        }
+    }
+
+    /// PUBREC came with this reason, which is no refusal.
+    pub(crate) fn set_reason(&mut self, reason: ReasonCode) {
+        #[cfg(feature = "fast")]
+        {
+            self.reason = reason;
+        }
+        #[cfg(not(feature = "fast"))]
+        if reason != ReasonCode::SUCCESS {
+            self.flags.set(Flags::NO_SUBSCRIBERS);
+        }
+    }
+
+    /// It is settled, and its slot is free.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn finish(&mut self) {
+        self.flags = Flags(0);
+        self.place = Place::Free;
+    }
+
+    /// The place in which it awaits its answer, or waits to be sent again.
+    #[cfg(feature = "fast")]
+    pub(crate) fn place(&self) -> Place {
         match self.stage {
             Stage::AwaitSubAck | Stage::AwaitUnsubAck => Place::Requests,
             Stage::AwaitPubComp if self.flags.has(Flags::ON_WIRE) => Place::Released,

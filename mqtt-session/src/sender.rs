@@ -6,10 +6,12 @@ use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
 use crate::instant::{Clock, Instant};
 use crate::line::{Line, Standing};
-use crate::record::{Flags, Needs, Place, Stage};
+use crate::record::{Flags, Place, Stage};
 use crate::request::{Publish, RequestError};
 use crate::store::OutboundStore;
 use crate::stored;
+#[cfg(not(feature = "fast"))]
+use crate::tables::oldest;
 #[cfg(any(feature = "bytes", feature = "draw"))]
 use crate::transmit::RESERVE;
 use mqtt_proto::{
@@ -38,10 +40,13 @@ const fn taken(ticket: Ticket, _slot: u16) -> Taken {
 }
 
 /// The ticket of what was taken in.
+#[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
 pub(crate) fn ticket_of(taken: Result<Taken, RequestError>) -> Result<Ticket, RequestError> {
-    #[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
-    return taken.map(|(ticket, _)| ticket);
-    #[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+    taken.map(|(ticket, _)| ticket)
+}
+#[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+#[inline(always)]
+pub(crate) const fn ticket_of(taken: Result<Taken, RequestError>) -> Result<Ticket, RequestError> {
     taken
 }
 
@@ -61,18 +66,30 @@ pub(crate) struct Outbox {
     pub(crate) line: Line,
     pub(crate) config: Config,
     /// Which end of the connection this is: it decides what may be sent.
-    pub(crate) side: From,
+    #[cfg(feature = "broker")]
+    side: From,
 }
 
 impl Outbox {
     pub(crate) const fn new(side: From, config: Config) -> Self {
+        #[cfg(not(feature = "broker"))]
+        let _ = side;
         Self {
             clock: Clock::new(),
             exchanges: Exchanges::new(),
             line: Line::new(Instant::from_micros(0)),
             config,
+            #[cfg(feature = "broker")]
             side,
         }
+    }
+
+    /// Which end of the connection this is: it decides what may be sent.
+    pub(crate) const fn side(&self) -> From {
+        #[cfg(feature = "broker")]
+        return self.side;
+        #[cfg(not(feature = "broker"))]
+        From::Client
     }
 }
 
@@ -83,22 +100,47 @@ pub(crate) struct Kept<'e> {
     pub(crate) flags: Flags,
     /// Topic filters, or bytes of the topic name.
     pub(crate) count: usize,
-    pub(crate) retain: bool,
     #[cfg(feature = "message-expiry")]
     pub(crate) expires: Option<Instant>,
     /// Bytes of a payload that the store holds beside the arena.
     #[cfg(any(feature = "bytes", feature = "draw"))]
-    pub(crate) apart: usize,
-    /// Encodes it, a message without the payload that is held apart.
-    pub(crate) encode: &'e dyn Fn(&mut [u8]) -> Result<usize, EncodeError>,
+    pub(crate) apart: Option<usize>,
+    pub(crate) packet: &'e dyn Storable,
+}
+
+/// A packet that can be kept.
+pub(crate) trait Storable {
+    /// Encodes it: a message without a payload of so many bytes that is held apart.
+    fn encode(
+        &self,
+        side: From,
+        #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError>;
+}
+
+impl Storable for Packet<'_> {
+    fn encode(
+        &self,
+        side: From,
+        #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        #[cfg(any(feature = "bytes", feature = "draw"))]
+        if let Some(payload_len) = apart {
+            return self.encode_header(side, payload_len, out);
+        }
+        self.encode(side, out)
+    }
 }
 
 impl Kept<'_> {
     /// Bytes of a payload that the store holds beside the arena.
     const fn apart(&self) -> usize {
         #[cfg(any(feature = "bytes", feature = "draw"))]
-        return self.apart;
-        #[cfg(not(any(feature = "bytes", feature = "draw")))]
+        if let Some(apart) = self.apart {
+            return apart;
+        }
         0
     }
 
@@ -114,16 +156,23 @@ impl Kept<'_> {
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// Publishes a message.
+    #[cfg(feature = "fast")]
     pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        #[cfg(feature = "fast")]
         if let Some(ticket) = self.out.publish_straight(self.store, publish) {
             return Ok(ticket);
         }
         self.publish_with_care(publish)
     }
 
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[cfg(feature = "fast")]
+    #[inline(never)]
     fn publish_with_care(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+        ticket_of(self.enqueue(publish, None))
+    }
+
+    /// Publishes a message.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         ticket_of(self.enqueue(publish, None))
     }
 
@@ -153,10 +202,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         let expiry = [Property::MessageExpiryInterval(publish.expiry.unwrap_or(0))];
         let own = publish.expiry.map_or(0, |_| 1);
         let mut flags = Flags::default();
-        let (stage, packet_id) = match publish.qos {
-            QoS::AtMostOnce => (Stage::AwaitSent, None),
-            QoS::AtLeastOnce => (Stage::AwaitPubAck, stored::placeholder()),
-            QoS::ExactlyOnce => (Stage::AwaitPubRec, stored::placeholder()),
+        let stage = match publish.qos {
+            QoS::AtMostOnce => Stage::AwaitSent,
+            QoS::AtLeastOnce => Stage::AwaitPubAck,
+            QoS::ExactlyOnce => Stage::AwaitPubRec,
         };
         if apart.is_some() {
             flags.set(Flags::PAYLOAD_APART);
@@ -164,12 +213,15 @@ impl<O: OutboundStore> Sending<'_, O> {
         if publish.expiry.is_some() {
             flags.set(Flags::EXPIRES);
         }
+        if publish.retain {
+            flags.set(Flags::RETAIN);
+        }
         let packet = Packet {
             dup: false,
             qos: publish.qos,
             retain: publish.retain,
             topic: Some(publish.topic),
-            packet_id,
+            packet_id: stored::placeholder(publish.qos),
             properties: Properties::chain(
                 expiry.get(..own).unwrap_or_default(),
                 publish.properties,
@@ -188,23 +240,17 @@ impl<O: OutboundStore> Sending<'_, O> {
         {
             return Ok(written);
         }
-        let side = self.out.side;
         self.keep(&Kept {
             stage,
             flags,
-            retain: publish.retain,
             count: publish.topic.as_bytes().len(),
             #[cfg(feature = "message-expiry")]
             expires: publish
                 .expiry
                 .map(|seconds| self.out.clock.now.plus_secs(seconds)),
             #[cfg(any(feature = "bytes", feature = "draw"))]
-            apart: apart.unwrap_or(0),
-            encode: &|out| match apart {
-                #[cfg(any(feature = "bytes", feature = "draw"))]
-                Some(payload_len) => packet.encode_header(side, payload_len, out),
-                _ => packet.encode(side, out),
-            },
+            apart,
+            packet: &packet,
         })
     }
 
@@ -214,25 +260,33 @@ impl<O: OutboundStore> Sending<'_, O> {
         if matches!(self.out.line.standing, Standing::Stopping | Standing::Over) {
             return Err(RequestError::Stopping);
         }
-        let needs = Needs::of(kept.stage, kept.flags, kept.retain);
         let (prefix, apart) = (kept.prefix(), kept.apart());
         // What is known of it is held against the limits: first what it is, then how long, and
         // again when it has been encoded to where there is room for it.
         let (mut slot, mut len, mut whole) = (0, 0, false);
         loop {
-            if let Some(cause) = self.out.line.forbids(needs, len) {
+            if let Some(cause) = self.out.line.forbids(kept.stage, kept.flags, len) {
                 return Err(self.out.line.refusal(cause, len));
             }
             if whole {
                 break;
             }
             if len == 0 {
-                slot = self.free_slot()?;
+                let Some(free) = self.free_slot() else {
+                    return Err(RequestError::TooMany);
+                };
+                slot = free;
             } else {
                 self.room_for(prefix.saturating_add(len).saturating_sub(apart))?;
             }
             let room = self.out.exchanges.arena.rest(self.store.arena(), prefix);
-            let encoded = match (kept.encode)(room) {
+            let encoded = kept.packet.encode(
+                self.out.side(),
+                #[cfg(any(feature = "bytes", feature = "draw"))]
+                kept.apart,
+                room,
+            );
+            let encoded = match encoded {
                 Ok(len) => {
                     whole = true;
                     len
@@ -263,15 +317,33 @@ impl<O: OutboundStore> Sending<'_, O> {
             exchanges.next_expiry.no_later_than(expires);
             self.out.clock.arm(expires);
         }
+        let place = if kept.stage.is_exchange() {
+            Place::Queued
+        } else {
+            Place::Prompt
+        };
         let block = prefix.wrapping_add(len);
         let offset = exchanges.arena.take(parts.arena, slot, block);
+        #[cfg(feature = "fast")]
         let ticket = exchanges.tables.take(parts.records, slot);
-        if let Some(record) = parts.records.get_mut(usize::from(slot)) {
+        #[cfg(feature = "fast")]
+        let record = parts.records.get_mut(usize::from(slot));
+        #[cfg(not(feature = "fast"))]
+        let ticket = exchanges.tables.issue();
+        #[cfg(not(feature = "fast"))]
+        let record = oldest(parts.records, Place::Free).map(|(_, record)| record);
+        if let Some(record) = record {
             record.set_block(offset, len);
             // What is kept of a count of filters stops.
             record.count = u16::try_from(kept.count).unwrap_or(u16::MAX);
             record.stage = kept.stage;
             record.flags = flags;
+            #[cfg(not(feature = "fast"))]
+            {
+                record.ticket = ticket.0 as u32;
+                record.id = 0;
+                record.place = place;
+            }
         }
         // What nothing goes before is written at once, and passes no queue of what waits.
         #[cfg(feature = "fast")]
@@ -284,34 +356,30 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         let exchanges = &mut self.out.exchanges;
-        let place = if kept.stage.is_exchange() {
-            Place::Queued
-        } else {
-            Place::Prompt
-        };
+        #[cfg(feature = "fast")]
         exchanges.tables.push(self.store.records(), slot, place);
         exchanges.work.note(Work::PUMP);
         Ok(taken(ticket, slot))
     }
 
-    /// Refuses what the server does not allow. Without a connection everything is allowed.
+    /// Refuses a QoS 0 message that the server does not allow. Without a connection everything is allowed.
     #[cfg(feature = "fast")]
-    pub(crate) fn allow(&self, needs: Needs, len: usize) -> Result<(), RequestError> {
-        match self.out.line.forbids(needs, len) {
+    pub(crate) fn allow(&self, flags: Flags, len: usize) -> Result<(), RequestError> {
+        match self.out.line.forbids(Stage::AwaitSent, flags, len) {
             None => Ok(()),
             Some(cause) => Err(self.out.line.refusal(cause, len)),
         }
     }
 
     /// A free slot, still free; makes the table longer where the store can.
-    pub(crate) fn free_slot(&mut self) -> Result<u16, RequestError> {
+    pub(crate) fn free_slot(&mut self) -> Option<u16> {
         loop {
             let tables = &self.out.exchanges.tables;
             if let Some(slot) = tables.peek(self.store.records()) {
-                return Ok(slot);
+                return Some(slot);
             }
             if !self.store.grow_records() {
-                return Err(RequestError::TooMany);
+                return None;
             }
         }
     }
@@ -324,8 +392,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
-        let room = arena.pack(parts.arena, parts.records).len();
-        if len <= room || self.store.grow_arena(arena.growing_end(), len) {
+        let end = arena.pack(parts.arena, parts.records);
+        let room = parts.arena.len().wrapping_sub(end);
+        if len <= room || self.store.grow_arena(end, len) {
             return Ok(());
         }
         Err(RequestError::NoRoom)

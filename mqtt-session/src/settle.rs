@@ -10,6 +10,8 @@ use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{Outbox, Sending};
 use crate::store::OutboundStore;
+#[cfg(not(feature = "fast"))]
+use crate::tables::{find_id, oldest};
 use crate::violation::Violation;
 use mqtt_proto::{PacketType, Properties, ReasonCode};
 
@@ -62,7 +64,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         id: u16,
         reason: ReasonCode,
     ) -> Result<Answer, Violation> {
-        let Some((slot, record)) = self.find(id) else {
+        #[cfg(feature = "fast")]
+        let found = self.find(id);
+        #[cfg(not(feature = "fast"))]
+        let found = find_id(self.store.records(), id);
+        let Some((_slot, record)) = found else {
             return Ok(match packet {
                 PacketType::PubRec => Answer::Unknown,
                 _ => Answer::Unsolicited,
@@ -81,11 +87,14 @@ impl<O: OutboundStore> Sending<'_, O> {
                     return Err(Violation::OutOfOrder(packet));
                 }
                 if record.flags.has(Flags::ON_WIRE) {
-                    self.releases(slot, Place::Released);
+                    #[cfg(feature = "fast")]
+                    self.releases(_slot, Place::Released);
+                    #[cfg(not(feature = "fast"))]
+                    self.out.releases(record);
                 }
                 return Ok(Answer::Quiet);
             }
-            Stage::AwaitPubComp => (PacketType::PubComp, record.reason),
+            Stage::AwaitPubComp => (PacketType::PubComp, record.reason()),
             // Given up here because of the server's limits, while it still held the message.
             Stage::Reserved | Stage::Ended(_) if packet == PacketType::PubRec && !failed => {
                 return Ok(Answer::Unknown);
@@ -101,10 +110,20 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         let ticket = self.out.exchanges.tables.ticket(&record);
         if packet == PacketType::PubRec && !failed {
-            self.go_on(slot, record.place(), reason);
+            #[cfg(feature = "fast")]
+            self.go_on(_slot, record.place(), reason);
+            #[cfg(not(feature = "fast"))]
+            self.out.goes_on(record, reason);
+            #[cfg(all(feature = "bytes", not(feature = "fast")))]
+            self.store.release_payload(_slot);
             return Ok(Answer::Continues(ticket, reason));
         }
-        self.finish(slot, &record);
+        #[cfg(feature = "fast")]
+        self.finish(_slot, &record);
+        #[cfg(not(feature = "fast"))]
+        record.finish();
+        #[cfg(all(feature = "bytes", not(feature = "fast")))]
+        self.store.release_payload(_slot);
         Ok(Answer::Settled(ticket, reason))
     }
 
@@ -115,7 +134,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         id: u16,
         reasons: usize,
     ) -> Result<Option<Ticket>, Violation> {
-        let Some((slot, record)) = self.find(id) else {
+        #[cfg(feature = "fast")]
+        let found = self.find(id);
+        #[cfg(not(feature = "fast"))]
+        let found = find_id(self.store.records(), id);
+        let Some((_slot, record)) = found else {
             return Ok(None);
         };
         let expected = match record.stage {
@@ -134,12 +157,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
             return Err(Violation::ReasonCodeCount(packet));
         }
-        self.finish(slot, &record);
-        Ok(Some(self.out.exchanges.tables.ticket(&record)))
+        let ticket = self.out.exchanges.tables.ticket(&record);
+        #[cfg(feature = "fast")]
+        self.finish(_slot, &record);
+        #[cfg(not(feature = "fast"))]
+        record.finish();
+        #[cfg(all(feature = "bytes", not(feature = "fast")))]
+        self.store.release_payload(_slot);
+        Ok(Some(ticket))
     }
 
     /// The record of an identifier in use: its slot, and a copy.
-    #[cfg_attr(not(feature = "fast"), inline(always))]
+    #[cfg(feature = "fast")]
     fn find(&mut self, id: u16) -> Option<(u16, Record)> {
         let parts = self.store.parts();
         let slot = self.out.exchanges.tables.find_id(&parts, id)?;
@@ -147,17 +176,19 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
+    #[cfg(feature = "fast")]
     fn go_on(&mut self, slot: u16, from: Place, reason: ReasonCode) {
         self.free_block(slot);
         let records = self.store.records();
         if let Some(record) = records.get_mut(usize::from(slot)) {
             record.stage = Stage::AwaitPubComp;
-            record.reason = reason;
+            record.set_reason(reason);
         }
         self.releases(slot, from);
     }
 
     /// PUBREL is due.
+    #[cfg(feature = "fast")]
     fn releases(&mut self, slot: u16, from: Place) {
         let records = self.store.records();
         if let Some(record) = records.get_mut(usize::from(slot)) {
@@ -170,6 +201,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Takes a settled record out and frees all it held.
+    #[cfg(feature = "fast")]
     fn finish(&mut self, slot: u16, record: &Record) {
         self.free_block(slot);
         let mut parts = self.store.parts();
@@ -181,6 +213,24 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// The next thing that ended without a packet from the server.
+    #[cfg(not(feature = "fast"))]
+    fn next_ended(&mut self) -> Option<(Ticket, Flags, Result<ReasonCode, GiveUp>)> {
+        let (_, record) = oldest(self.store.records(), Place::Ended)?;
+        let outcome = match record.stage {
+            Stage::Ended(cause) => Err(cause),
+            _ => Ok(record.reason()),
+        };
+        let ticket = self.out.exchanges.tables.ticket(record);
+        record.place = Place::Free;
+        if record.id != 0 {
+            record.stage = Stage::Reserved;
+            record.place = Place::Reserved;
+        }
+        Some((ticket, record.flags, outcome))
+    }
+
+    /// The next thing that ended without a packet from the server.
+    #[cfg(feature = "fast")]
     pub(crate) fn next_ended(&mut self) -> Option<(Ticket, Flags, Result<ReasonCode, GiveUp>)> {
         let records = self.store.records();
         let tables = &mut self.out.exchanges.tables;
@@ -188,7 +238,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         let record = records.get_mut(usize::from(slot))?;
         let outcome = match record.stage {
             Stage::Ended(cause) => Err(cause),
-            _ => Ok(record.reason),
+            _ => Ok(record.reason()),
         };
         let told = (tables.ticket(record), record.flags, outcome);
         if record.id == 0 {
@@ -213,9 +263,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
             return false;
         };
-        let request = flags.has(Flags::SUBSCRIBE) || flags.has(Flags::UNSUBSCRIBE);
         *event = match outcome {
-            Err(cause) if request => Event::Unanswered { ticket, cause },
+            Err(cause) if flags.has(Flags::REQUEST) => Event::Unanswered { ticket, cause },
             outcome => Event::Published {
                 ticket,
                 outcome,
@@ -272,9 +321,13 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// The first record in a place.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     pub(crate) fn first(&mut self, place: Place) -> Option<u16> {
+        #[cfg(not(feature = "fast"))]
+        return oldest(self.store.records(), place).map(|(slot, _)| slot);
+        #[cfg(feature = "fast")]
         let tables = &self.out.exchanges.tables;
+        #[cfg(feature = "fast")]
         tables.first(self.store.records(), place)
     }
 
@@ -296,15 +349,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         #[cfg(not(feature = "fast"))]
         {
-            let mut due = Instant::NEVER;
+            let mut oldest: Option<&Record> = None;
             for record in records {
-                if record.flags.has(Flags::ON_WIRE) && record.place != Place::Free {
-                    let sent = record.sent_at();
-                    due = due
-                        .min(sent.deadline(self.out.config.ack_timeout.get(), self.out.clock.now));
+                if record.flags.has(Flags::ON_WIRE)
+                    && oldest.is_none_or(|oldest| record.sent_at().is_before(oldest.sent_at()))
+                {
+                    oldest = Some(record);
                 }
             }
-            due
+            oldest.map_or(Instant::NEVER, |record| {
+                let limit = self.out.config.ack_timeout.get();
+                record.sent_at().deadline(limit, self.out.clock.now)
+            })
         }
     }
 
@@ -321,8 +377,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
         let tx = &self.out.line.tx;
-        let mut slot = 0u16;
-        while let Some(record) = self.store.records().get_mut(usize::from(slot)) {
+        for record in self.store.records() {
             if record.flags.has(Flags::SENDING)
                 && record.place != Place::Leaving
                 && tx.has_taken(record.mark)
@@ -335,7 +390,6 @@ impl<O: OutboundStore> Sending<'_, O> {
                     record.flags.clear(Flags::STORED);
                 }
             }
-            slot = slot.wrapping_add(1);
         }
         self.end_taken();
         self.out
@@ -348,29 +402,37 @@ impl<O: OutboundStore> Sending<'_, O> {
 impl<O: OutboundStore> Sending<'_, O> {
     /// Ends the QoS 0 messages that the transport has taken whole, in their order.
     pub(crate) fn end_taken(&mut self) {
-        while let Some(slot) = self.first(Place::Leaving)
-            && let Some(record) = self.store.records().get(usize::from(slot))
+        while let Some((_slot, record)) = oldest(self.store.records(), Place::Leaving)
             && self.out.line.tx.has_taken(record.mark)
         {
-            self.end(slot, Place::Leaving, Stage::EndedWell);
+            self.out.end(record, Stage::EndedWell);
+            #[cfg(feature = "bytes")]
+            self.store.release_payload(_slot);
         }
     }
 }
 
+#[cfg(not(feature = "fast"))]
 impl Outbox {
-    /// Something was answered; when it was the oldest on its wire, another one has been
-    /// unanswered longest.
-    #[cfg(not(feature = "fast"))]
-    fn answered(&mut self, _oldest: bool, _records: &[Record]) {}
+    /// PUBREC has taken a message over: its bytes are freed, and PUBREL is due.
+    fn goes_on(&mut self, record: &mut Record, reason: ReasonCode) {
+        record.stage = Stage::AwaitPubComp;
+        record.set_reason(reason);
+        self.releases(record);
+    }
 
+    /// PUBREL is due.
+    fn releases(&mut self, record: &mut Record) {
+        record.flags.past_pubrec();
+        self.exchanges.tables.put(record, Place::Release);
+        self.exchanges.work.note(Work::PUMP);
+    }
+}
+
+#[cfg(feature = "fast")]
+impl Outbox {
     /// The window is wider by one, and an identifier is free.
     #[inline]
-    #[cfg(not(feature = "fast"))]
-    fn window_is_wider(&mut self, _records: &[Record]) {}
-
-    /// The window is wider by one, and an identifier is free.
-    #[inline]
-    #[cfg(feature = "fast")]
     pub(crate) fn window_is_wider(&mut self, records: &[Record]) {
         let tables = &self.exchanges.tables;
         let waits =

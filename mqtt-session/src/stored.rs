@@ -3,14 +3,14 @@
 
 #[cfg(any(feature = "fast", feature = "topic-alias"))]
 use crate::copy::copy;
-use crate::record::{Record, Stage};
-use mqtt_proto::PacketId;
+use crate::record::{Flags, Record, Stage};
 #[cfg(feature = "topic-alias")]
 use mqtt_proto::PropertyId;
+use mqtt_proto::{PacketId, QoS};
 
 /// Stands in for the packet identifier until the packet is first sent.
-pub(crate) fn placeholder() -> Option<PacketId> {
-    PacketId::new(1)
+pub(crate) fn placeholder(qos: QoS) -> Option<PacketId> {
+    PacketId::new(u16::from(qos != QoS::AtMostOnce))
 }
 
 pub(crate) const DUP: u8 = 0x08;
@@ -25,10 +25,8 @@ pub(crate) fn stamp(packet: &mut [u8], record: &Record, expiry: Option<u32>) {
         at = at.wrapping_add(2).wrapping_add(usize::from(record.count));
     }
     if exchange && let Some(first) = packet.first_mut() {
-        *first &= !DUP;
-        if record.flags.has(crate::record::Flags::MAYBE_SEEN) {
-            *first |= DUP;
-        }
+        let dup = u8::from(record.flags.has(Flags::MAYBE_SEEN)) << DUP.trailing_zeros();
+        *first = *first & !DUP | dup;
     }
     if record.stage != Stage::AwaitSent {
         put(packet, at, record.id.to_be_bytes());

@@ -3,11 +3,11 @@
 use crate::event::Ticket;
 use crate::record::{Flags, Stage};
 use crate::request::RequestError;
-use crate::sender::Kept;
+use crate::sender::{Kept, Storable};
 use crate::stored;
 use mqtt_proto::{
-    Filters, Properties, Property, PropertyId, Sender as From, Subscribe, Subscription,
-    Subscriptions, TopicFilter, Unsubscribe,
+    EncodeError, Filters, Properties, Property, PropertyId, QoS, Sender as From, Subscribe,
+    Subscription, Subscriptions, TopicFilter, Unsubscribe,
 };
 
 /// Takes in what is to be kept.
@@ -19,7 +19,7 @@ pub(crate) fn subscribe(
     properties: &[Property<'_>],
     keep: Keep<'_>,
 ) -> Result<Ticket, RequestError> {
-    let mut flags = Flags::SUBSCRIBE;
+    let mut flags = Flags::REQUEST;
     for subscription in subscriptions {
         if subscription.filter.is_shared() {
             flags.set(Flags::SHARED);
@@ -34,7 +34,7 @@ pub(crate) fn subscribe(
         }
     }
     let packet = Subscribe {
-        packet_id: stored::placeholder().ok_or(RequestError::NoRoom)?,
+        packet_id: stored::placeholder(QoS::AtLeastOnce).ok_or(RequestError::NoRoom)?,
         properties: Properties::new(properties),
         subscriptions: Subscriptions::new(subscriptions),
     };
@@ -43,7 +43,7 @@ pub(crate) fn subscribe(
         Stage::AwaitSubAck,
         subscriptions.len(),
         keep,
-        &|out| packet.encode(From::Client, out),
+        &packet,
     )
 }
 
@@ -54,14 +54,17 @@ pub(crate) fn unsubscribe(
     keep: Keep<'_>,
 ) -> Result<Ticket, RequestError> {
     let packet = Unsubscribe {
-        packet_id: stored::placeholder().ok_or(RequestError::NoRoom)?,
+        packet_id: stored::placeholder(QoS::AtLeastOnce).ok_or(RequestError::NoRoom)?,
         properties: Properties::new(properties),
         filters: Filters::new(filters),
     };
-    let flags = Flags::UNSUBSCRIBE;
-    request(flags, Stage::AwaitUnsubAck, filters.len(), keep, &|out| {
-        packet.encode(From::Client, out)
-    })
+    request(
+        Flags::REQUEST,
+        Stage::AwaitUnsubAck,
+        filters.len(),
+        keep,
+        &packet,
+    )
 }
 
 fn request(
@@ -69,18 +72,40 @@ fn request(
     stage: Stage,
     count: usize,
     keep: Keep<'_>,
-    encode: &dyn Fn(&mut [u8]) -> Result<usize, mqtt_proto::EncodeError>,
+    packet: &dyn Storable,
 ) -> Result<Ticket, RequestError> {
     let kept = Kept {
         stage,
         flags,
-        retain: false,
         count,
         #[cfg(feature = "message-expiry")]
         expires: None,
         #[cfg(any(feature = "bytes", feature = "draw"))]
-        apart: 0,
-        encode,
+        apart: None,
+        packet,
     };
     keep(&kept)
+}
+
+/// Only a client asks.
+impl Storable for Subscribe<'_> {
+    fn encode(
+        &self,
+        _: From,
+        #[cfg(any(feature = "bytes", feature = "draw"))] _: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        self.encode(From::Client, out)
+    }
+}
+
+impl Storable for Unsubscribe<'_> {
+    fn encode(
+        &self,
+        _: From,
+        #[cfg(any(feature = "bytes", feature = "draw"))] _: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        self.encode(From::Client, out)
+    }
 }

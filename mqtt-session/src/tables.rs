@@ -11,7 +11,7 @@ mod scanned;
 #[cfg(feature = "fast")]
 pub(crate) use linked::{Tables, WirePlace};
 #[cfg(not(feature = "fast"))]
-pub(crate) use scanned::Tables;
+pub(crate) use scanned::{Tables, find_id, oldest};
 
 /// The index that names no record.
 #[cfg(feature = "fast")]

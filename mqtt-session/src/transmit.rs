@@ -112,7 +112,7 @@ impl Transmit {
     /// Whether anything waits for the transport.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end && !self.large.is_some()
+        self.taken == self.queued
     }
 
     /// The packet that is sent from where it is stored, or none.
@@ -129,6 +129,12 @@ impl Transmit {
         #[cfg(not(feature = "draw"))]
         let drawing = false;
         drawing
+    }
+
+    /// Whether the transport has taken all that the application supplied of a payload.
+    #[cfg(not(feature = "draw"))]
+    const fn waits_for_parts(&self) -> bool {
+        false
     }
 
     /// The place in the stream after the last queued byte.
@@ -230,11 +236,11 @@ impl Transmit {
         if self.is_drawing() {
             return None;
         }
-        let wanted = len.saturating_add(reserve);
-        let behind = buffer.len().saturating_sub(self.end as usize);
-        if behind < wanted {
+        // No sum of what fits in memory is too large.
+        let wanted = len.wrapping_add(reserve);
+        if (self.end as usize).wrapping_add(wanted) > buffer.len() {
             #[cfg(feature = "fast")]
-            if reserve > 0 && !self.pays(behind, wanted) {
+            if reserve > 0 && !self.pays(buffer.len().saturating_sub(self.end as usize), wanted) {
                 return None;
             }
             self.pack(buffer);
@@ -249,7 +255,7 @@ impl Transmit {
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
         move_down(buffer, start, end, 0);
-        self.end = end.saturating_sub(start) as At;
+        self.end = end.wrapping_sub(start) as At;
         self.large.at = self.large.at.saturating_sub(self.start);
         self.start = 0;
     }
@@ -323,9 +329,23 @@ impl Transmit {
         (self.start as usize, at, end)
     }
 
+    /// Whether there is anything that the transport was not offered.
+    pub(crate) fn has_to_offer(&self) -> bool {
+        self.offered == NOT_OFFERED && !self.is_empty() && !self.waits_for_parts()
+    }
+
     /// Notes that `len` bytes are offered.
     pub(crate) fn offer(&mut self, len: usize) {
         self.offered = len as u32;
+    }
+
+    /// Notes that all is offered that is queued.
+    pub(crate) fn offer_all(&mut self) {
+        self.offered = if self.is_drawing() {
+            self.live() as u32
+        } else {
+            self.queued.wrapping_sub(self.taken)
+        };
     }
 
     /// Takes back what was offered and not answered; whether anything was.

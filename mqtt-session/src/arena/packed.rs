@@ -24,23 +24,23 @@ impl Arena {
 
     /// All that can be taken behind the newest block, behind `prefix` bytes.
     pub(crate) fn rest<'b>(&self, bytes: &'b mut [u8], prefix: usize) -> &'b mut [u8] {
-        let start = (self.end as usize).wrapping_add(prefix);
+        let start = self.growing_end().wrapping_add(prefix);
         bytes.get_mut(start..).unwrap_or_default()
     }
 
     /// Takes the first `len` bytes of [`Arena::rest`]; where they begin.
     pub(crate) fn take(&mut self, _bytes: &mut [u8], _slot: u16, len: usize) -> u32 {
-        let offset = self.end;
-        self.end = self.end.wrapping_add(len as u32);
-        offset
+        let offset = self.growing_end();
+        self.end = offset.wrapping_add(len) as u32;
+        offset as u32
     }
 
-    /// Closes all gaps; what can be taken then.
-    pub(crate) fn pack<'b>(&mut self, bytes: &'b mut [u8], records: &mut [Record]) -> &'b mut [u8] {
+    /// Closes all gaps; how much is taken then.
+    pub(crate) fn pack(&mut self, bytes: &mut [u8], records: &mut [Record]) -> usize {
         self.end = 0;
         loop {
             // What lies in front of `end` has its place.
-            let end = self.end as usize;
+            let end = self.growing_end();
             let mut next: Option<&mut Record> = None;
             for record in &mut *records {
                 let at = record.offset();
@@ -52,7 +52,7 @@ impl Arena {
                 }
             }
             let Some(record) = next else {
-                return self.rest(bytes, 0);
+                return end;
             };
             let start = record.offset();
             let prefix = if record.flags.has(Flags::EXPIRES) {
@@ -62,8 +62,8 @@ impl Arena {
             };
             let len = record.len().wrapping_add(prefix);
             move_down(bytes, start, start.wrapping_add(len), end);
-            record.set_block(self.end, record.len());
-            self.end = self.end.wrapping_add(len as u32);
+            record.set_block(end as u32, record.len());
+            self.end = end.wrapping_add(len) as u32;
         }
     }
 }
@@ -88,7 +88,8 @@ mod tests {
         assert_eq!(arena.rest(&mut bytes, 0).len(), 2);
         records[3].flags.clear(Flags::STORED);
         records[0].flags.clear(Flags::STORED);
-        assert_eq!(arena.pack(&mut bytes, &mut records).len(), 20);
+        assert_eq!(arena.pack(&mut bytes, &mut records), 12);
+        assert_eq!(arena.rest(&mut bytes, 0).len(), 20);
         for (slot, fill) in [(1, b"second"), (2, b"fourth")] {
             let start = records[slot].offset();
             assert_eq!(&bytes[start..start + 6], fill);

@@ -50,7 +50,6 @@ pub use config::{BrokerConfig, Overflow};
 pub use event::{BrokerAction, BrokerEvent, ConnectionId, EndCause};
 
 use crate::instant::Instant;
-use crate::offer::Offered;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -432,7 +431,9 @@ impl<A: Access> Broker<A> {
         let session = session_mut(&mut self.sessions, key)?;
         session.pump(now);
         session.relax();
-        let offered = session.sender(now).offer()?;
+        if !session.offer(now) {
+            return None;
+        }
         let deadline = session.stalled_since().map(|since| {
             let limit = self.config.send_timeout;
             since.after(limit)
@@ -441,7 +442,7 @@ impl<A: Access> Broker<A> {
         if let Some(deadline) = deadline {
             self.arm_connection(connection, deadline);
         }
-        Some(Offer::Session(key, offered))
+        Some(Offer::Session(key))
     }
 
     /// Whether what waits in a connection's input has the room now that it waits for. Without
@@ -478,8 +479,8 @@ impl<A: Access> Broker<A> {
                 .get(&connection)
                 .map(Connection::offered)
                 .unwrap_or_default(),
-            Offer::Session(key, offered) => session_mut(&mut self.sessions, *key)
-                .map(|session| session.offered(offered))
+            Offer::Session(key) => session_mut(&mut self.sessions, *key)
+                .map(Session::offered)
                 .unwrap_or_default(),
         }
     }
@@ -502,7 +503,7 @@ impl<A: Access> Broker<A> {
 /// Where bytes that are offered lie.
 enum Offer {
     Tail,
-    Session(SessionKey, Offered),
+    Session(SessionKey),
 }
 
 /// Apart from the broker's other parts, which are borrowed beside it.

@@ -12,7 +12,7 @@ use crate::exchanges::Work;
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::line::{Line, Standing};
-use crate::offer::Offered;
+use crate::offer::first;
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Publish, RequestError};
 use crate::sender::{Outbox, Sending};
@@ -170,10 +170,20 @@ impl Session {
         self.halves(now).0
     }
 
+    /// Offers what is to be sent next; whether there is any.
+    pub(crate) fn offer(&mut self, now: Instant) -> bool {
+        let sender = self.sender(now);
+        let has_any = sender.out.line.tx.has_to_offer();
+        if has_any {
+            sender.out.offer(sender.store);
+        }
+        has_any
+    }
+
     /// The bytes that were just offered.
-    pub(crate) fn offered(&mut self, offered: &Offered) -> &[u8] {
+    pub(crate) fn offered(&mut self) -> &[u8] {
         let (outbound, _) = self.store.split();
-        offered.bytes(&self.out.line.tx, outbound)
+        first(&self.out.line.tx, outbound)
     }
 
     pub(crate) fn maximum_packet_size(&self) -> usize {

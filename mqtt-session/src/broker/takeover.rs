@@ -16,11 +16,10 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// here on. Whether its front was offered, and `sent` has yet to answer that.
     pub(crate) fn take_unsent(&mut self, into: &mut Vec<u8>) -> bool {
         let offered = self.out.line.tx.withdraw();
-        while let Some(offer) = self.offer() {
-            let bytes = offer.bytes(&self.out.line.tx, self.store);
+        while self.out.line.tx.has_to_offer() {
+            let bytes = self.out.offer(self.store);
             into.extend_from_slice(bytes);
-            let len = bytes.len();
-            self.out.line.tx.took(len);
+            self.out.line.tx.took(bytes.len());
         }
         offered
     }

@@ -75,9 +75,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// may be sent again under its old identifiers (MQTT-3.2.2-5).
     pub(crate) fn session_lost(&mut self, discarded: bool) {
         // Past PUBREC the server has the message: that counts as acknowledged.
-        while let Some(slot) = self.first(Place::Release) {
-            self.end(slot, Place::Release, Stage::EndedWell);
-        }
+        self.end_all(Place::Release, Stage::EndedWell);
         while let Some(slot) = self.first(Place::Resume) {
             let mut parts = self.store.parts();
             let Some(record) = parts.records.get_mut(usize::from(slot)) else {

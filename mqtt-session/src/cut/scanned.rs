@@ -6,6 +6,7 @@ use crate::line::Line;
 use crate::record::{Flags, Place, Stage};
 use crate::sender::Sending;
 use crate::store::OutboundStore;
+use crate::tables::oldest;
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it goes back to where it waits, the rest is settled.
@@ -20,10 +21,13 @@ impl<O: OutboundStore> Sending<'_, O> {
         // not touch goes back to what was never sent.
         let mut slot = 0u16;
         loop {
+            #[cfg(any(feature = "bytes", feature = "draw", feature = "topic-alias"))]
             let written = self.written_len(slot);
             let Some(record) = self.store.records().get_mut(usize::from(slot)) else {
                 break;
             };
+            #[cfg(not(any(feature = "bytes", feature = "draw", feature = "topic-alias")))]
+            let written = record.len();
             slot = slot.wrapping_add(1);
             match record.place {
                 Place::Flight => {
@@ -56,12 +60,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// may be sent again under its old identifiers (MQTT-3.2.2-5).
     pub(crate) fn session_lost(&mut self, discarded: bool) {
         // Past PUBREC the server has the message: that counts as acknowledged.
-        while let Some(slot) = self.first(Place::Release) {
-            self.end(slot, Place::Release, Stage::EndedWell);
-        }
-        while let Some(slot) = self.first(Place::Resume)
-            && let Some(record) = self.store.records().get_mut(usize::from(slot))
-        {
+        self.end_all(Place::Release, Stage::EndedWell);
+        while let Some((_slot, record)) = oldest(self.store.records(), Place::Resume) {
             let again = if record.stage == Stage::AwaitPubAck {
                 self.out.config.qos1_lost == Lost::Republish
             } else {
@@ -76,7 +76,9 @@ impl<O: OutboundStore> Sending<'_, O> {
                 record.place = Place::Queued;
                 continue;
             };
-            self.give_up(slot, Place::Resume, cause);
+            self.out.end(record, Stage::Ended(cause));
+            #[cfg(feature = "bytes")]
+            self.store.release_payload(_slot);
         }
         // All identifiers are free, also those that were kept from use.
         for record in self.store.records() {

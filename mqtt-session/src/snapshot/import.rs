@@ -248,7 +248,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
                 let Some(reason) = is_success(head.reason) else {
                     return source.wrong();
                 };
-                record.reason = reason;
+                record.set_reason(reason);
                 record.stage = if head.kind == Kind::Released {
                     Stage::AwaitPubComp
                 } else {
@@ -318,6 +318,9 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
                 return Err(ImportError::DoesNotFit);
             }
         }
+        if publish.retain {
+            record.flags.set(Flags::RETAIN);
+        }
         if head.kind == Kind::Sent {
             record.flags.set(Flags::MAYBE_SEEN);
         }
@@ -349,7 +352,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         source.ensure(kind == Kind::Reserved || self.is_new(kind, ticket))?;
         let full = |_| ImportError::DoesNotFit;
         let mut sender = self.machine.sender(&mut *self.stores.outbound);
-        let slot = sender.free_slot().map_err(full)?;
+        let slot = sender.free_slot().ok_or(ImportError::DoesNotFit)?;
         let prefix = if expires.is_some() { EXPIRY_PREFIX } else { 0 };
         let len = prefix.saturating_add(packet.len());
         let mut record = record;

@@ -111,18 +111,16 @@ impl Head {
     pub(crate) fn of_record(tables: &Tables, record: &Record, waits: bool) -> Option<Self> {
         let mut id = if waits { 0 } else { record.id };
         let (kind, reason) = match record.stage {
-            Stage::AwaitPubComp => (Kind::Released, record.reason.value()),
+            Stage::AwaitPubComp => (Kind::Released, record.reason().value()),
             // Identifiers are given when a message is written for a transport, which may take it
             // at any moment.
             Stage::AwaitPubAck | Stage::AwaitPubRec if id != 0 => (Kind::Sent, source_of(record)),
             Stage::AwaitPubAck | Stage::AwaitPubRec => (Kind::Queued, source_of(record)),
-            _ if record.flags.has(Flags::SUBSCRIBE) || record.flags.has(Flags::UNSUBSCRIBE) => {
-                return None;
-            }
+            _ if record.flags.has(Flags::REQUEST) => return None,
             Stage::Ended(cause) => (Kind::GivenUp, number_of(cause)),
             Stage::EndedWell => {
                 id = 0;
-                (Kind::EndedWell, record.reason.value())
+                (Kind::EndedWell, record.reason().value())
             }
             Stage::Reserved => (Kind::Reserved, 0),
             Stage::AwaitSent | Stage::AwaitSubAck | Stage::AwaitUnsubAck => return None,

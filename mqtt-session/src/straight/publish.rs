@@ -5,7 +5,7 @@
 use crate::copy::copy;
 use crate::event::Ticket;
 use crate::line::{Line, Standing};
-use crate::record::{Flags, Needs, Place, Record, Stage};
+use crate::record::{Flags, Place, Record, Stage};
 use crate::request::{Publish, RequestError};
 use crate::sender::{Outbox, Sending};
 use crate::store::{OutboundParts, OutboundStore};
@@ -125,16 +125,21 @@ impl<O: OutboundStore> Sending<'_, O> {
         if !straight {
             return Ok(None);
         }
-        let needs = Needs::of(Stage::AwaitSent, Flags::default(), packet.retain);
-        self.allow(needs, 0)?;
-        let slot = self.free_slot()?;
-        let len = match packet.encode(self.out.side, self.out.line.tx.spare(self.store.transmit()))
-        {
+        let mut asks = Flags::default();
+        if packet.retain {
+            asks.set(Flags::RETAIN);
+        }
+        self.allow(asks, 0)?;
+        let slot = self.free_slot().ok_or(RequestError::TooMany)?;
+        let len = match packet.encode(
+            self.out.side(),
+            self.out.line.tx.spare(self.store.transmit()),
+        ) {
             Ok(len) => len,
             Err(EncodeError::BufferTooSmall { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        self.allow(needs, len)?;
+        self.allow(asks, len)?;
         self.commit(len);
         let records = self.store.records();
         let ticket = self.out.exchanges.tables.take(records, slot);

@@ -3,7 +3,6 @@
 use crate::event::Ticket;
 use crate::record::{KeptTicket, Place, Record};
 use crate::store::OutboundParts;
-use mqtt_proto::ReasonCode;
 
 /// What is counted; where a record is, it knows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,19 +24,13 @@ impl Tables {
     }
 
     /// A free slot, still free.
-    pub(crate) fn peek(&self, records: &[Record]) -> Option<u16> {
-        next(records, Place::Free, None)
+    pub(crate) fn peek(&self, records: &mut [Record]) -> Option<u16> {
+        oldest(records, Place::Free).map(|(slot, _)| slot)
     }
 
-    /// Takes the slot that [`Tables::peek`] showed, with its identifier and its reason cleared,
-    /// and issues a ticket for it. It is in no place yet.
-    pub(crate) fn take(&mut self, records: &mut [Record], slot: u16) -> Ticket {
+    /// Issues a ticket.
+    pub(crate) fn issue(&mut self) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
-        if let Some(record) = records.get_mut(usize::from(slot)) {
-            record.ticket = self.tickets as u32;
-            record.id = 0;
-            record.reason = ReasonCode::SUCCESS;
-        }
         Ticket(self.tickets)
     }
 
@@ -78,7 +71,7 @@ impl Tables {
         record: Record,
         place: Place,
     ) -> bool {
-        if record.id != 0 && self.find_id(parts, record.id).is_some() {
+        if record.id != 0 && find_id(parts.records, record.id).is_some() {
             return false;
         }
         let mut record = record;
@@ -170,45 +163,29 @@ impl Tables {
     /// Puts a record that is in no place into one. Its order there is that of tickets, and of
     /// PUBREC or of the end where that came: its block is free then, and its place there serves to
     /// remember.
-    #[inline(never)]
     pub(crate) fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
-            let orders = match place {
-                Place::Release => record.place != Place::Released,
-                Place::Ended => true,
-                _ => false,
-            };
-            if orders {
-                self.releases = self.releases.wrapping_add(1);
-                record.set_order(self.releases);
-            }
-            record.place = place;
+            self.put(record, place);
         }
     }
 
-    /// Takes a record from one place to another. Which was the first there does not matter.
-    pub(crate) fn shift(
-        &mut self,
-        records: &mut [Record],
-        slot: u16,
-        _from: Place,
-        to: Place,
-    ) -> bool {
-        self.push(records, slot, to);
-        false
-    }
-
-    /// Gives back the slot of a record that is in a place.
-    pub(crate) fn drop(&mut self, records: &mut [Record], slot: u16, _place: Place) -> bool {
-        if let Some(record) = records.get_mut(usize::from(slot)) {
-            record.place = Place::Free;
+    /// The same, where the record is known.
+    #[inline(never)]
+    pub(crate) fn put(&mut self, record: &mut Record, place: Place) {
+        let orders = match place {
+            Place::Release => record.place != Place::Released,
+            Place::Ended => true,
+            _ => false,
+        };
+        if orders {
+            self.releases = self.releases.wrapping_add(1);
+            record.set_order(self.releases);
         }
-        false
+        record.place = place;
     }
 
     /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
     /// server's Receive Maximum.
-    #[inline(never)]
     pub(crate) fn open(&self, records: &[Record]) -> u16 {
         let mut open = 0u16;
         for record in records {
@@ -228,22 +205,13 @@ impl Tables {
         records.iter().filter(waits).count()
     }
 
-    /// The record that has an identifier.
-    #[inline(never)]
-    pub(crate) fn find_id(&self, parts: &OutboundParts<'_>, id: u16) -> Option<u16> {
-        let mut slots = parts.records.iter().zip(0u16..);
-        slots.find_map(|(record, slot)| {
-            (record.place != Place::Free && record.id == id).then_some(slot)
-        })
-    }
-
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3). The
     /// record has it then.
     pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
         // There are more identifiers than records, of which this one has none.
         loop {
             self.last_id = self.last_id.wrapping_add(1);
-            if self.last_id != 0 && self.find_id(parts, self.last_id).is_none() {
+            if self.last_id != 0 && find_id(parts.records, self.last_id).is_none() {
                 break;
             }
         }
@@ -251,23 +219,39 @@ impl Tables {
         record.id = self.last_id;
         Some(self.last_id)
     }
-
-    /// Gives an identifier back. The record that had it forgets it.
-    pub(crate) fn free_id(&mut self, _parts: &mut OutboundParts<'_>, _id: u16) {}
 }
 
-/// The oldest record in a place, of those that are younger than one of this order. No count of what
-/// there was is needed for that, so that few arguments are handed over.
+/// The record that has an identifier, and its slot.
 #[inline(never)]
+pub(crate) fn find_id(records: &mut [Record], id: u16) -> Option<(u16, &mut Record)> {
+    let mut slots = (0u16..).zip(records);
+    slots.find(|(_, record)| record.place != Place::Free && record.id == id)
+}
+
+/// The oldest record in a place, and its slot. No count of what there was is needed for that, so
+/// that few arguments are handed over.
+#[inline(never)]
+pub(crate) fn oldest(records: &mut [Record], place: Place) -> Option<(u16, &mut Record)> {
+    let mut found = None;
+    let mut oldest = 0;
+    for (record, slot) in records.iter_mut().zip(0u16..) {
+        let its = order(record);
+        if record.place == place && (found.is_none() || is_before(its, oldest)) {
+            oldest = its;
+            found = Some((slot, record));
+        }
+    }
+    found
+}
+
+/// The oldest record in a place, of those that are younger than one of this order.
 fn next(records: &[Record], place: Place, than: Option<u32>) -> Option<u16> {
     let mut found = None;
     let mut oldest = 0;
     for (record, slot) in records.iter().zip(0u16..) {
-        if record.place != place {
-            continue;
-        }
         let its = order(record);
-        if than.is_none_or(|than| is_before(than, its))
+        if record.place == place
+            && than.is_none_or(|than| is_before(than, its))
             && (found.is_none() || is_before(its, oldest))
         {
             oldest = its;
