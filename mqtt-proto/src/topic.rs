@@ -32,6 +32,34 @@ impl<'a> TopicName<'a> {
         }
     }
 
+    /// As [`TopicName::new`], for a constant: the compiler checks the name, and there is no check in the
+    /// program. None where it is no topic name.
+    ///
+    /// ```
+    /// use mqtt_proto::TopicName;
+    ///
+    /// const STATUS: TopicName<'static> = TopicName::constant("sensor/7/status").unwrap();
+    /// assert_eq!(STATUS.as_str(), "sensor/7/status");
+    /// assert!(TopicName::constant("sensor/+").is_none());
+    /// ```
+    #[must_use]
+    pub const fn constant(name: &'a str) -> Option<Self> {
+        if check_length(name).is_err() {
+            return None;
+        }
+        let mut rest = name.as_bytes();
+        while let Some((byte, behind)) = rest.split_first() {
+            if matches!(byte, 0 | b'+' | b'#') {
+                return None;
+            }
+            rest = behind;
+        }
+        #[cfg(feature = "fast")]
+        return Some(Self(name));
+        #[cfg(not(feature = "fast"))]
+        Some(Self(name.as_bytes()))
+    }
+
     /// For the decoder, which has made the same checks on the way.
     #[inline]
     pub(crate) const fn checked(name: Checked<'a>) -> Self {

@@ -40,14 +40,29 @@ impl<'a> TopicFilter<'a> {
         if let Some(at) = nul {
             return Err(TopicError::Nul { at });
         }
-        let bytes = filter.as_bytes();
-        let start = if is_shared(bytes) {
-            end_of_share(bytes)?
-        } else {
-            0
-        };
-        check_wildcards(bytes, start)?;
+        check_levels(filter.as_bytes())?;
         Ok(Self(filter))
+    }
+
+    /// As [`TopicFilter::new`], for a constant: the compiler checks the filter, and there is no check in the
+    /// program. None where it is no topic filter.
+    ///
+    /// ```
+    /// use mqtt_proto::TopicFilter;
+    ///
+    /// const ORDERS: TopicFilter<'static> = TopicFilter::constant("order/#").unwrap();
+    /// assert_eq!(ORDERS.as_str(), "order/#");
+    /// assert!(TopicFilter::constant("order/#/new").is_none());
+    /// ```
+    #[must_use]
+    pub const fn constant(filter: &'a str) -> Option<Self> {
+        if check_length(filter).is_err() || !is_plain(filter.as_bytes()) {
+            return None;
+        }
+        match check_levels(filter.as_bytes()) {
+            Ok(()) => Some(Self(filter)),
+            Err(_) => None,
+        }
     }
 
     /// For views over bytes that have been validated.
@@ -101,50 +116,70 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-fn is_shared(filter: &[u8]) -> bool {
-    // As two words, which overlap.
-    let word = |at: usize| {
-        let bytes = filter.get(at..)?.first_chunk()?;
-        Some(u32::from_ne_bytes(*bytes))
-    };
-    word(0) == Some(u32::from_ne_bytes(*b"$sha")) && word(3) == Some(u32::from_ne_bytes(*b"are/"))
+/// Whether there is no U+0000.
+const fn is_plain(mut filter: &[u8]) -> bool {
+    while let Some((byte, behind)) = filter.split_first() {
+        if *byte == 0 {
+            return false;
+        }
+        filter = behind;
+    }
+    true
 }
 
-/// Where in a shared filter the filter proper begins: after the share name and its slash.
-fn end_of_share(filter: &[u8]) -> Result<usize, TopicError> {
+const fn is_shared(filter: &[u8]) -> bool {
+    matches!(filter, [b'$', b's', b'h', b'a', b'r', b'e', b'/', ..])
+}
+
+/// Looks at the share name, where there is one, and at the wildcards.
+const fn check_levels(filter: &[u8]) -> Result<(), TopicError> {
+    match filter {
+        [b'$', b's', b'h', b'a', b'r', b'e', b'/', rest @ ..] => match behind_share_name(rest) {
+            Ok(levels) => check_wildcards(levels, filter.len()),
+            Err(error) => Err(error),
+        },
+        _ => check_wildcards(filter, filter.len()),
+    }
+}
+
+/// The filter proper of a shared one: what lies behind the share name, which this begins with, and
+/// its slash.
+const fn behind_share_name(mut rest: &[u8]) -> Result<&[u8], TopicError> {
     let start = SHARE.len();
+    let end = start.wrapping_add(rest.len());
     let mut at = start;
-    while let Some(byte) = filter.get(at) {
+    while let [byte, behind @ ..] = rest {
         match byte {
             b'/' if at == start => break,
-            b'/' if at.wrapping_add(1) < filter.len() => return Ok(at.wrapping_add(1)),
-            b'/' => return Err(TopicError::ShareWithoutFilter { at: filter.len() }),
+            b'/' if behind.is_empty() => break,
+            b'/' => return Ok(behind),
             b'+' | b'#' => return Err(TopicError::WildcardInShareName { at }),
             _ => {}
         }
         at = at.wrapping_add(1);
+        rest = behind;
     }
     Err(if at == start {
         TopicError::EmptyShareName { at }
     } else {
-        TopicError::ShareWithoutFilter { at }
+        TopicError::ShareWithoutFilter { at: end }
     })
 }
 
-/// Looks at the levels from `at` on, where one begins.
-fn check_wildcards(filter: &[u8], mut at: usize) -> Result<(), TopicError> {
+/// Looks at the levels that this begins with, which ends at a place of the filter.
+const fn check_wildcards(mut rest: &[u8], end: usize) -> Result<(), TopicError> {
     let mut before = b'/';
-    while let Some(&byte) = filter.get(at) {
-        let next = filter.get(at.wrapping_add(1));
-        let is_alone = before == b'/' && matches!(next, None | Some(b'/'));
-        if byte == b'#' && !(is_alone && next.is_none()) {
+    while let [byte, behind @ ..] = rest {
+        let at = end.wrapping_sub(rest.len());
+        let is_alone = before == b'/' && matches!(behind, [] | [b'/', ..]);
+        if *byte == b'#' && !(is_alone && behind.is_empty()) {
             return Err(TopicError::MisplacedMultiLevel { at });
         }
-        if byte == b'+' && !is_alone {
+        if *byte == b'+' && !is_alone {
             return Err(TopicError::MisplacedSingleLevel { at });
         }
-        before = byte;
-        at = at.wrapping_add(1);
+        before = *byte;
+        rest = behind;
     }
     Ok(())
 }

@@ -31,7 +31,6 @@ pub fn count() -> io::Result<(u32, u32)> {
     server.set_read_timeout(Some(LIMIT))?;
     let server = thread::spawn(move || peer::converse(&server));
     let writes = Cell::new(0);
-    let connect = conversation::connect();
     // It is opened more than once, and always the same, as a serial line is.
     let dial = || {
         Ok::<_, Infallible>(Line {
@@ -45,7 +44,6 @@ pub fn count() -> io::Result<(u32, u32)> {
     conversation::converse(&mut conversation::client(
         &mut machine,
         &mut input,
-        &connect,
         dial,
         clock,
     ));

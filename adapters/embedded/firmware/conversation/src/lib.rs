@@ -73,30 +73,29 @@ impl Told {
 }
 
 /// What CONNECT says.
-#[must_use]
-pub fn connect() -> Connect<'static> {
-    Connect {
-        keep_alive: 1,
-        clean_start: true,
-        will: TopicName::new("status").ok().map(|topic| Will {
-            qos: QoS::AtLeastOnce,
-            retain: false,
-            topic,
-            payload: b"gone",
-            properties: Properties::EMPTY,
-        }),
-        user_name: Some("sensor"),
-        password: Some(b"secret"),
-        properties: PROPERTIES,
-        ..Connect::new("sensor-7")
-    }
-}
+pub static CONNECT: Connect<'static> = Connect {
+    keep_alive: 1,
+    clean_start: true,
+    will: Some(Will {
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        topic: TopicName::constant("status").unwrap(),
+        payload: b"gone",
+        properties: Properties::EMPTY,
+    }),
+    user_name: Some("sensor"),
+    password: Some(b"secret"),
+    properties: PROPERTIES,
+    ..Connect::new("sensor-7")
+};
+
+const READING: TopicName<'static> = TopicName::constant("reading").unwrap();
+const ORDERS: TopicFilter<'static> = TopicFilter::constant("order/#").unwrap();
 
 /// The client, at rest.
 pub fn client<'c, F, T, D, C>(
     machine: &'c mut Machine,
     input: &'c mut [u8; INPUT],
-    connect: &'c Connect<'c>,
     dial: F,
     clock: C,
 ) -> Client<'c, F, T, C>
@@ -105,7 +104,7 @@ where
     C: Clock,
 {
     machine.configure(CONFIG);
-    Client::new(machine, input, connect, dial, clock)
+    Client::new(machine, input, &CONNECT, dial, clock)
 }
 
 /// The conversation, to its end.
@@ -151,16 +150,16 @@ where
 
 /// A subscription, and a message at QoS 1 and at QoS 2.
 fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> Result<(), RequestError> {
-    let (Ok(topic), Ok(filter)) = (TopicName::new("reading"), TopicFilter::new("order/#")) else {
-        return Err(RequestError::NoRoom);
-    };
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
         ..SubscriptionOptions::default()
     };
-    client.subscribe(&[Subscription { filter, options }])?;
+    client.subscribe(&[Subscription {
+        filter: ORDERS,
+        options,
+    }])?;
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        client.publish(&Publish::new(topic, b"21.5").qos(qos))?;
+        client.publish(&Publish::new(READING, b"21.5").qos(qos))?;
     }
     Ok(())
 }

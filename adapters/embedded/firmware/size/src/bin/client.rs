@@ -14,9 +14,8 @@ fn main() -> ! {
     let Some(mut log) = board::start() else {
         board::exit(false)
     };
-    let connect = conversation::connect();
     let dial = || Ok::<_, Infallible>(Line::open());
-    let mut client = conversation::client(MACHINE, INPUT, &connect, dial, Time);
+    let mut client = conversation::client(MACHINE, INPUT, dial, Time);
     let told = conversation::converse(&mut client);
     log.text("stack").number(board::peak() as u32).end();
     let machine = size_of::<conversation::Machine>();
