@@ -170,12 +170,9 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A number of so many bytes; of none, a variable byte integer.
+    /// A number of so many bytes.
     #[inline(never)]
     pub(crate) fn number(&mut self, len: usize) -> u32 {
-        if len == 0 {
-            return self.packed();
-        }
         let bytes = self.taken(len);
         bytes
             .iter()

@@ -223,7 +223,10 @@ pub(super) fn next<'a>(block: &mut Reader<'a, '_>, shown: &mut Shown<'a>) -> Opt
     let shape = property.shape();
     let place = block.place();
     if shape.is_number() {
-        let value = block.number(shape.width());
+        let value = match shape.width() {
+            0 => block.varint().unwrap_or_default(),
+            width => block.number(width),
+        };
         if !shape.admits(value) {
             block.note(place, DecodeErrorKind::PropertyValue { property, value });
         }
