@@ -15,11 +15,14 @@ use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
-    wrong: Wrong,
-    /// Where; of a packet that is too large, which is so at its start, the bytes that it has.
-    place: u32,
+    // What is wrong, in parts, so that all of it takes three words.
+    what: What,
+    field: Field,
     packet_type: Option<PacketType>,
     sender: Option<Sender>,
+    number: u32,
+    /// Where; of a packet that is too large, which is so at its start, the bytes that it has.
+    place: u32,
 }
 
 impl DecodeError {
@@ -35,11 +38,26 @@ impl DecodeError {
         // A packet has at most 268,435,460 bytes.
         #[expect(clippy::cast_possible_truncation)]
         let place = offset as u32;
+        let Wrong {
+            what,
+            field,
+            number,
+        } = wrong;
         Self {
-            wrong,
-            place,
+            what,
+            field,
             packet_type,
             sender,
+            number,
+            place,
+        }
+    }
+
+    const fn wrong(&self) -> Wrong {
+        Wrong {
+            what: self.what,
+            field: self.field,
+            number: self.number,
         }
     }
 
@@ -52,7 +70,7 @@ impl DecodeError {
     /// Where it is wrong: bytes from the first byte of the packet.
     #[must_use]
     pub const fn offset(&self) -> usize {
-        match self.wrong.what {
+        match self.what {
             What::TooLarge => 0,
             _ => self.place as usize,
         }
@@ -61,13 +79,13 @@ impl DecodeError {
     /// What is wrong.
     #[must_use]
     pub const fn kind(&self) -> DecodeErrorKind {
-        self.wrong.kind(self.packet_type, self.place)
+        self.wrong().kind(self.packet_type, self.place)
     }
 
     /// The reason code to answer with, in a DISCONNECT or a CONNACK (section 4.13).
     #[must_use]
     pub const fn reason(&self) -> ReasonCode {
-        self.wrong.reason()
+        self.wrong().reason()
     }
 
     /// The statement of the standard that is broken, `MQTT-2.1.3-1`, or the place that says so,

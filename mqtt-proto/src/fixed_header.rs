@@ -131,7 +131,8 @@ impl FixedHeader {
     #[must_use]
     #[inline]
     pub const fn packet_len(&self) -> usize {
-        (self.remaining_length as usize).saturating_add(self.len as usize)
+        // At most 268,435,455 and 5.
+        (self.remaining_length as usize).wrapping_add(self.len as usize)
     }
 
     /// The packet that begins with this header, which is the one at the start of the input; `None`

@@ -298,21 +298,23 @@ fn header_extent(prefix: &[u8], body_len: usize, qos: QoS) -> usize {
     let Some(topic_len) = prefix.first_chunk() else {
         return body_len.min(2);
     };
-    let topic_end = usize::from(u16::from_be_bytes(*topic_len)).saturating_add(2);
+    // None of these numbers is large.
+    let topic_end = usize::from(u16::from_be_bytes(*topic_len)).wrapping_add(2);
     if topic_end > body_len {
         return 2;
     }
-    let before_properties = topic_end.saturating_add(if qos == QoS::AtMostOnce { 0 } else { 2 });
-    match prefix.get(before_properties..).map(varint::read) {
-        None => body_len.min(before_properties.saturating_add(1)),
-        Some(Ok(None)) => body_len.min(prefix.len().saturating_add(1)),
-        Some(Err(_)) => body_len.min(prefix.len()),
+    let before_properties = topic_end.wrapping_add(if qos == QoS::AtMostOnce { 0 } else { 2 });
+    let extent = match prefix.get(before_properties..).map(varint::read) {
+        None => before_properties.wrapping_add(1),
+        Some(Ok(None)) => prefix.len().wrapping_add(1),
+        Some(Err(_)) => prefix.len(),
         Some(Ok(Some((len, len_len)))) => {
-            let properties = before_properties.saturating_add(len_len);
-            let end = properties.saturating_add(len as usize);
+            let properties = before_properties.wrapping_add(len_len);
+            let end = properties.wrapping_add(len as usize);
             if end > body_len { properties } else { end }
         }
-    }
+    };
+    extent.min(body_len)
 }
 
 #[cfg(feature = "defmt")]

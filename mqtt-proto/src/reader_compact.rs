@@ -1,6 +1,7 @@
 use core::marker::PhantomData;
 
 use super::{Context, Place};
+use crate::carrier::Carrier;
 use crate::property::{Present, PropertyRules, Shape, Validated};
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
@@ -23,6 +24,8 @@ pub(crate) struct Reader<'a, 'f> {
     context: Context,
     /// Of the block of properties that is read, or was read last.
     rules: PropertyRules,
+    /// Where reason codes are.
+    reasons: Carrier,
     /// The properties that were in it.
     present: Present,
     fault: Option<(Place, Wrong)>,
@@ -36,7 +39,8 @@ impl<'a> Reader<'a, '_> {
             rest,
             after: 0,
             context,
-            rules: PropertyRules::WILL,
+            rules: PropertyRules::of(context.packet_type, context.sender),
+            reasons: Carrier::of_reason(context.packet_type, context.sender),
             present: Present::NONE,
             fault: None,
             elsewhere: PhantomData,
@@ -143,6 +147,11 @@ impl<'a> Reader<'a, '_> {
         &[]
     }
 
+    /// The rules for the properties of the packet.
+    pub(crate) const fn rules(&self) -> PropertyRules {
+        self.rules
+    }
+
     /// Reads a block of properties with these rules next, after which the body goes on for `after`
     /// bytes.
     pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize, rules: PropertyRules) {
@@ -170,12 +179,9 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A number of so many bytes; of none, a variable byte integer.
+    /// A number of so many bytes.
     #[inline(never)]
     pub(crate) fn number(&mut self, len: usize) -> u32 {
-        if len == 0 {
-            return self.packed();
-        }
         let bytes = self.taken(len);
         bytes
             .iter()
@@ -246,8 +252,7 @@ impl<'a> Reader<'a, '_> {
         let place = self.place();
         #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
         let number = self.number(1) as u8;
-        let context = self.context;
-        let code = ReasonCode::received(number, context.packet_type, context.sender);
+        let code = ReasonCode::received(number, self.reasons);
         if code.is_none() {
             self.note(place, DecodeErrorKind::ReasonCode(number));
         }

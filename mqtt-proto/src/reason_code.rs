@@ -141,13 +141,27 @@ impl ReasonCode {
     /// sender.
     #[inline]
     pub(crate) const fn fits(self, packet: PacketType, sender: Sender) -> bool {
-        accepted(self.0, packet, sender, false)
+        #[cfg(feature = "fast")]
+        return accepted(self.0, packet, sender, false);
+        #[cfg(not(feature = "fast"))]
+        accepted(self.0, Carrier::of_reason(packet, sender), false)
     }
 
     /// A received code, if it is acceptable in such a packet.
+    #[cfg(feature = "fast")]
     #[inline]
     pub(crate) const fn received(number: u8, packet: PacketType, sender: Sender) -> Option<Self> {
         if accepted(number, packet, sender, true) {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// A received code, if it is acceptable there.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn received(number: u8, carrier: Carrier) -> Option<Self> {
+        if accepted(number, carrier, true) {
             Some(Self(number))
         } else {
             None
@@ -293,9 +307,8 @@ const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool
 /// Whether the packet may carry the code, or is tolerated with it.
 #[cfg(not(feature = "fast"))]
 #[inline(never)]
-const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool) -> bool {
+const fn accepted(number: u8, carrier: Carrier, tolerant: bool) -> bool {
     let carriers = carriers(number);
-    let carrier = Carrier::of_reason(packet, sender);
     carrier.is_in(carriers) || tolerant && carrier.tolerated().is_in(carriers)
 }
 
@@ -350,7 +363,8 @@ const fn carriers(number: u8) -> u16 {
 #[cfg(not(feature = "fast"))]
 impl Carrier {
     /// Other than with properties, it depends on the sender of AUTH, too.
-    const fn of_reason(packet: PacketType, sender: Sender) -> Self {
+    #[inline(always)]
+    pub(crate) const fn of_reason(packet: PacketType, sender: Sender) -> Self {
         match (packet, sender) {
             (PacketType::Auth, Sender::Client) => Self::PUBLISH_OF_CLIENT,
             _ => Self::of(packet, sender),

@@ -66,7 +66,7 @@ impl<'a> TopicName<'a> {
         Self(name)
     }
 
-    /// The text.
+    /// The text. Without the feature `fast`, which keeps a string, it is checked to be UTF-8 again.
     #[must_use]
     #[inline]
     pub const fn as_str(&self) -> &'a str {

@@ -187,11 +187,13 @@ impl<'o> Writer<'o> {
 
     /// Binary data.
     #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "what is longer has failed")]
     pub(crate) fn binary(&mut self, bytes: &[u8], field: Field) -> Option<()> {
         if bytes.len() > MAX_LEN {
             self.fail(EncodeError::BinaryTooLong(field));
         }
-        self.known(bytes)
+        self.two(bytes.len() as u16);
+        self.block(bytes)
     }
 
     /// Text.
@@ -207,15 +209,14 @@ impl<'o> Writer<'o> {
         } else if text::flaw(text, Kind::Any).is_some() {
             self.fail(EncodeError::NulInString(field));
         }
-        self.known(text)
+        // If it is too long, that has been said.
+        self.binary(text, field)
     }
 
     /// A text or binary data that are known to be valid.
-    #[inline(never)]
-    #[expect(clippy::cast_possible_truncation, reason = "what is longer has failed")]
+    #[inline(always)]
     pub(crate) fn known(&mut self, bytes: &[u8]) -> Option<()> {
-        self.two(bytes.len() as u16);
-        self.block(bytes)
+        self.binary(bytes, Field::TopicName)
     }
 }
 

@@ -5,9 +5,9 @@ use crate::{DecodeErrorKind, Field, PacketType, PropertyId, ReasonCode};
 pub(crate) struct Wrong {
     pub(crate) what: What,
     /// Of some kinds.
-    field: Field,
+    pub(crate) field: Field,
     /// Of other kinds.
-    number: u32,
+    pub(crate) number: u32,
 }
 
 /// A [`DecodeErrorKind`] without what belongs to it. In the order of the answers to them, so that

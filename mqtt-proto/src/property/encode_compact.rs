@@ -21,7 +21,6 @@ impl Properties<'_> {
         Writer::len_of(|writer| _ = self.write(Rules::WILL, writer))
     }
 
-    #[inline(never)]
     fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
         let mut present = Present::NONE;
         let mut left = self.0;

@@ -99,7 +99,8 @@ impl<'a> Properties<'a> {
 
     /// Whether there are none.
     #[must_use]
-    #[inline]
+    #[cfg_attr(feature = "fast", inline)]
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub const fn is_empty(&self) -> bool {
         match self.0 {
             Source::Wire(validated) => validated.block().is_empty(),

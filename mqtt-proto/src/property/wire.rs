@@ -10,8 +10,10 @@ use super::rules::Rules;
 use super::walk::Shown;
 use super::{Properties, PropertyId, PropertyRules, Source};
 #[cfg(feature = "fast")]
+use crate::reader::Context;
+#[cfg(feature = "fast")]
 use crate::reader::Fault;
-use crate::reader::{Context, Reader};
+use crate::reader::Reader;
 use crate::{DecodeErrorKind, Field};
 
 /// A block of properties that has been validated.
@@ -65,11 +67,19 @@ impl<'a> Validated<'a> {
 /// Reads the property length and the properties of a packet, and validates them once and for all.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
-    let Context {
-        packet_type,
-        sender,
-    } = reader.context();
-    read(reader, || PropertyRules::of(packet_type, sender))
+    #[cfg(feature = "fast")]
+    {
+        let Context {
+            packet_type,
+            sender,
+        } = reader.context();
+        read(reader, || PropertyRules::of(packet_type, sender))
+    }
+    #[cfg(not(feature = "fast"))]
+    {
+        let rules = reader.rules();
+        read(reader, || rules)
+    }
 }
 
 /// As [`read_properties`], for the properties of a will.
@@ -223,7 +233,10 @@ pub(super) fn next<'a>(block: &mut Reader<'a, '_>, shown: &mut Shown<'a>) -> Opt
     let shape = property.shape();
     let place = block.place();
     if shape.is_number() {
-        let value = block.number(shape.width());
+        let value = match shape.width() {
+            0 => block.varint().unwrap_or_default(),
+            width => block.number(width),
+        };
         if !shape.admits(value) {
             block.note(place, DecodeErrorKind::PropertyValue { property, value });
         }
