@@ -78,11 +78,14 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Unsolicited);
         }
         let failed = reason.is_failure();
-        let (expected, reason) = match record.stage {
-            Stage::AwaitPubAck => (PacketType::PubAck, reason),
-            Stage::AwaitPubRec => (PacketType::PubRec, reason),
+        let mut told = reason;
+        let expected = if matches!(record.stage, Stage::AwaitPubAck) {
+            PacketType::PubAck
+        } else if matches!(record.stage, Stage::AwaitPubRec) {
+            PacketType::PubRec
+        } else if matches!(record.stage, Stage::AwaitPubComp) {
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
-            Stage::AwaitPubComp if packet == PacketType::PubRec => {
+            if packet == PacketType::PubRec {
                 if failed {
                     return Err(Violation::OutOfOrder(packet));
                 }
@@ -94,16 +97,22 @@ impl<O: OutboundStore> Sending<'_, O> {
                 }
                 return Ok(Answer::Quiet);
             }
-            Stage::AwaitPubComp => (PacketType::PubComp, record.reason()),
-            // Given up here because of the server's limits, while it still held the message.
-            Stage::Reserved | Stage::Ended(_) if packet == PacketType::PubRec && !failed => {
-                return Ok(Answer::Unknown);
-            }
-            Stage::Reserved | Stage::Ended(_) | Stage::EndedWell => {
-                return Ok(Answer::Unsolicited);
-            }
+            told = record.reason();
+            PacketType::PubComp
+        } else if matches!(
+            record.stage,
+            Stage::AwaitSent | Stage::AwaitSubAck | Stage::AwaitUnsubAck
+        ) {
             // That of no message.
-            _ => (PacketType::SubAck, reason),
+            PacketType::SubAck
+        } else if packet == PacketType::PubRec
+            && !failed
+            && !matches!(record.stage, Stage::EndedWell)
+        {
+            // Given up here because of the server's limits, while it still held the message.
+            return Ok(Answer::Unknown);
+        } else {
+            return Ok(Answer::Unsolicited);
         };
         if packet != expected {
             return Err(Violation::WrongAcknowledgement(packet));
@@ -124,7 +133,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         record.finish();
         #[cfg(all(feature = "bytes", not(feature = "fast")))]
         self.store.release_payload(_slot);
-        Ok(Answer::Settled(ticket, reason))
+        Ok(Answer::Settled(ticket, told))
     }
 
     /// SUBACK or UNSUBACK came in with this many reason codes.
