@@ -66,6 +66,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<Answer, Violation> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
+        #[cfg(feature = "fast")]
+        let found = found.as_ref().map(|(slot, record)| (*slot, record));
         #[cfg(not(feature = "fast"))]
         let found = find_id(self.store.records(), id);
         let Some((_slot, record)) = found else {
@@ -117,7 +119,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if packet != expected {
             return Err(Violation::WrongAcknowledgement(packet));
         }
-        let ticket = self.out.exchanges.tables.ticket(&record);
+        let ticket = self.out.exchanges.tables.ticket(record);
         if packet == PacketType::PubRec && !failed {
             #[cfg(feature = "fast")]
             self.go_on(_slot, record.place(), reason);
@@ -128,7 +130,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Continues(ticket, reason));
         }
         #[cfg(feature = "fast")]
-        self.finish(_slot, &record);
+        self.finish(_slot, record);
         #[cfg(not(feature = "fast"))]
         record.finish();
         #[cfg(all(feature = "bytes", not(feature = "fast")))]
@@ -145,6 +147,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<Option<Ticket>, Violation> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
+        #[cfg(feature = "fast")]
+        let found = found.as_ref().map(|(slot, record)| (*slot, record));
         #[cfg(not(feature = "fast"))]
         let found = find_id(self.store.records(), id);
         let Some((_slot, record)) = found else {
@@ -166,9 +170,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
             return Err(Violation::ReasonCodeCount(packet));
         }
-        let ticket = self.out.exchanges.tables.ticket(&record);
+        let ticket = self.out.exchanges.tables.ticket(record);
         #[cfg(feature = "fast")]
-        self.finish(_slot, &record);
+        self.finish(_slot, record);
         #[cfg(not(feature = "fast"))]
         record.finish();
         #[cfg(all(feature = "bytes", not(feature = "fast")))]
@@ -401,9 +405,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         self.end_taken();
-        self.out
-            .clock
-            .arm(now.plus_millis(self.out.config.ack_timeout.get()));
+        let limit = self.out.config.ack_timeout.get();
+        self.out.clock.arm_in(limit);
     }
 }
 
