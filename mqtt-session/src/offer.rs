@@ -26,9 +26,9 @@ impl Outbox {
 
 /// What is to be sent next, or is being sent.
 pub(crate) fn first<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
-    let queued = queued(tx, store);
-    let first = queued.iter().find(|bytes| !bytes.is_empty());
-    first.copied().unwrap_or_default()
+    // What lies behind a large packet is never first.
+    let [before, large, _] = queued(tx, store);
+    if before.is_empty() { large } else { before }
 }
 
 /// All that is queued, in its order: in the buffer, what of a large packet has not been taken, and

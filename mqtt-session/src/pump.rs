@@ -75,10 +75,10 @@ impl<O: OutboundStore> Sending<'_, O> {
             ReasonCode::SUCCESS => (4, 2),
             _ => (5, 3),
         };
-        let [high, low] = id.to_be_bytes();
         // With the flags that PUBREL must have (MQTT-3.6.1-1).
         let first = (kind as u8) << 4 | u8::from(kind == PacketType::PubRel) << 1;
-        let packet = [first, rest, high, low, reason.value()];
+        let head = u32::from(id.swap_bytes()) << 16 | rest << 8 | u32::from(first);
+        let packet = (u64::from(reason.value()) << 32 | u64::from(head)).to_le_bytes();
         let packet = packet.get(..len).unwrap_or_default();
         self.grow_for(len);
         let tx = &mut self.out.line.tx;

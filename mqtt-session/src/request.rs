@@ -59,7 +59,8 @@ impl<'a> Publish<'a> {
 
     /// Message Expiry Interval in seconds (section 3.3.2.3.3). It runs from the call that
     /// publishes: while the message waits here it counts down, and a message that was never sent
-    /// is given up when it has passed.
+    /// is given up when it has passed. Without the feature `message-expiry` it does not run here,
+    /// and is sent as it is.
     #[must_use]
     pub const fn message_expiry_interval(mut self, seconds: u32) -> Self {
         self.expiry = Some(seconds);

@@ -66,6 +66,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<Answer, Violation> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
+        #[cfg(feature = "fast")]
+        let found = found.as_ref().map(|(slot, record)| (*slot, record));
         #[cfg(not(feature = "fast"))]
         let found = find_id(self.store.records(), id);
         let Some((_slot, record)) = found else {
@@ -78,11 +80,14 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Unsolicited);
         }
         let failed = reason.is_failure();
-        let (expected, reason) = match record.stage {
-            Stage::AwaitPubAck => (PacketType::PubAck, reason),
-            Stage::AwaitPubRec => (PacketType::PubRec, reason),
+        let mut told = reason;
+        let expected = if matches!(record.stage, Stage::AwaitPubAck) {
+            PacketType::PubAck
+        } else if matches!(record.stage, Stage::AwaitPubRec) {
+            PacketType::PubRec
+        } else if matches!(record.stage, Stage::AwaitPubComp) {
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
-            Stage::AwaitPubComp if packet == PacketType::PubRec => {
+            if packet == PacketType::PubRec {
                 if failed {
                     return Err(Violation::OutOfOrder(packet));
                 }
@@ -94,21 +99,27 @@ impl<O: OutboundStore> Sending<'_, O> {
                 }
                 return Ok(Answer::Quiet);
             }
-            Stage::AwaitPubComp => (PacketType::PubComp, record.reason()),
-            // Given up here because of the server's limits, while it still held the message.
-            Stage::Reserved | Stage::Ended(_) if packet == PacketType::PubRec && !failed => {
-                return Ok(Answer::Unknown);
-            }
-            Stage::Reserved | Stage::Ended(_) | Stage::EndedWell => {
-                return Ok(Answer::Unsolicited);
-            }
+            told = record.reason();
+            PacketType::PubComp
+        } else if matches!(
+            record.stage,
+            Stage::AwaitSent | Stage::AwaitSubAck | Stage::AwaitUnsubAck
+        ) {
             // That of no message.
-            _ => (PacketType::SubAck, reason),
+            PacketType::SubAck
+        } else if packet == PacketType::PubRec
+            && !failed
+            && !matches!(record.stage, Stage::EndedWell)
+        {
+            // Given up here because of the server's limits, while it still held the message.
+            return Ok(Answer::Unknown);
+        } else {
+            return Ok(Answer::Unsolicited);
         };
         if packet != expected {
             return Err(Violation::WrongAcknowledgement(packet));
         }
-        let ticket = self.out.exchanges.tables.ticket(&record);
+        let ticket = self.out.exchanges.tables.ticket(record);
         if packet == PacketType::PubRec && !failed {
             #[cfg(feature = "fast")]
             self.go_on(_slot, record.place(), reason);
@@ -119,12 +130,12 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Continues(ticket, reason));
         }
         #[cfg(feature = "fast")]
-        self.finish(_slot, &record);
+        self.finish(_slot, record);
         #[cfg(not(feature = "fast"))]
         record.finish();
         #[cfg(all(feature = "bytes", not(feature = "fast")))]
         self.store.release_payload(_slot);
-        Ok(Answer::Settled(ticket, reason))
+        Ok(Answer::Settled(ticket, told))
     }
 
     /// SUBACK or UNSUBACK came in with this many reason codes.
@@ -136,6 +147,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<Option<Ticket>, Violation> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
+        #[cfg(feature = "fast")]
+        let found = found.as_ref().map(|(slot, record)| (*slot, record));
         #[cfg(not(feature = "fast"))]
         let found = find_id(self.store.records(), id);
         let Some((_slot, record)) = found else {
@@ -157,9 +170,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
             return Err(Violation::ReasonCodeCount(packet));
         }
-        let ticket = self.out.exchanges.tables.ticket(&record);
+        let ticket = self.out.exchanges.tables.ticket(record);
         #[cfg(feature = "fast")]
-        self.finish(_slot, &record);
+        self.finish(_slot, record);
         #[cfg(not(feature = "fast"))]
         record.finish();
         #[cfg(all(feature = "bytes", not(feature = "fast")))]
@@ -392,9 +405,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         self.end_taken();
-        self.out
-            .clock
-            .arm(now.plus_millis(self.out.config.ack_timeout.get()));
+        let limit = self.out.config.ack_timeout.get();
+        self.out.clock.arm_in(limit);
     }
 }
 

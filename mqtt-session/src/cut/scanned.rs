@@ -20,6 +20,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         // Those of the flight that the transport may have begun to send are sent again. What it did
         // not touch goes back to what was never sent.
         let mut slot = 0u16;
+        #[cfg_attr(
+            not(any(feature = "bytes", feature = "draw", feature = "topic-alias")),
+            expect(clippy::while_let_loop, reason = "with those something comes first")
+        )]
         loop {
             #[cfg(any(feature = "bytes", feature = "draw", feature = "topic-alias"))]
             let written = self.written_len(slot);
