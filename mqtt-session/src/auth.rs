@@ -3,7 +3,7 @@
 use crate::connection::{Facts, Phase, fingerprint};
 use crate::dispatch::Heard;
 use crate::event::Event;
-use crate::instant::Instant;
+use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::Machine;
 use crate::request::ControlError;
@@ -105,7 +105,7 @@ impl Machine {
         let again = self.connection.facts.has(Facts::REAUTHENTICATING);
         if self.phase == Phase::Connected && self.out.line.standing == Standing::Up {
             // It is the application's turn, or nobody's.
-            self.connection.deadline = Instant::NEVER;
+            self.connection.deadline = Moment::NEVER;
         }
         match auth.reason {
             ReasonCode::CONTINUE_AUTHENTICATION if again || self.phase == Phase::AwaitConnAck => {

@@ -74,8 +74,8 @@ pub enum Offline {
     Queue,
 }
 
-/// The longest time limit: what a 32-bit stamp of milliseconds can tell apart.
-const LONGEST: u32 = u32::MAX / 2;
+/// The longest time limit, 24 days: what 32 bits of milliseconds can tell apart.
+pub(crate) const LONGEST: u32 = 24 * 24 * 60 * 60 * 1_000;
 
 /// A time limit in milliseconds. It is kept as its distance from the default, so that a client with
 /// the defaults is all zero bits at first, and a static one costs no flash.

@@ -11,7 +11,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
-        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
+        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.moment()));
         #[cfg(feature = "fast")]
         self.out.exchanges.tables.cut();
         #[cfg(feature = "draw")]
@@ -62,6 +62,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if accepted {
             self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
         }
+        #[cfg(feature = "fast")]
         self.look_for_expired();
     }
 
@@ -77,12 +78,12 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
     }
 
+    #[cfg(feature = "fast")]
     /// Messages wait again that did not wait a moment ago: which of them expires first is found
     /// out at the next poll.
     fn look_for_expired(&mut self) {
-        let out = &mut *self.out;
-        out.exchanges.next_expiry.no_later_than(out.clock.now);
-        out.clock.arm(out.clock.now);
+        let now = self.out.clock.until(self.out.clock.moment());
+        self.out.expires_by(now);
     }
 
     /// How many bytes the present transport gets for a record that was written for it.
@@ -128,6 +129,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         self.bring_back(Place::Aside, Place::Queued);
+        #[cfg(feature = "fast")]
         self.look_for_expired();
         // Identifiers that were kept from use are free.
         let mut at = self.first(Place::Ended);

@@ -4,7 +4,7 @@ use crate::connection::{Facts, Phase, Verdict, fingerprint};
 use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
-use crate::instant::Instant;
+use crate::instant::Moment;
 use crate::limits::{Limits, SHORT_ACK};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
@@ -94,7 +94,7 @@ impl Machine {
             PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
             PacketType::PingResp => {
                 raw.validate(From::Server)?;
-                self.connection.ping_due = Instant::NEVER;
+                self.connection.ping_due = Moment::NEVER;
                 Ok(Heard::Nothing)
             }
             PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores, event),
@@ -329,7 +329,7 @@ impl Machine {
         }
         self.identity.has_session = true;
         self.identity.accepted = true;
-        let now = self.out.clock.now;
+        let now = self.out.clock.moment();
         let connection = &mut self.connection;
         if let Some(keep_alive) = said.keep_alive {
             connection.keep_alive = keep_alive;
@@ -342,12 +342,13 @@ impl Machine {
         }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
-            connection.deadline = Instant::NEVER;
+            connection.deadline = Moment::NEVER;
             self.out.line.standing = Standing::Up;
         }
         self.out.exchanges.work.note(Work::PUMP);
         // The deadlines of a live connection are looked at with the next poll.
-        self.out.clock.arm(now);
+        #[cfg(feature = "fast")]
+        self.out.clock.arm(self.out.clock.until(now));
     }
 }
 

@@ -4,6 +4,7 @@
 mod work;
 
 use crate::arena::Arena;
+#[cfg(feature = "fast")]
 use crate::instant::Alarm;
 use crate::tables::Tables;
 
@@ -15,7 +16,8 @@ pub(crate) struct Exchanges {
     pub(crate) work: Work,
     pub(crate) tables: Tables,
     pub(crate) arena: Arena,
-    /// When the first of the messages that wait expires.
+    /// When the first of the messages that wait expires, at the earliest.
+    #[cfg(feature = "fast")]
     pub(crate) next_expiry: Alarm,
 }
 
@@ -25,6 +27,7 @@ impl Exchanges {
             work: Work::NONE,
             tables: Tables::new(),
             arena: Arena::new(),
+            #[cfg(feature = "fast")]
             next_expiry: Alarm::NEVER,
         }
     }

@@ -1,7 +1,9 @@
 //! The sending half of the connection: made afresh for each transport.
 
 use crate::event::GiveUp;
-use crate::instant::{Alarm, Instant};
+#[cfg(feature = "fast")]
+use crate::instant::Instant;
+use crate::instant::{Alarm, Moment};
 use crate::limits::Limits;
 use crate::record::Needs;
 #[cfg(feature = "topic-alias")]
@@ -38,7 +40,7 @@ pub(crate) struct Line {
     #[cfg(feature = "topic-alias")]
     pub(crate) aliases: Aliases,
     /// When the transport last took a byte.
-    pub(crate) last_sent: Instant,
+    pub(crate) last_sent: Moment,
     /// Since when the transport has been offered something and took nothing; never, where it was
     /// offered nothing since it last took a byte.
     pub(crate) stalled_since: Alarm,
@@ -58,7 +60,7 @@ pub(crate) enum Standing {
 }
 
 impl Line {
-    pub(crate) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Moment) -> Self {
         Self {
             tx: Transmit::new(),
             limits: Limits::NONE_YET,
@@ -111,8 +113,10 @@ impl Line {
 
     /// Bytes are offered to the transport, which is held to taking some from the first time on.
     #[inline]
-    pub(crate) fn begin_stall(&mut self, now: Instant) {
-        self.stalled_since.no_later_than(now);
+    pub(crate) fn begin_stall(&mut self, now: Moment) {
+        if self.stalled_since == Alarm::NEVER {
+            self.stalled_since = Alarm::at(now);
+        }
     }
 
     /// What the server allows; the standard's defaults before it has accepted the connection.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::connection::{Connection, Facts, Fingerprint, Phase, fingerprint};
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
-use crate::instant::Instant;
+use crate::instant::{Instant, Moment};
 use crate::line::{Line, Standing};
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
@@ -223,7 +223,7 @@ impl Machine {
         if !stores.outbound.grow_transmit(needed) {
             return Err(ConnectError::TransmitBuffer { needed });
         }
-        let mut line = Line::new(self.out.clock.now);
+        let mut line = Line::new(self.out.clock.moment());
         let out = line.tx.room(stores.outbound.transmit(), len);
         let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
         let written = packet
@@ -232,8 +232,8 @@ impl Machine {
         line.tx.commit(written);
         self.out.line = line;
         self.intake = intake;
-        connection.last_life = self.out.clock.now;
-        connection.ping_due = Instant::NEVER;
+        connection.last_life = self.out.clock.moment();
+        connection.ping_due = Moment::NEVER;
         connection.keep_alive = connect.keep_alive;
         connection.client = client;
         connection.facts.set(Facts::CLEAN_START, clean_start);
@@ -251,6 +251,16 @@ impl Machine {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn give_time(&mut self, millis: u32) {
         self.connection.deadline = self.out.clock.arm_in(millis);
+    }
+
+    /// Once the connection has proved stable, the next wait is the first again.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn note_stable(&mut self) {
+        let clock = &self.out.clock;
+        let stable = clock.after(self.connection.since, self.out.config.stable_after.get());
+        if self.connection.facts.has(Facts::ACCEPTED) && clock.has_come(stable) {
+            self.backoff.reset();
+        }
     }
 
     pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
@@ -273,13 +283,7 @@ impl Machine {
         }
         let facts = self.connection.facts;
         let accepted = facts.has(Facts::ACCEPTED);
-        let stable = self
-            .connection
-            .since
-            .plus_millis(self.out.config.stable_after.get());
-        if accepted && stable <= self.out.clock.now {
-            self.backoff.reset();
-        }
+        self.note_stable();
         let kept = if self.out.line.tx.is_empty() {
             Facts::KEPT_AT_LAST
         } else {
@@ -297,7 +301,7 @@ impl Machine {
         self.connection = Connection::new();
         if self.stopping || self.cause.is_permanent() || self.out.config.stays_away {
             self.phase = Phase::ComeToRest;
-            self.connection.deadline = Instant::NEVER;
+            self.connection.deadline = Moment::NEVER;
         } else {
             self.phase = Phase::BackOff;
             let wait = self.backoff.next(&self.out.config);
@@ -319,7 +323,7 @@ impl Machine {
             Phase::Dial | Phase::BackOff => {
                 self.phase = Phase::ComeToRest;
                 // What is not told yet may not promise another attempt.
-                self.connection.deadline = Instant::NEVER;
+                self.connection.deadline = Moment::NEVER;
             }
             Phase::Connected if !self.stopping => {
                 self.out.line.standing = Standing::Stopping;

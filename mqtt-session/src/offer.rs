@@ -32,7 +32,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         let len = offered.end.saturating_sub(offered.start);
         self.out.line.tx.offer(len);
-        self.out.line.begin_stall(self.out.clock.now);
+        self.out.line.begin_stall(self.out.clock.moment());
         Some(offered)
     }
 }

@@ -7,7 +7,7 @@ use crate::delivery::{AckToken, Delivery, Message};
 use crate::dispatch::{Heard, Part, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
-use crate::instant::Instant;
+use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
 use crate::record::{Flags, Place};
@@ -106,8 +106,8 @@ impl Machine {
             return action;
         }
         let deadline = self.next_deadline(outbound);
-        self.out.clock.due = deadline;
-        Action::Timeout(deadline)
+        self.out.clock.set_due(deadline);
+        Action::Timeout(self.out.clock.instant(deadline))
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
@@ -174,10 +174,13 @@ impl Machine {
     pub(crate) fn note_life(&mut self, rx: &Rx<'_>) {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
-            self.connection.last_life = self.out.clock.now;
-            if self.connection.ping_due != Instant::NEVER {
+            self.connection.last_life = self.out.clock.moment();
+            if self.connection.ping_due != Moment::NEVER {
                 self.await_ping();
             }
+            // How long it has been accepted can be told for 24 days.
+            #[cfg(not(feature = "fast"))]
+            self.note_stable();
         }
     }
 
@@ -314,9 +317,10 @@ impl Machine {
         } else if self.notices.take(Notices::DISCONNECTED) {
             // A wait for the next attempt has its deadline, and keeps it when it is over.
             let retry = self.connection.deadline;
+            let clock = &self.out.clock;
             Event::Disconnected {
                 cause: self.cause,
-                retry: (retry != Instant::NEVER).then_some(retry),
+                retry: (retry != Moment::NEVER).then(|| clock.instant(clock.until(retry))),
             }
         } else if self.notices.take(Notices::SESSION_LOST) {
             Event::SessionLost

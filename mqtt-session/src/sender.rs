@@ -4,7 +4,7 @@
 use crate::config::{Config, Offline};
 use crate::event::{GiveUp, Ticket};
 use crate::exchanges::{Exchanges, Work};
-use crate::instant::{Clock, Instant};
+use crate::instant::{Clock, Instant, Moment};
 use crate::line::{Line, Standing};
 use crate::record::{Flags, Needs, Place, Stage};
 use crate::request::{Publish, RequestError};
@@ -43,7 +43,7 @@ impl Outbox {
         Self {
             clock: Clock::new(),
             exchanges: Exchanges::new(),
-            line: Line::new(Instant::from_micros(0)),
+            line: Line::new(Moment::START),
             config,
             side,
         }
@@ -195,9 +195,13 @@ impl<O: OutboundStore> Sending<'_, O> {
             if let Some(place) = place.first_chunk_mut::<EXPIRY_PREFIX>() {
                 *place = expires.as_micros().to_le_bytes();
             }
-            exchanges.next_expiry.no_later_than(expires);
-            self.out.clock.arm(expires);
+            #[cfg(feature = "fast")]
+            {
+                let due = self.out.clock.due_at(expires);
+                self.out.expires_by(due);
+            }
         }
+        let exchanges = &mut self.out.exchanges;
         let block = prefix.wrapping_add(len);
         let offset = exchanges.arena.take(parts.arena, slot, block);
         let ticket = exchanges.tables.take(parts.records, slot);

@@ -2,7 +2,9 @@
 
 use crate::event::{GiveUp, Ticket};
 use crate::exchanges::Work;
-use crate::instant::{Alarm, Instant};
+#[cfg(not(feature = "fast"))]
+use crate::instant::Alarm;
+use crate::instant::{Due, Instant};
 #[cfg(feature = "fast")]
 use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Flags, Place, Record, Stage};
@@ -192,7 +194,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Gives up every message that was never sent and has expired, and finds the next to expire.
-    pub(crate) fn expire(&mut self) {
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn expire(&mut self) -> Due {
         let mut next = Instant::NEVER;
         for place in [Place::Queued, Place::Prompt] {
             let mut at = self.first(place);
@@ -210,12 +213,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         // Message Expiry Interval counts seconds: looking once a second is often enough, and
         // bounds what many messages that expire one after the other cost.
-        let soonest = self.out.clock.now.plus_secs(1);
-        self.out.exchanges.next_expiry = Alarm::at(if next == Instant::NEVER {
-            next
+        #[cfg(feature = "fast")]
+        let next = next.max(self.out.clock.now.plus_secs(1));
+        let due = if next == Instant::NEVER {
+            Due::NEVER
         } else {
-            next.max(soonest)
-        });
+            self.out.clock.due_at(next)
+        };
+        #[cfg(feature = "fast")]
+        {
+            self.out.exchanges.next_expiry = self.out.clock.alarm(due);
+        }
+        due
     }
 
     /// Gives up one publish, subscribe or unsubscribe that was never sent, or is not being sent
@@ -249,7 +258,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// When the longest unanswered packet should have been answered; never, while there is none.
-    pub(crate) fn ack_deadline(&mut self) -> Instant {
+    pub(crate) fn ack_deadline(&mut self) -> Due {
         let records = self.store.records();
         #[cfg(feature = "fast")]
         {
@@ -260,12 +269,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         #[cfg(not(feature = "fast"))]
         {
-            let mut due = Instant::NEVER;
+            let limit = self.out.config.ack_timeout.get();
+            let mut due = Due::NEVER;
             for record in records {
                 if record.flags.has(Flags::ON_WIRE) && record.place != Place::Free {
-                    let sent = record.sent_at();
-                    due = due
-                        .min(sent.deadline(self.out.config.ack_timeout.get(), self.out.clock.now));
+                    due = due.min(self.out.clock.after(record.sent_at(), limit));
                 }
             }
             due
@@ -280,7 +288,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if line.tx.took(count) == 0 {
             return;
         }
-        let now = self.out.clock.now;
+        let now = self.out.clock.moment();
         line.last_sent = now;
         line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
@@ -292,7 +300,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                 && self.out.line.tx.has_taken(record.mark)
             {
                 record.flags.now_on_wire();
-                record.mark = now.stamp().raw();
+                record.mark = now.raw();
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
                 // where it is stored, is still there.
                 if record.place == Place::Requests {
@@ -301,9 +309,6 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
             slot = slot.wrapping_add(1);
         }
-        self.out
-            .clock
-            .arm(now.plus_millis(self.out.config.ack_timeout.get()));
     }
 }
 

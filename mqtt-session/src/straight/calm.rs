@@ -149,7 +149,7 @@ impl Machine {
             return Calm::LookUp;
         }
         let deadline = transport
-            .min(self.out.exchanges.next_expiry.instant())
+            .min(self.out.exchanges.next_expiry.moment())
             .min(self.connection.ping_due)
             .min(self.connection.deadline)
             .min(self.out.line.ack_due);
