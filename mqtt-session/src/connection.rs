@@ -117,7 +117,7 @@ impl Connection {
             method: None,
             client: None,
             keep_alive: 0,
-            facts: Facts(0),
+            facts: Facts::NONE,
         }
     }
 }
@@ -148,8 +148,15 @@ impl Facts {
     #[cfg(feature = "auth")]
     pub(crate) const REAUTHENTICATING: u16 = 1 << 8;
 
+    pub(crate) const NONE: Self = Self(0);
+
     pub(crate) const fn has(self, what: u16) -> bool {
         self.0 & what != 0
+    }
+
+    /// With this among them, if it is so.
+    pub(crate) const fn with(self, what: u16, yes: bool) -> Self {
+        Self(self.0 | if yes { what } else { 0 })
     }
 
     pub(crate) fn set(&mut self, what: u16, yes: bool) {

@@ -10,37 +10,32 @@ use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
 use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{
-    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From, SubAck,
+    ConnAck, Disconnect, Fields, PacketId, PacketType, Properties, PropertyId, Publish, RawPacket,
+    Sender as From,
 };
 
 /// What the caller is to be told of the input.
-pub(crate) enum Told<'p> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
     /// Nothing: the next packet may be looked at.
     Nothing,
     /// Nothing: there is no whole packet, or no room for its answer.
     Wait,
     /// What was written to the place for an event.
     Event,
-    /// A message, or a part of one.
-    Message(Publish<'p>, Option<AckToken>, Part),
+    /// A message, or a part of one, that was written to its place.
+    Message,
+    /// The peer broke the protocol: how is the machine's [`Cause`].
+    Broken,
 }
 
-/// What the caller is to be told of a packet other than PUBLISH.
-#[derive(Clone, Copy)]
-pub(crate) enum Heard {
-    /// Nothing: the next packet may be looked at.
-    Nothing,
-    /// Nothing: there is no room for its answer.
-    Wait,
-    /// What was written to the place for an event.
-    Event,
-}
-
-/// Which part of a payload a delivery has.
-#[derive(Clone, Copy)]
-pub(crate) struct Part {
+/// A message that came in, or a part of one.
+pub(crate) struct Came<'p> {
+    pub(crate) publish: Publish<'p>,
+    pub(crate) token: Option<AckToken>,
+    /// Which part of a payload it has.
     pub(crate) offset: usize,
     pub(crate) total: usize,
 }
@@ -50,87 +45,76 @@ pub(crate) struct Part {
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    /// Does what a packet other than PUBLISH says. An event that comes of it is written to its
-    /// place at once, so that nothing so large is handed from one to the other; so is what breaks
-    /// the protocol, of which the server is told.
+    /// Does what a packet other than PUBLISH says, if it may come now. What is wrong by itself is
+    /// told as that, and not as coming at a wrong moment. An event that comes of it is written to
+    /// its place at once, so that nothing so large is handed from one to the other.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        raw: RawPacket<'p>,
+        raw: &RawPacket<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Heard {
-        let Stores { outbound, inbound } = stores;
-        let stores = Stores {
-            outbound: &mut *outbound,
-            inbound,
-        };
-        match self.dispatch(raw, stores, event) {
-            Ok(heard) => heard,
-            Err(violation) => {
-                self.violate(violation, outbound, event);
-                Heard::Event
-            }
-        }
-    }
-
-    /// What a packet does, if it may come now. What is wrong by itself is told as that, and not as
-    /// coming at a wrong moment.
-    fn dispatch<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
+    ) -> Told {
         let packet = raw.packet_type();
+        // Without authentication nobody asked for it, whatever it says.
+        #[cfg(not(feature = "auth"))]
+        if packet == PacketType::Auth {
+            return self.breaks(Breach::Unexpected(packet));
+        }
+        let mut fields = Fields::none();
+        if let Err(error) = raw.fields(&mut fields, From::Server) {
+            return self.malformed(&error);
+        }
         if self.phase.verdict(packet) == Verdict::Break {
-            raw.validate(From::Server)?;
-            return Err(Violation::Unexpected(packet));
+            return self.breaks(Breach::Unexpected(packet));
         }
         match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.read_ack(raw, stores, event)
+                self.on_ack(packet, &fields, stores, event)
             }
-            PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
+            PacketType::SubAck | PacketType::UnsubAck => {
+                self.on_answer(packet, &fields, stores.outbound, event)
+            }
             PacketType::PingResp => {
-                raw.validate(From::Server)?;
                 self.connection.ping_due = Moment::NEVER;
-                Ok(Heard::Nothing)
+                Told::Nothing
             }
-            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores, event),
+            PacketType::ConnAck => self.on_connack(&fields, stores, event),
             #[cfg(feature = "auth")]
-            PacketType::Auth => self.on_auth(raw.auth(From::Server)?, event),
+            PacketType::Auth => self.on_auth(&fields, event),
             PacketType::Disconnect => {
-                let disconnect = raw.disconnect(From::Server)?;
-                self.fail(Cause::ServerDisconnect(disconnect.reason));
-                *event = Event::ServerDisconnect(disconnect);
-                Ok(Heard::Event)
+                self.fail(Cause::ServerDisconnect(fields.reason));
+                *event = Event::ServerDisconnect(Disconnect {
+                    reason: fields.reason,
+                    properties: fields.properties(),
+                });
+                Told::Event
             }
-            _ => Err(Violation::Unexpected(packet)),
+            _ => self.breaks(Breach::Unexpected(packet)),
         }
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
-    fn read_answer<'p, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn on_answer<'p, O: OutboundStore>(
         &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
+        packet: PacketType,
+        fields: &Fields<'p>,
+        outbound: &mut O,
         event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        let packet = raw.packet_type();
-        let is_suback = packet == PacketType::SubAck;
-        let SubAck {
-            packet_id: id,
-            reasons,
-            properties,
-        } = raw.answer(From::Server)?;
-        self.check_problem_information(packet, &properties)?;
-        let mut sender = self.sender(stores.outbound);
-        let Some(ticket) = sender.answered(packet, id.value(), reasons.len())? else {
-            self.count_unsolicited();
-            return Ok(Heard::Nothing);
+    ) -> Told {
+        if self.says_too_much(fields) {
+            return self.breaks(Breach::ProblemInformation(packet));
+        }
+        let reasons = fields.reasons();
+        let id = fields.packet_id.map_or(0, PacketId::value);
+        let ticket = match self.sender(outbound).answered(packet, id, reasons.len()) {
+            Ok(Some(ticket)) => ticket,
+            Ok(None) => return self.count_unsolicited(),
+            Err(breach) => return self.breaks(breach),
         };
-        *event = if is_suback {
+        let properties = fields.properties();
+        *event = if packet == PacketType::SubAck {
             Event::Subscribed {
                 ticket,
                 reasons,
@@ -143,169 +127,144 @@ impl Machine {
                 properties,
             }
         };
-        Ok(Heard::Event)
+        Told::Event
     }
 
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn count_unsolicited(&mut self) {
+    fn count_unsolicited(&mut self) -> Told {
         self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+        Told::Nothing
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
-    fn read_ack<'p, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn on_ack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        raw: RawPacket<'p>,
+        packet: PacketType,
+        fields: &Fields<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        let ack = raw.ack(From::Server)?;
-        let packet = raw.packet_type();
-        let properties = ack.properties;
-        *event = match self.take_ack(packet, &ack, stores)? {
-            Answer::NoRoom => return Ok(Heard::Wait),
-            Answer::Settled(ticket, reason) => Event::Published {
+    ) -> Told {
+        if self.says_too_much(fields) {
+            return self.breaks(Breach::ProblemInformation(packet));
+        }
+        let id = fields.packet_id.map_or(0, PacketId::value);
+        let properties = fields.properties();
+        let (mut sender, mut receiver) = self.halves(stores);
+        if packet == PacketType::PubRel {
+            match receiver.released(id, &mut sender) {
+                Ok(true) if properties.is_empty() => return Told::Nothing,
+                Ok(true) => {}
+                Ok(false) => return Told::Wait,
+                Err(breach) => return self.breaks(breach),
+            }
+            *event = Event::Released {
+                reason: fields.reason,
+                properties,
+            };
+            return Told::Event;
+        }
+        *event = match sender.acknowledged(packet, id, fields.reason) {
+            Ok(Answer::Settled(ticket, reason)) => Event::Published {
                 ticket,
                 outcome: Ok(reason),
                 properties,
             },
-            Answer::Continues(ticket, reason) if !properties.is_empty() => Event::Received {
+            Ok(Answer::Continues(ticket, reason)) if !properties.is_empty() => Event::Received {
                 ticket,
                 reason,
                 properties,
             },
-            Answer::Quiet if packet == PacketType::PubRel && !properties.is_empty() => {
-                Event::Released {
-                    reason: ack.reason,
-                    properties,
-                }
+            Ok(Answer::Continues(..) | Answer::Quiet) => return Told::Nothing,
+            Ok(Answer::Unsolicited) => return self.count_unsolicited(),
+            Ok(Answer::Unknown) if receiver.unknown_pubrec(id, &mut sender) => {
+                return Told::Nothing;
             }
-            Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
-                return Ok(Heard::Nothing);
-            }
+            Ok(Answer::Unknown) => return Told::Wait,
+            Err(breach) => return self.breaks(breach),
         };
-        Ok(Heard::Event)
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
-    #[inline]
-    pub(crate) fn take_ack<O: OutboundStore, I: InboundStore>(
-        &mut self,
-        packet: PacketType,
-        ack: &Ack<'_>,
-        stores: Stores<'_, O, I>,
-    ) -> Result<Answer, Violation> {
-        self.check_problem_information(packet, &ack.properties)?;
-        let id = ack.packet_id.value();
-        if packet == PacketType::PubRel {
-            let (mut sender, mut receiver) = self.halves(stores);
-            let taken = receiver.released(id, &mut sender)?;
-            return Ok(if taken { Answer::Quiet } else { Answer::NoRoom });
-        }
-        let answer = self
-            .sender(&mut *stores.outbound)
-            .acknowledged(packet, id, ack.reason)?;
-        match answer {
-            Answer::Unsolicited => self.count_unsolicited(),
-            Answer::Unknown => {
-                let (mut sender, mut receiver) = self.halves(stores);
-                if !receiver.unknown_pubrec(id, &mut sender) {
-                    return Ok(Answer::NoRoom);
-                }
-            }
-            _ => {}
-        }
-        Ok(answer)
+        Told::Event
     }
 
     /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn check_problem_information(
-        &self,
-        packet: PacketType,
-        properties: &Properties<'_>,
-    ) -> Result<(), Violation> {
-        if self.intake.problem_information || properties.is_empty() {
-            return Ok(());
-        }
-        if properties.contains(PropertyId::ReasonString)
-            || properties.contains(PropertyId::UserProperty)
-        {
-            Err(Violation::ProblemInformation(packet))
-        } else {
-            Ok(())
-        }
+    pub(crate) fn says_too_much(&self, fields: &Fields<'_>) -> bool {
+        let properties = fields.properties();
+        !self.intake.problem_information
+            && (properties.contains(PropertyId::ReasonString)
+                || properties.contains(PropertyId::UserProperty))
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn on_connack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        connack: ConnAck<'p>,
+        fields: &Fields<'p>,
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        if connack.reason.is_failure() {
+    ) -> Told {
+        let session_present = fields.session_present;
+        let properties = fields.properties();
+        let connack = ConnAck {
+            session_present,
+            reason: fields.reason,
+            properties,
+        };
+        if fields.reason.is_failure() {
             // Closed without a word (MQTT-4.13.2-1).
-            self.fail(Cause::Refused(connack.reason));
+            self.fail(Cause::Refused(fields.reason));
             *event = Event::Refused(connack);
-            return Ok(Heard::Event);
+            return Told::Event;
         }
         let facts = self.connection.facts;
-        if connack.session_present && facts.has(Facts::CLEAN_START) {
-            return Err(Violation::SessionPresentAfterCleanStart);
+        if session_present && facts.has(Facts::CLEAN_START) {
+            return self.breaks(Breach::SessionPresentAfterCleanStart);
         }
-        let properties = &connack.properties;
-        let limits = Limits::of(properties);
-        let said = Said {
-            keep_alive: properties.server_keep_alive(),
-            expiry: properties.session_expiry_interval(),
-        };
-        let client_id = properties.assigned_client_identifier();
-        let method = properties.authentication_method();
         #[cfg(feature = "auth")]
-        self.check_method(method)?;
+        let other_method = !self.is_method(properties.authentication_method());
         #[cfg(not(feature = "auth"))]
-        if method.is_some() {
-            return Err(Violation::AuthenticationMethod);
+        let other_method = properties.contains(PropertyId::AuthenticationMethod);
+        if other_method {
+            return self.breaks(Breach::AuthenticationMethod);
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
         let had_session = self.identity.has_session && !another_client;
-        if connack.session_present && !had_session && !self.out.config.adopt_session {
-            return Err(Violation::UnknownSession);
+        if session_present && !had_session && !self.out.config.adopt_session {
+            return self.breaks(Breach::UnknownSession);
         }
-        match client_id {
-            None if facts.has(Facts::ANONYMOUS) => {
-                return Err(Violation::NoAssignedClientIdentifier);
+        let anonymous = facts.has(Facts::ANONYMOUS);
+        self.identity.client = match properties.assigned_client_identifier() {
+            None if !anonymous => self.connection.client,
+            Some(_) if !anonymous => {
+                return self.breaks(Breach::UnwantedClientIdentifier);
             }
-            None => self.identity.client = self.connection.client,
-            Some(_) if !facts.has(Facts::ANONYMOUS) => {
-                return Err(Violation::UnwantedClientIdentifier);
+            None | Some("") => {
+                return self.breaks(Breach::NoAssignedClientIdentifier);
             }
-            Some("") => return Err(Violation::NoAssignedClientIdentifier),
             Some(id) => {
                 if !stores.inbound.set_assigned_client_id(id) {
-                    return Err(Violation::ClientIdentifierTooLong);
+                    return self.breaks(Breach::ClientIdentifierTooLong);
                 }
-                self.identity.client = Some(fingerprint(id));
+                Some(fingerprint(id))
             }
-        }
-        let lost = !connack.session_present || another_client;
-        let told = lost && had_session && !facts.has(Facts::CLEAN_START);
-        self.adopt(limits, &said, lost, stores);
-        if told {
+        };
+        let lost = !session_present || another_client;
+        self.adopt(&properties, lost, stores);
+        if lost && had_session && !facts.has(Facts::CLEAN_START) {
             self.out.exchanges.work.note(Work::TELL);
             self.notices.add(Notices::SESSION_LOST);
         }
         *event = Event::Connected(connack);
-        Ok(Heard::Event)
+        Told::Event
     }
 
     /// The connection is accepted: what is agreed on holds from here.
     fn adopt<O: OutboundStore, I: InboundStore>(
         &mut self,
-        limits: Limits,
-        said: &Said,
+        properties: &Properties<'_>,
         session_lost: bool,
         stores: Stores<'_, O, I>,
     ) {
+        let limits = Limits::of(properties);
         if (limits.maximum_packet_size as usize) < SHORT_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
@@ -331,12 +290,12 @@ impl Machine {
         self.identity.accepted = true;
         let now = self.out.clock.moment();
         let connection = &mut self.connection;
-        if let Some(keep_alive) = said.keep_alive {
+        if let Some(keep_alive) = properties.server_keep_alive() {
             connection.keep_alive = keep_alive;
         }
         connection.since = now;
         connection.facts.set(Facts::ACCEPTED, true);
-        if let Some(expiry) = said.expiry {
+        if let Some(expiry) = properties.session_expiry_interval() {
             let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
             connection.facts.set(kept, expiry > 0);
         }
@@ -350,12 +309,4 @@ impl Machine {
         #[cfg(feature = "fast")]
         self.out.clock.arm(self.out.clock.until(now));
     }
-}
-
-/// What CONNACK says besides the limits.
-struct Said {
-    /// Keep Alive in seconds, where the server wants another.
-    keep_alive: Option<u16>,
-    /// Session Expiry Interval in seconds, where the server wants another.
-    expiry: Option<u32>,
 }

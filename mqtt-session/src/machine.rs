@@ -4,19 +4,20 @@
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connection::{Connection, Facts, Fingerprint, Phase, fingerprint};
+use crate::dispatch::Told;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::{Instant, Moment};
-use crate::line::{Line, Standing};
+use crate::line::Standing;
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
 use crate::sender::{Outbox, Sending};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
-use crate::violation::Violation;
+use crate::violation::{Breach, Violation};
 use mqtt_proto::{
-    Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
-    Sender as From,
+    Connect as Packet, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
+    ReasonCode, Sender as From,
 };
 
 /// Everything but the store.
@@ -138,6 +139,7 @@ impl Machine {
         }
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn opened<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
@@ -153,49 +155,30 @@ impl Machine {
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let store_maximum = stores.inbound.receive_maximum();
-        let mut demanded = store_maximum < u16::MAX;
-        let mut intake = Intake::new();
-        intake.receive_maximum = store_maximum;
-        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
-        intake.maximum_packet_size = u32::MAX;
-        intake.problem_information = true;
-        let mut connection = Connection::new();
-        // The first of a kind is what counts.
-        for property in connect.properties.iter().rev() {
-            match *property {
-                Property::ReceiveMaximum(count) => {
-                    intake.receive_maximum = count;
-                    demanded = false;
-                }
-                Property::TopicAliasMaximum(count) => intake.topic_alias_maximum = count,
-                Property::RequestProblemInformation(yes) => intake.problem_information = yes,
-                Property::MaximumPacketSize(size) => intake.maximum_packet_size = size,
-                Property::SessionExpiryInterval(expiry) => {
-                    let facts = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
-                    connection.facts.set(facts, expiry > 0);
-                }
-                #[cfg(feature = "auth")]
-                Property::AuthenticationMethod(method) => {
-                    connection.method = Some(fingerprint(method));
-                }
-                #[cfg(not(feature = "auth"))]
-                Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
-                    return Err(ConnectError::Authentication);
-                }
-                _ => {}
-            }
+        let properties = Properties::new(connect.properties);
+        #[cfg(not(feature = "auth"))]
+        if properties.contains(mqtt_proto::PropertyId::AuthenticationMethod)
+            || properties.contains(mqtt_proto::PropertyId::AuthenticationData)
+        {
+            return Err(ConnectError::Authentication);
         }
-        if intake.receive_maximum > store_maximum {
-            return Err(ConnectError::ReceiveMaximum {
-                store: store_maximum,
-            });
+        let store = stores.inbound.receive_maximum();
+        let demanded = properties.receive_maximum();
+        let receive_maximum = demanded.unwrap_or(store);
+        if receive_maximum > store {
+            return Err(ConnectError::ReceiveMaximum { store });
         }
+        let own = [Property::ReceiveMaximum(store)];
+        let own: &[_] = if demanded.is_none() && store < u16::MAX {
+            &own
+        } else {
+            &[]
+        };
         let store = stores.inbound.alias_capacity();
-        if intake.topic_alias_maximum > store {
+        let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
+        if topic_alias_maximum > store {
             return Err(ConnectError::TopicAliasMaximum { store });
         }
-        let own = [Property::ReceiveMaximum(store_maximum)];
         let client_id = if connect.client_id.is_empty() {
             stores.inbound.assigned_client_id()
         } else {
@@ -210,36 +193,55 @@ impl Machine {
             clean_start,
             keep_alive: connect.keep_alive,
             client_id,
-            properties: Properties::chain(if demanded { &own } else { &[] }, connect.properties),
+            properties: Properties::chain(own, connect.properties),
             will: connect.will,
             user_name: connect.user_name,
             password: connect.password,
         };
-        let len = match packet.encode(From::Client, &mut []) {
-            Ok(len) | Err(EncodeError::BufferTooSmall { needed: len }) => len,
-            Err(error) => return Err(ConnectError::Invalid(error)),
+        let line = &mut self.out.line;
+        let written = loop {
+            // Nothing was written for this transport yet.
+            let transmit = stores.outbound.transmit();
+            let end = transmit.len().saturating_sub(RESERVE);
+            let room = transmit.get_mut(..end).unwrap_or_default();
+            match packet.encode(From::Client, room) {
+                Ok(written) => break written,
+                Err(EncodeError::BufferTooSmall { needed }) => {
+                    let needed = needed.saturating_add(RESERVE);
+                    if !stores.outbound.grow_transmit(needed) {
+                        return Err(ConnectError::TransmitBuffer { needed });
+                    }
+                }
+                Err(error) => return Err(ConnectError::Invalid(error)),
+            }
         };
-        let needed = len.saturating_add(RESERVE);
-        if !stores.outbound.grow_transmit(needed) {
-            return Err(ConnectError::TransmitBuffer { needed });
-        }
-        let mut line = Line::new(self.out.clock.moment());
-        let out = line.tx.room(stores.outbound.transmit(), len);
-        let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
-        let written = packet
-            .encode(From::Client, out)
-            .map_err(ConnectError::Invalid)?;
         line.tx.commit(written);
-        self.out.line = line;
-        self.intake = intake;
+        line.last_sent = self.out.clock.moment();
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
+        let intake = &mut self.intake;
+        intake.receive_maximum = receive_maximum;
+        #[cfg(feature = "topic-alias")]
+        {
+            intake.topic_alias_maximum = topic_alias_maximum;
+        }
+        intake.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
+        intake.problem_information = properties.request_problem_information().unwrap_or(true);
+        let connection = &mut self.connection;
         connection.last_life = self.out.clock.moment();
         connection.ping_due = Moment::NEVER;
         connection.keep_alive = connect.keep_alive;
         connection.client = client;
-        connection.facts.set(Facts::CLEAN_START, clean_start);
-        connection.facts.set(Facts::ANONYMOUS, client_id.is_empty());
-        connection.facts.set(Facts::ANOTHER_CLIENT, another_client);
-        self.connection = connection;
+        #[cfg(feature = "auth")]
+        {
+            connection.method = properties.authentication_method().map(fingerprint);
+        }
+        let keeps = properties.session_expiry_interval().unwrap_or(0) > 0;
+        let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
+        connection.facts = Facts::NONE
+            .with(kept, keeps)
+            .with(Facts::CLEAN_START, clean_start)
+            .with(Facts::ANONYMOUS, client_id.is_empty())
+            .with(Facts::ANOTHER_CLIENT, another_client);
         self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
@@ -263,6 +265,7 @@ impl Machine {
         }
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
@@ -304,7 +307,7 @@ impl Machine {
             self.connection.deadline = Moment::NEVER;
         } else {
             self.phase = Phase::BackOff;
-            let wait = self.backoff.next(&self.out.config);
+            let wait = self.backoff.next(&mut self.out.config);
             self.give_time(wait);
         }
         self.out.exchanges.work.note(Work::TELL);
@@ -404,18 +407,34 @@ impl Machine {
         Ok(())
     }
 
+    /// The peer broke the protocol in this way.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn breaks(&mut self, breach: Breach) -> Told {
+        self.cause = Cause::Violation(breach.into());
+        Told::Broken
+    }
+
+    /// The peer sent a packet that is wrong by itself.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn malformed(&mut self, error: &DecodeError) -> Told {
+        self.cause = Cause::Violation(Violation::LargerThanBuffer);
+        // Copied to its place alone.
+        if let Cause::Violation(violation) = &mut self.cause {
+            *violation = Violation::Packet(*error);
+        }
+        Told::Broken
+    }
+
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
-    pub(crate) fn violate<O: OutboundStore>(
-        &mut self,
-        violation: Violation,
-        store: &mut O,
-        event: &mut Event<'_>,
-    ) {
-        *event = Event::Violation(violation);
-        self.cause = Cause::Violation(violation);
-        self.write_disconnect(violation.reason(), store);
-        self.flush();
+    pub(crate) fn violate<O: OutboundStore>(&mut self, store: &mut O, event: &mut Event<'_>) {
+        if let Cause::Violation(violation) = self.cause {
+            *event = Event::Violation(violation);
+            self.write_disconnect(violation.reason(), store);
+            self.flush();
+        }
     }
 
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.

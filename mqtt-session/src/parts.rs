@@ -1,25 +1,26 @@
 //! A PUBLISH from the server, delivered whole or, where the input buffer is smaller, in parts.
 
 use crate::connection::Verdict;
-use crate::dispatch::{Part, Told};
+use crate::dispatch::{Came, Told};
 use crate::machine::{Machine, Stores};
 use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{FixedHeader, HeaderFrame, PacketType, Publish, Sender as From};
 
 impl Machine {
     /// The PUBLISH at the front of the input, or its next part. A whole message is one of a single
     /// part.
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         header: FixedHeader,
         bytes: &'p [u8],
         stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
-    ) -> Result<Told<'p>, Violation> {
+        came: &mut Option<Came<'p>>,
+    ) -> Told {
         let capacity = rx.capacity();
         // What is wanted of the input before there is news, and how much of it may be wanted.
         let (wanted, most) = 'wait: {
@@ -39,24 +40,28 @@ impl Machine {
             };
             let front = bytes.get(..most).unwrap_or(bytes);
             let body = front.get(header.len()..).unwrap_or_default();
-            let (mut publish, end) = match Publish::decode_header(header, body, From::Server)? {
-                HeaderFrame::Partial { need } => {
+            let (mut publish, end) = match Publish::decode_header(header, body, From::Server) {
+                Err(error) => return self.malformed(&error),
+                Ok(HeaderFrame::Partial { need }) => {
                     let there = header.len().wrapping_add(body.len());
                     break 'wait (there.wrapping_add(need), most);
                 }
-                HeaderFrame::Whole {
+                Ok(HeaderFrame::Whole {
                     publish,
                     header_len,
-                } => (publish, header.len().wrapping_add(header_len)),
+                }) => (publish, header.len().wrapping_add(header_len)),
             };
             if self.phase.verdict(PacketType::Publish) == Verdict::Break {
-                return Err(Violation::Unexpected(PacketType::Publish));
+                return self.breaks(Breach::Unexpected(PacketType::Publish));
             }
             let acknowledge = self.out.config.acknowledge;
             let (mut sender, mut receiver) = self.halves(stores);
             let partial = match receiver.intake.partial {
                 Some(partial) => partial,
-                None => Partial::new(0, receiver.admit(&publish, &mut sender)?),
+                None => match receiver.admit(&publish, &mut sender) {
+                    Ok(seen) => Partial::new(0, seen),
+                    Err(breach) => return self.breaks(breach),
+                },
             };
             let offset = partial.offset() as usize;
             let total = len.wrapping_sub(end);
@@ -76,20 +81,34 @@ impl Machine {
                 receiver.intake.partial = None;
                 if let Some(id) = publish.packet_id {
                     let (qos, id) = (publish.qos, id.value());
-                    token =
-                        receiver.accept(qos, id, partial.is_seen(), acknowledge, &mut sender)?;
+                    let seen = partial.is_seen();
+                    if !receiver.accept(qos, id, seen, acknowledge, &mut token, &mut sender) {
+                        return self.breaks(Breach::ReceiveMaximum);
+                    }
                 }
                 rx.cursor.consume_passed(start.wrapping_add(part_len));
             }
             if partial.is_seen() {
-                return Ok(Told::Nothing);
+                return Told::Nothing;
             }
-            return Ok(Told::Message(publish, token, Part { offset, total }));
+            *came = Some(Came {
+                publish,
+                token,
+                offset,
+                total,
+            });
+            return Told::Message;
         };
+        self.want(wanted, most, rx)
+    }
+
+    /// So many bytes are wanted of the input, of which no more than `most` may be.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn want(&mut self, wanted: usize, most: usize, rx: &mut Rx<'_>) -> Told {
         if wanted > most {
-            return Err(Violation::LargerThanBuffer);
+            return self.breaks(Breach::LargerThanBuffer);
         }
         rx.cursor.want(wanted);
-        Ok(Told::Wait)
+        Told::Wait
     }
 }

@@ -1,22 +1,22 @@
 //! The one output: what came in, what may leave, and when to come back.
 
-use crate::action::Action;
+use crate::action::{Action, Asked, Place};
 use crate::answer::Sender;
 use crate::connection::Phase;
-use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Heard, Part, Told};
+use crate::delivery::{Delivery, Message};
+use crate::dispatch::{Came, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
-use crate::record::{Flags, Place};
+use crate::record::{self, Flags};
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
-use crate::violation::Violation;
-use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, RawPacket, ReasonCode, TopicName};
+use crate::violation::Breach;
+use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -24,11 +24,24 @@ impl Machine {
         &'a mut self,
         now: Instant,
         stores: Stores<'a, O, I>,
-        mut rx: Rx<'a>,
+        rx: Rx<'a>,
     ) -> Action<'a> {
+        Action::of(|action| self.poll_into(now, stores, rx, action))
+    }
+
+    /// What is told is written to its place where it comes about: it is large.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn poll_into<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
+        &'a mut self,
+        now: Instant,
+        stores: Stores<'a, O, I>,
+        mut rx: Rx<'a>,
+        place: &mut P,
+    ) -> Asked<'a> {
         let Stores { outbound, inbound } = stores;
-        // An event is written to its place where it comes about: it is large.
-        let mut event = Event::DeliveryCut;
+        let Some(event) = place.event() else {
+            return Asked::Told;
+        };
         self.out.clock.advance(now);
         if self.out.clock.is_due() {
             // Before anything is judged late: what came in is a sign of life, however late the
@@ -38,14 +51,15 @@ impl Machine {
             }
             self.on_due(outbound);
         }
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
-        {
-            return Action::Event(event);
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+            return Asked::Told;
         }
         if self.phase.reads() {
+            #[cfg(feature = "fast")]
             self.note_life(&rx);
+            let mut came = None;
             // Every packet that tells the application something returns from here.
-            while let Some(bytes) = rx.news() {
+            while rx.cursor.brings_news() {
                 // What a packet let go leaves before what the next one is answered with, also
                 // when both came in one piece.
                 if self.out.exchanges.work.has(Work::PUMP) {
@@ -56,7 +70,10 @@ impl Machine {
                 }
                 #[cfg(feature = "fast")]
                 match self.take_short_ack(&mut *outbound, &mut rx) {
-                    ShortAck::Settled(event) => return Action::Event(event),
+                    ShortAck::Settled(settled) => {
+                        *event = settled;
+                        return Asked::Told;
+                    }
                     ShortAck::Taken => continue,
                     ShortAck::Otherwise => {}
                 }
@@ -64,22 +81,21 @@ impl Machine {
                     outbound: &mut *outbound,
                     inbound: &mut *inbound,
                 };
-                match self.read(bytes, stores, &mut rx, &mut event) {
-                    Ok(Told::Wait) => break,
-                    Ok(Told::Nothing) => {}
-                    Ok(Told::Event) => {
-                        self.connection.unread = rx.cursor.len();
-                        return Action::Event(event);
+                let told = self.read(stores, &mut rx, event, &mut came);
+                match told {
+                    Told::Nothing => continue,
+                    Told::Wait => break,
+                    Told::Broken => {
+                        self.violate(outbound, event);
+                        return Asked::Told;
                     }
-                    Ok(Told::Message(publish, token, part)) => {
-                        self.connection.unread = rx.cursor.len();
-                        return self.deliver(outbound, inbound, publish, token, part);
-                    }
-                    Err(violation) => {
-                        self.violate(violation, outbound, &mut event);
-                        return Action::Event(event);
-                    }
+                    Told::Event | Told::Message => {}
                 }
+                self.connection.unread = rx.cursor.len();
+                if let Some(came) = came {
+                    self.deliver(outbound, inbound, came, place);
+                }
+                return Asked::Told;
             }
             self.connection.unread = rx.cursor.len();
         }
@@ -87,86 +103,72 @@ impl Machine {
             self.write(outbound, inbound);
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
-        {
-            return Action::Event(event);
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+            return Asked::Told;
         }
         #[cfg(feature = "draw")]
         if self.phase == Phase::Connected
             && let Some(ticket) = self.sender(outbound).ask_for_payload()
         {
-            return Action::Event(Event::PayloadWanted { ticket });
+            *event = Event::PayloadWanted { ticket };
+            return Asked::Told;
         }
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
         {
-            return Action::Send(offered.bytes(outbound));
+            return Asked::Send(offered.bytes(outbound));
         }
-        if let Some(action) = self.turn() {
-            return action;
+        if let Some(asked) = self.turn() {
+            return asked;
         }
         let deadline = self.next_deadline(outbound);
         self.out.clock.set_due(deadline);
-        Action::Timeout(self.out.clock.instant(deadline))
+        Asked::Timeout(self.out.clock.instant(deadline))
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
     #[cold]
-    fn turn<'e>(&mut self) -> Option<Action<'e>> {
-        let (next, action) = match self.phase {
-            Phase::Dial => (Phase::AwaitTransport, Action::Open),
-            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
-            Phase::Close => (Phase::AwaitClosed, Action::Close),
-            Phase::ComeToRest => (Phase::Rest, Action::Done),
+    fn turn<'e>(&mut self) -> Option<Asked<'e>> {
+        let (next, asked) = match self.phase {
+            Phase::Dial => (Phase::AwaitTransport, Asked::Open),
+            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Asked::Close),
+            Phase::Close => (Phase::AwaitClosed, Asked::Close),
+            Phase::ComeToRest => (Phase::Rest, Asked::Done),
             _ => return None,
         };
         self.phase = next;
-        Some(action)
+        Some(asked)
     }
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
     fn read<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        bytes: &'p [u8],
         stores: Stores<'_, O, I>,
         rx: &mut Rx<'p>,
         event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
-        let wanted = match FixedHeader::parse(bytes, self.intake.maximum_packet_size)? {
-            Some(header) if header.packet_type() == PacketType::Publish => {
-                return self.read_publish(header, bytes, stores, rx);
+        came: &mut Option<Came<'p>>,
+    ) -> Told {
+        let bytes = rx.unread();
+        let wanted = match FixedHeader::parse(bytes, self.intake.maximum_packet_size) {
+            Err(error) => return self.malformed(&error),
+            Ok(Some(header)) if header.packet_type() == PacketType::Publish => {
+                return self.read_publish(header, bytes, stores, rx, came);
             }
-            Some(header) => match header.packet(bytes) {
-                Some(raw) => return self.read_other(raw, stores, rx, event),
+            Ok(Some(header)) => match header.packet(bytes) {
+                Some(raw) => {
+                    let told = self.hear(&raw, stores, event);
+                    if told != Told::Wait {
+                        rx.cursor.consume(raw.len());
+                    }
+                    return told;
+                }
                 None => header.packet_len(),
             },
             // The smallest packet has two bytes.
-            None => bytes.len().saturating_add(1).max(2),
+            Ok(None) => bytes.len().saturating_add(1).max(2),
         };
-        if wanted > rx.capacity() {
-            return Err(Violation::LargerThanBuffer);
-        }
-        rx.cursor.want(wanted);
-        Ok(Told::Wait)
-    }
-
-    /// A packet other than PUBLISH.
-    #[inline]
-    fn read_other<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        rx: &mut Rx<'p>,
-        event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
-        let told = match self.hear(raw, stores, event) {
-            Heard::Wait => return Ok(Told::Wait),
-            Heard::Nothing => Told::Nothing,
-            Heard::Event => Told::Event,
-        };
-        rx.cursor.consume(raw.len());
-        Ok(told)
+        self.want(wanted, rx.capacity(), rx)
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
@@ -184,14 +186,15 @@ impl Machine {
         }
     }
 
-    fn deliver<'a, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn deliver<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
         &'a mut self,
         outbound: &'a mut O,
         inbound: &'a mut I,
-        publish: Publish<'a>,
-        token: Option<AckToken>,
-        part: Part,
-    ) -> Action<'a> {
+        came: Came<'a>,
+        place: &mut P,
+    ) {
+        let publish = came.publish;
         let topic = match publish.topic {
             Some(topic) => topic,
             None => match Self::aliased_topic(inbound, &publish) {
@@ -199,31 +202,31 @@ impl Machine {
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
                 Err(alias) => {
-                    let mut event = Event::DeliveryCut;
-                    let violation = Violation::UnknownTopicAlias(alias);
-                    self.violate(violation, outbound, &mut event);
-                    return Action::Event(event);
+                    self.breaks(Breach::UnknownTopicAlias(alias));
+                    if let Some(event) = place.event() {
+                        self.violate(outbound, event);
+                    }
+                    return;
                 }
             },
         };
-        let Part { offset, total } = part;
-        Action::Deliver(Delivery {
+        *place = P::from(Delivery {
             message: Message {
                 topic,
                 payload: publish.payload,
-                offset,
-                total,
+                offset: came.offset,
+                total: came.total,
                 qos: publish.qos,
                 retain: publish.retain,
                 dup: publish.dup,
                 properties: publish.properties,
-                token,
+                token: came.token,
             },
             sender: Sender {
                 out: &mut self.out,
                 store: outbound,
             },
-        })
+        });
     }
 
     /// The topic that an alias stands for, or the alias.
@@ -282,7 +285,11 @@ impl Machine {
         if self.notices.any() && self.next_notice(rx, event) {
             return true;
         }
-        let told = if self.sender(&mut *outbound).first(Place::Ended).is_none() {
+        let told = if self
+            .sender(&mut *outbound)
+            .first(record::Place::Ended)
+            .is_none()
+        {
             self.out.exchanges.work.done(Work::TELL);
             // This notes more work when there is more of it.
             let taken = self.sender(outbound).next_taken();

@@ -159,6 +159,7 @@ impl<'a> Rx<'a> {
     }
 
     /// The unread bytes, if looking at them can bring news.
+    #[cfg(any(feature = "fast", test))]
     pub(crate) fn news(&self) -> Option<&'a [u8]> {
         if !self.cursor.brings_news() {
             return None;
@@ -166,8 +167,7 @@ impl<'a> Rx<'a> {
         self.bytes.get(self.cursor.start..self.cursor.end)
     }
 
-    /// The unread bytes, where no header is pinned.
-    #[cfg(feature = "fast")]
+    /// The unread bytes, with those behind the header that have passed.
     #[inline]
     pub(crate) fn unread(&self) -> &'a [u8] {
         self.bytes

@@ -35,18 +35,31 @@ pub(crate) struct Outbox {
     pub(crate) line: Line,
     pub(crate) config: Config,
     /// Which end of the connection this is: it decides what may be sent.
-    pub(crate) side: From,
+    #[cfg(feature = "broker")]
+    side: From,
 }
 
 impl Outbox {
     pub(crate) const fn new(side: From, config: Config) -> Self {
+        #[cfg(not(feature = "broker"))]
+        let _ = side;
         Self {
             clock: Clock::new(),
             exchanges: Exchanges::new(),
             line: Line::new(Moment::START),
             config,
+            #[cfg(feature = "broker")]
             side,
         }
+    }
+
+    /// Which end of the connection this is; without a broker there are none but clients.
+    #[inline(always)]
+    pub(crate) const fn side(&self) -> From {
+        #[cfg(feature = "broker")]
+        return self.side;
+        #[cfg(not(feature = "broker"))]
+        From::Client
     }
 }
 
@@ -138,7 +151,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         {
             return Ok(written);
         }
-        let side = self.out.side;
+        let side = self.out.side();
         self.keep(&Kept {
             stage,
             flags,

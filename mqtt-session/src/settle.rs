@@ -10,7 +10,7 @@ use crate::line::ACK_DUE_UNKNOWN;
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{Outbox, Sending};
 use crate::store::OutboundStore;
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{PacketType, ReasonCode};
 
 /// What an acknowledgement did.
@@ -24,8 +24,6 @@ pub(crate) enum Answer {
     Quiet,
     /// Nothing waited for it.
     Unsolicited,
-    /// It has to wait: there is no room for what it would be answered with.
-    NoRoom,
     /// PUBREC for an identifier that is not in use: it wants PUBREL 0x92.
     Unknown,
 }
@@ -60,7 +58,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         packet: PacketType,
         id: u16,
         reason: ReasonCode,
-    ) -> Result<Answer, Violation> {
+    ) -> Result<Answer, Breach> {
         let Some((slot, record)) = self.find(id) else {
             return Ok(match packet {
                 PacketType::PubRec => Answer::Unknown,
@@ -86,7 +84,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                 return Ok(Answer::Quiet);
             }
             (Stage::AwaitPubComp, PacketType::PubRec) => {
-                return Err(Violation::OutOfOrder(packet));
+                return Err(Breach::OutOfOrder(packet));
             }
             (Stage::AwaitPubComp, PacketType::PubComp) => record.reason,
             // Given up here because of the server's limits, while it still held the message.
@@ -96,7 +94,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             (Stage::Reserved | Stage::Ended(_) | Stage::EndedWell, _) => {
                 return Ok(Answer::Unsolicited);
             }
-            _ => return Err(Violation::WrongAcknowledgement(packet)),
+            _ => return Err(Breach::WrongAcknowledgement(packet)),
         };
         self.finish(slot, &record);
         Ok(Answer::Settled(ticket, reason))
@@ -108,7 +106,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         packet: PacketType,
         id: u16,
         reasons: usize,
-    ) -> Result<Option<Ticket>, Violation> {
+    ) -> Result<Option<Ticket>, Breach> {
         let Some((slot, record)) = self.find(id) else {
             return Ok(None);
         };
@@ -119,14 +117,14 @@ impl<O: OutboundStore> Sending<'_, O> {
             _ => PacketType::PubAck,
         };
         if packet != expected {
-            return Err(Violation::WrongAcknowledgement(packet));
+            return Err(Breach::WrongAcknowledgement(packet));
         }
         if !record.flags.has(Flags::ON_WIRE) {
             return Ok(None);
         }
         // What is kept of the count stops at 65,535.
         if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
-            return Err(Violation::ReasonCodeCount(packet));
+            return Err(Breach::ReasonCodeCount(packet));
         }
         self.finish(slot, &record);
         Ok(Some(self.out.exchanges.tables.ticket(&record)))

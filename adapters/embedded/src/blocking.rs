@@ -122,6 +122,8 @@ where
         }
     }
 
+    // What is told has its place below this: neither is to lie on the other.
+    #[inline(never)]
     fn work_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
         match self.todo {
             Todo::Poll => None,

@@ -106,7 +106,7 @@ impl Machine {
             }
             Ok(Answer::Continues(..) | Answer::Quiet) => ShortAck::Taken,
             // It has changed nothing, and is looked at again with all others.
-            Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {
+            Ok(Answer::Unsolicited | Answer::Unknown) | Err(_) => {
                 return ShortAck::Otherwise;
             }
         };

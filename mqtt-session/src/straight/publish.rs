@@ -128,8 +128,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         let needs = Needs::of(Stage::AwaitSent, Flags::default(), packet.retain);
         self.allow(needs, 0)?;
         let slot = self.free_slot()?;
-        let len = match packet.encode(self.out.side, self.out.line.tx.spare(self.store.transmit()))
-        {
+        let len = match packet.encode(
+            self.out.side(),
+            self.out.line.tx.spare(self.store.transmit()),
+        ) {
             Ok(len) => len,
             Err(EncodeError::BufferTooSmall { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
