@@ -1,7 +1,6 @@
 //! What a packet from the server does.
 
 use crate::connection::{Facts, Phase, Verdict, fingerprint};
-use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Moment;
@@ -34,7 +33,8 @@ pub(crate) enum Told {
 /// A message that came in, or a part of one.
 pub(crate) struct Came<'p> {
     pub(crate) publish: Publish<'p>,
-    pub(crate) token: Option<AckToken>,
+    /// Whether the application is to acknowledge it now.
+    pub(crate) is_held: bool,
     /// Which part of a payload it has.
     pub(crate) offset: usize,
     pub(crate) total: usize,

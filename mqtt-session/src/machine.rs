@@ -337,8 +337,7 @@ impl Machine {
             Phase::AwaitConnAck => {
                 // Nothing but AUTH and DISCONNECT may leave before CONNACK.
                 self.cause = Cause::Stopped;
-                self.write_disconnect(reason, store);
-                self.flush();
+                self.disconnect(reason, store);
             }
             _ => {}
         }
@@ -432,8 +431,7 @@ impl Machine {
     pub(crate) fn violate<O: OutboundStore>(&mut self, store: &mut O, event: &mut Event<'_>) {
         if let Cause::Violation(violation) = self.cause {
             *event = Event::Violation(violation);
-            self.write_disconnect(violation.reason(), store);
-            self.flush();
+            self.disconnect(violation.reason(), store);
         }
     }
 
@@ -452,7 +450,7 @@ impl Machine {
     }
 
     /// The connection is given up without a word.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fail(&mut self, cause: Cause) {
         self.cause = cause;
         self.end_in(Phase::Close);
@@ -465,10 +463,10 @@ impl Machine {
         self.phase = phase;
     }
 
-    /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size
-    /// is smaller is told nothing.
+    /// DISCONNECT is the last thing that is said. It draws on bytes that nothing else can take. A
+    /// server whose Maximum Packet Size is smaller is told nothing.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn write_disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
+    pub(crate) fn disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
         let packet = [0xe0, 1, reason.value()];
         // Success is what is meant where nothing is said.
         let packet: &[u8] = match reason {
@@ -478,17 +476,17 @@ impl Machine {
         if packet.len() <= self.out.line.limits().maximum_packet_size as usize {
             self.write_reserved(store, packet);
         }
+        self.flush();
     }
 
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn write_reserved<O: OutboundStore>(&mut self, store: &mut O, packet: &[u8]) {
-        let mut sender = self.sender(store);
-        let out = sender.store.transmit();
-        if let Some(out) = sender.out.line.tx.reserved(out, packet.len()) {
+        let tx = &mut self.out.line.tx;
+        if let Some(out) = tx.reserved(store.transmit(), packet.len()) {
             for (to, from) in out.iter_mut().zip(packet) {
                 *to = *from;
             }
-            sender.commit(packet.len());
+            tx.commit(packet.len());
         }
     }
 }

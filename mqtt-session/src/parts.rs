@@ -1,5 +1,6 @@
 //! A PUBLISH from the server, delivered whole or, where the input buffer is smaller, in parts.
 
+use crate::config::Acknowledge;
 use crate::connection::Verdict;
 use crate::dispatch::{Came, Told};
 use crate::machine::{Machine, Stores};
@@ -72,7 +73,7 @@ impl Machine {
                 break 'wait (end.wrapping_add(part_len), capacity);
             };
             publish.payload = payload;
-            let mut token = None;
+            let mut is_held = false;
             if part_len < left {
                 rx.cursor.pass(end, part_len);
                 let offset = partial.offset().wrapping_add(part_len as u32);
@@ -82,7 +83,8 @@ impl Machine {
                 if let Some(id) = publish.packet_id {
                     let (qos, id) = (publish.qos, id.value());
                     let seen = partial.is_seen();
-                    if !receiver.accept(qos, id, seen, acknowledge, &mut token, &mut sender) {
+                    is_held = acknowledge == Acknowledge::Manually;
+                    if !receiver.accept(qos, id, seen, acknowledge, &mut sender) {
                         return self.breaks(Breach::ReceiveMaximum);
                     }
                 }
@@ -93,7 +95,7 @@ impl Machine {
             }
             *came = Some(Came {
                 publish,
-                token,
+                is_held,
                 offset,
                 total,
             });

@@ -166,7 +166,7 @@ impl Machine {
                 None => header.packet_len(),
             },
             // The smallest packet has two bytes.
-            Ok(None) => bytes.len().saturating_add(1).max(2),
+            Ok(None) => bytes.len().wrapping_add(1).max(2),
         };
         self.want(wanted, rx.capacity(), rx)
     }
@@ -210,18 +210,19 @@ impl Machine {
                 }
             },
         };
+        let message = Message {
+            topic,
+            payload: publish.payload,
+            offset: came.offset,
+            total: came.total,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            properties: publish.properties,
+            token: came.is_held.then(|| self.receipts.last_token()),
+        };
         *place = P::from(Delivery {
-            message: Message {
-                topic,
-                payload: publish.payload,
-                offset: came.offset,
-                total: came.total,
-                qos: publish.qos,
-                retain: publish.retain,
-                dup: publish.dup,
-                properties: publish.properties,
-                token: came.token,
-            },
+            message,
             sender: Sender {
                 out: &mut self.out,
                 store: outbound,
@@ -269,8 +270,7 @@ impl Machine {
             inbound,
         });
         if sender.is_drained() && receiver.is_drained() {
-            self.write_disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
-            self.flush();
+            self.disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
         }
     }
 

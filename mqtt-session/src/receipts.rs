@@ -89,6 +89,11 @@ impl Receipts {
     pub(crate) const fn new() -> Self {
         Self { next_token: 0 }
     }
+
+    /// Of the message that came in last.
+    pub(crate) const fn last_token(&self) -> AckToken {
+        AckToken(self.next_token.wrapping_sub(1))
+    }
 }
 
 impl<I: InboundStore> Receiver<'_, I> {
@@ -158,7 +163,7 @@ impl<I: InboundStore> Receiver<'_, I> {
     /// [`Receiver::admit`] said.
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
-    /// message counts as received. Otherwise the token lets the application acknowledge it. False
+    /// message counts as received. Otherwise its token lets the application acknowledge it. False
     /// when there are more than Receive Maximum allows.
     pub(crate) fn accept<O: OutboundStore>(
         &mut self,
@@ -166,7 +171,6 @@ impl<I: InboundStore> Receiver<'_, I> {
         id: u16,
         seen: bool,
         acknowledge: Acknowledge,
-        token: &mut Option<AckToken>,
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let manual = acknowledge == Acknowledge::Manually && !seen;
@@ -177,9 +181,6 @@ impl<I: InboundStore> Receiver<'_, I> {
             (QoS::ExactlyOnce, true) => Stage::PubRecAwaited,
             (QoS::ExactlyOnce, false) => Stage::PubRec,
         };
-        if manual {
-            *token = Some(AckToken(self.receipts.next_token));
-        }
         self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)
     }
 

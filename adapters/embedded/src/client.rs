@@ -153,6 +153,7 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[inline(never)]
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         let (machine, now) = self.machine();
         machine.publish(now, publish)
@@ -202,6 +203,7 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[inline(never)]
     pub fn subscribe(
         &mut self,
         subscriptions: &[Subscription<'_>],
