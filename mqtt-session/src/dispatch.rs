@@ -4,7 +4,7 @@ use crate::connection::{Facts, Phase, Verdict, fingerprint};
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Moment;
-use crate::limits::{Limits, SHORT_ACK};
+use crate::limits::SHORT_ACK;
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
 use crate::settle::Answer;
@@ -203,46 +203,59 @@ impl Machine {
         event: &mut Event<'p>,
     ) -> Told {
         let session_present = fields.session_present;
-        let properties = fields.properties();
+        let refused = fields.reason.is_failure();
+        if refused {
+            // Closed without a word (MQTT-4.13.2-1).
+            self.fail(Cause::Refused(fields.reason));
+        } else if let Err(breach) = self.accepted(fields, stores) {
+            return self.breaks(breach);
+        }
         let connack = ConnAck {
             session_present,
             reason: fields.reason,
-            properties,
+            properties: fields.properties(),
         };
-        if fields.reason.is_failure() {
-            // Closed without a word (MQTT-4.13.2-1).
-            self.fail(Cause::Refused(fields.reason));
-            *event = Event::Refused(connack);
-            return Told::Event;
-        }
+        *event = if refused {
+            Event::Refused(connack)
+        } else {
+            Event::Connected(connack)
+        };
+        Told::Event
+    }
+
+    /// The server accepts, if that does not break the protocol.
+    #[inline]
+    fn accepted<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        fields: &Fields<'_>,
+        stores: Stores<'_, O, I>,
+    ) -> Result<(), Breach> {
+        let session_present = fields.session_present;
+        let properties = fields.properties();
         let facts = self.connection.facts;
         if session_present && facts.has(Facts::CLEAN_START) {
-            return self.breaks(Breach::SessionPresentAfterCleanStart);
+            return Err(Breach::SessionPresentAfterCleanStart);
         }
         #[cfg(feature = "auth")]
         let other_method = !self.is_method(properties.authentication_method());
         #[cfg(not(feature = "auth"))]
         let other_method = properties.contains(PropertyId::AuthenticationMethod);
         if other_method {
-            return self.breaks(Breach::AuthenticationMethod);
+            return Err(Breach::AuthenticationMethod);
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
         let had_session = self.identity.has_session && !another_client;
         if session_present && !had_session && !self.out.config.adopt_session {
-            return self.breaks(Breach::UnknownSession);
+            return Err(Breach::UnknownSession);
         }
         let anonymous = facts.has(Facts::ANONYMOUS);
         self.identity.client = match properties.assigned_client_identifier() {
             None if !anonymous => self.connection.client,
-            Some(_) if !anonymous => {
-                return self.breaks(Breach::UnwantedClientIdentifier);
-            }
-            None | Some("") => {
-                return self.breaks(Breach::NoAssignedClientIdentifier);
-            }
+            Some(_) if !anonymous => return Err(Breach::UnwantedClientIdentifier),
+            None | Some("") => return Err(Breach::NoAssignedClientIdentifier),
             Some(id) => {
                 if !stores.inbound.set_assigned_client_id(id) {
-                    return self.breaks(Breach::ClientIdentifierTooLong);
+                    return Err(Breach::ClientIdentifierTooLong);
                 }
                 Some(fingerprint(id))
             }
@@ -253,8 +266,7 @@ impl Machine {
             self.out.exchanges.work.note(Work::TELL);
             self.notices.add(Notices::SESSION_LOST);
         }
-        *event = Event::Connected(connack);
-        Told::Event
+        Ok(())
     }
 
     /// The connection is accepted: what is agreed on holds from here.
@@ -264,22 +276,21 @@ impl Machine {
         session_lost: bool,
         stores: Stores<'_, O, I>,
     ) {
-        let limits = Limits::of(properties);
-        if (limits.maximum_packet_size as usize) < SHORT_ACK {
-            // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
-            self.intake.receive_maximum = 0;
-        }
         #[cfg(feature = "topic-alias")]
-        let alias_limit = self
+        let aliases = self
             .out
             .config
             .topic_aliases
             .min(MOST_ALIASES)
-            .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
         #[cfg(not(feature = "topic-alias"))]
-        let alias_limit = 0;
-        self.out.line.agree(limits, alias_limit);
+        let aliases = 0;
+        let line = &mut self.out.line;
+        line.accept(properties, aliases);
+        if (line.limits().maximum_packet_size as usize) < SHORT_ACK {
+            // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
+            self.intake.receive_maximum = 0;
+        }
         let clean_start = self.connection.facts.has(Facts::CLEAN_START);
         if session_lost {
             let (mut sender, mut receiver) = self.halves(stores);

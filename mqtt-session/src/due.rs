@@ -10,20 +10,34 @@ use crate::sender::Outbox;
 use crate::store::OutboundStore;
 
 /// What runs out, in the order in which it is looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Timer(usize);
-
-impl Timer {
+#[derive(Clone, Copy)]
+enum Timer {
     /// The time limit of the phase, or of what the application began in it.
-    const PHASE: Self = Self(0);
+    Phase,
     /// The transport has to take what it was offered.
-    const STALL: Self = Self(1);
+    Stall,
     /// PINGRESP has to come.
-    const PING: Self = Self(2);
+    Ping,
     /// An acknowledgement has to come.
-    const ACK: Self = Self(3);
+    Ack,
     /// PINGREQ is due.
-    const KEEP_ALIVE: Self = Self(4);
+    KeepAlive,
+}
+
+/// What runs out first.
+struct First {
+    due: Due,
+    timer: Timer,
+}
+
+impl First {
+    /// This runs out then, which is not before now.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn of(&mut self, timer: Timer, due: Due) {
+        if due < self.due {
+            *self = Self { due, timer };
+        }
+    }
 }
 
 impl Machine {
@@ -37,7 +51,7 @@ impl Machine {
         if expires {
             self.sender(outbound).expire();
         }
-        let (due, timer) = self.first_due(outbound);
+        let First { due, timer } = self.first_due(outbound);
         if self.out.clock.has_come(due) {
             self.on_timer(timer, outbound);
         }
@@ -59,18 +73,18 @@ impl Machine {
                 return;
             }
             (Phase::AwaitConnAck, _) => Cause::ConnectTimeout,
-            (_, Timer::PHASE) if self.out.line.standing == Standing::Stopping => Cause::Stopped,
-            (_, Timer::PHASE) => Cause::AuthTimeout,
-            (_, Timer::STALL) => {
+            (_, Timer::Phase) if self.out.line.standing == Standing::Stopping => Cause::Stopped,
+            (_, Timer::Phase) => Cause::AuthTimeout,
+            (_, Timer::Stall) => {
                 #[cfg(feature = "draw")]
                 if self.is_starved() {
                     return self.give_up_drawing(outbound);
                 }
                 Cause::SendTimeout
             }
-            (_, Timer::PING) => Cause::PingTimeout,
-            (_, Timer::ACK) => Cause::AckTimeout,
-            _ => {
+            (_, Timer::Ping) => Cause::PingTimeout,
+            (_, Timer::Ack) => Cause::AckTimeout,
+            (_, Timer::KeepAlive) => {
                 self.write_reserved(outbound, &[0xc0, 0]);
                 if self.connection.ping_due == Moment::NEVER {
                     self.await_ping();
@@ -90,8 +104,11 @@ impl Machine {
 
     /// What of the running timers runs out first; of those that have, the first in their order.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn first_due<O: OutboundStore>(&mut self, outbound: &mut O) -> (Due, Timer) {
-        let mut timers = [Due::NEVER; 5];
+    fn first_due<O: OutboundStore>(&mut self, outbound: &mut O) -> First {
+        let mut first = First {
+            due: Due::NEVER,
+            timer: Timer::Phase,
+        };
         let connected = self.phase == Phase::Connected;
         if connected
             || matches!(
@@ -99,20 +116,16 @@ impl Machine {
                 Phase::AwaitConnAck | Phase::BackOff | Phase::Flush
             )
         {
-            timers[Timer::PHASE.0] = self.out.clock.until(self.connection.deadline);
+            first.of(Timer::Phase, self.out.clock.until(self.connection.deadline));
         }
         if connected {
-            timers[Timer::STALL.0] = self.stall_deadline();
-            timers[Timer::PING.0] = self.out.clock.until(self.connection.ping_due);
-            timers[Timer::ACK.0] = self.ack_deadline(outbound);
-            timers[Timer::KEEP_ALIVE.0] = self.keep_alive_deadline();
-        }
-        let mut first = (Due::NEVER, Timer::PHASE);
-        for (at, due) in timers.into_iter().enumerate() {
-            let due = self.out.clock.not_before_now(due);
-            if due < first.0 {
-                first = (due, Timer(at));
-            }
+            let stall = self.stall_deadline();
+            first.of(Timer::Stall, self.out.clock.not_before_now(stall));
+            first.of(Timer::Ping, self.out.clock.until(self.connection.ping_due));
+            let ack = self.ack_deadline(outbound);
+            first.of(Timer::Ack, self.out.clock.not_before_now(ack));
+            let keep_alive = self.keep_alive_deadline();
+            first.of(Timer::KeepAlive, self.out.clock.not_before_now(keep_alive));
         }
         first
     }
@@ -123,7 +136,7 @@ impl Machine {
         let expiry = self.out.next_expiry();
         #[cfg(not(feature = "fast"))]
         let expiry = self.sender(outbound).expire();
-        self.first_due(outbound).0.min(expiry)
+        self.first_due(outbound).due.min(expiry)
     }
 
     /// When the transport has taken no byte for too long.
@@ -168,6 +181,6 @@ impl Outbox {
 
     /// When the first of the messages that wait expires.
     fn next_expiry(&self) -> Due {
-        self.clock.until(self.exchanges.next_expiry.moment())
+        self.exchanges.next_expiry.moment()
     }
 }

@@ -9,7 +9,7 @@ use crate::record::Needs;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
-use mqtt_proto::QoS;
+use mqtt_proto::{Properties, QoS};
 
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
 #[cfg(feature = "fast")]
@@ -80,8 +80,22 @@ impl Line {
 
     /// The server accepted the connection with these limits, of which as many topic aliases are
     /// made use of as `alias_limit` says.
+    #[cfg(feature = "broker")]
     pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
         self.limits = limits;
+        self.agreed(alias_limit);
+    }
+
+    /// The server accepted the connection with the limits that these properties set; it never
+    /// gets more topic aliases than `aliases`.
+    #[inline]
+    pub(crate) fn accept(&mut self, properties: &Properties<'_>, aliases: u16) {
+        self.limits.set(properties);
+        self.agreed(aliases.min(self.limits.topic_alias_maximum));
+    }
+
+    #[inline]
+    fn agreed(&mut self, alias_limit: u16) {
         self.agreed = true;
         #[cfg(feature = "topic-alias")]
         {
@@ -92,10 +106,10 @@ impl Line {
         #[cfg(feature = "fast")]
         {
             let plain = alias_limit == 0
-                && limits.maximum_qos == QoS::ExactlyOnce
-                && limits.retain_available;
+                && self.limits.maximum_qos == QoS::ExactlyOnce
+                && self.limits.retain_available;
             self.largest_plain = if plain {
-                limits.maximum_packet_size.min(LARGEST_PACKET)
+                self.limits.maximum_packet_size.min(LARGEST_PACKET)
             } else {
                 0
             };

@@ -327,7 +327,7 @@ impl Machine {
             let clock = &self.out.clock;
             Event::Disconnected {
                 cause: self.cause,
-                retry: (retry != Moment::NEVER).then(|| clock.instant(clock.until(retry))),
+                retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
             }
         } else if self.notices.take(Notices::SESSION_LOST) {
             Event::SessionLost

@@ -38,7 +38,7 @@ impl Moment {
     }
 }
 
-/// When something is due: in so many milliseconds. What has come is at zero or below.
+/// When something is due: in so many milliseconds, which are none where it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Due(i32);
 
@@ -97,12 +97,12 @@ impl Clock {
     /// Nothing is due before that.
     pub(crate) fn set_due(&self, _due: Due) {}
 
-    /// What is due at this moment.
+    /// What is due at this moment, but not before now.
     #[inline(never)]
-    pub(crate) const fn until(&self, moment: Moment) -> Due {
+    pub(crate) fn until(&self, moment: Moment) -> Due {
         match moment {
             Moment::NEVER => Due::NEVER,
-            Moment(at) => Due(at.wrapping_sub(self.stamp) as i32),
+            Moment(at) => Due((at.wrapping_sub(self.stamp) as i32).max(0)),
         }
     }
 
@@ -116,8 +116,8 @@ impl Clock {
     }
 
     /// The same, or now if that is later.
-    pub(crate) fn not_before_now(&self, due: Due) -> Due {
-        due.max(Due(0))
+    pub(crate) const fn not_before_now(&self, due: Due) -> Due {
+        due
     }
 
     pub(crate) const fn has_come(&self, due: Due) -> bool {
@@ -134,11 +134,19 @@ impl Clock {
     pub(crate) const fn instant(&self, due: Due) -> Instant {
         match due {
             Due::NEVER => Instant::NEVER,
-            Due(millis) => {
-                let micros = (millis as i64).wrapping_mul(1_000);
-                Instant(self.now.0.wrapping_add_signed(micros))
-            }
+            Due(millis) => self.shifted(millis),
         }
+    }
+
+    /// The caller's time at a moment that comes or has come.
+    pub(crate) const fn instant_of(&self, moment: Moment) -> Instant {
+        self.shifted(moment.0.wrapping_sub(self.stamp) as i32)
+    }
+
+    #[inline(never)]
+    const fn shifted(&self, millis: i32) -> Instant {
+        let micros = (millis as i64).wrapping_mul(1_000);
+        Instant(self.now.0.wrapping_add_signed(micros))
     }
 }
 

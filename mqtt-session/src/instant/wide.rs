@@ -112,10 +112,10 @@ impl Clock {
         self.due = due;
     }
 
-    /// What is due at this moment.
+    /// What is due at this moment, but not before now.
     #[inline]
-    pub(crate) const fn until(&self, moment: Moment) -> Due {
-        moment
+    pub(crate) fn until(&self, moment: Moment) -> Due {
+        moment.max(self.now)
     }
 
     /// What is due so many milliseconds after a moment that has come.
@@ -145,6 +145,12 @@ impl Clock {
     #[inline]
     pub(crate) const fn instant(&self, due: Due) -> Instant {
         due
+    }
+
+    /// The caller's time at a moment that comes or has come.
+    #[inline]
+    pub(crate) const fn instant_of(&self, moment: Moment) -> Instant {
+        moment
     }
 
     /// Rings for what is due.
