@@ -1,8 +1,8 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
 use crate::{
-    DecodeErrorKind, Field, PacketId, PacketType, Properties, PropertyId, ReasonCode, ReasonCodes,
-    TopicName,
+    DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, Properties, PropertyId, Publish,
+    ReasonCode, ReasonCodes, TopicName,
 };
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
@@ -46,6 +46,22 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub const fn properties(&self) -> Properties<'a> {
         self.properties.properties()
+    }
+
+    /// A PUBLISH of this header, of which it has the payload that is given here.
+    #[must_use]
+    #[inline]
+    pub fn publish(&self, header: FixedHeader, payload: &'a [u8]) -> Publish<'a> {
+        let flags = header.publish_flags();
+        Publish {
+            dup: flags.dup(),
+            qos: flags.qos(),
+            retain: flags.retain(),
+            topic: self.topic,
+            packet_id: self.packet_id,
+            properties: self.properties(),
+            payload,
+        }
     }
 
     /// What follows, as the reason codes that it is.

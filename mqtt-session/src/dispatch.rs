@@ -7,6 +7,7 @@ use crate::instant::Moment;
 use crate::limits::SHORT_ACK;
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
+use crate::rx_buffer::Rx;
 use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
@@ -40,12 +41,20 @@ pub(crate) struct Came<'p> {
     pub(crate) total: usize,
 }
 
+/// What is read, and where what comes of it goes.
+pub(crate) struct Input<'x, 'p> {
+    pub(crate) rx: &'x mut Rx<'p>,
+    pub(crate) event: &'x mut Event<'p>,
+    pub(crate) came: &'x mut Option<Came<'p>>,
+}
+
 /// Topics are looked up one by one, so only so many get an alias.
 #[cfg(feature = "topic-alias")]
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    /// Does what a packet other than PUBLISH says, if it may come now. What is wrong by itself is
+    /// Does what a packet says, if it may come now, or the part of a PUBLISH before its payload with
+    /// what there is of that. What is wrong by itself is
     /// told as that, and not as coming at a wrong moment. An event that comes of it is written to
     /// its place at once, so that nothing so large is handed from one to the other.
     #[cfg_attr(not(feature = "fast"), inline(never))]
@@ -53,7 +62,7 @@ impl Machine {
         &mut self,
         raw: &RawPacket<'p>,
         stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
+        input: &mut Input<'_, 'p>,
     ) -> Told {
         let packet = raw.packet_type();
         // Without authentication nobody asked for it, whatever it says.
@@ -68,7 +77,11 @@ impl Machine {
         if self.phase.verdict(packet) == Verdict::Break {
             return self.breaks(Breach::Unexpected(packet));
         }
-        match packet {
+        if packet == PacketType::Publish {
+            return self.on_publish(raw, &fields, stores, input);
+        }
+        let event = &mut *input.event;
+        let told = match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
                 self.on_ack(packet, &fields, stores, event)
             }
@@ -91,7 +104,11 @@ impl Machine {
                 Told::Event
             }
             _ => self.breaks(Breach::Unexpected(packet)),
+        };
+        if told != Told::Wait {
+            input.rx.cursor.consume(raw.len());
         }
+        told
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.

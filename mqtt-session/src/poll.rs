@@ -4,19 +4,20 @@ use crate::action::{Action, Asked, Place};
 use crate::answer::Sender;
 use crate::connection::Phase;
 use crate::delivery::{Delivery, Message};
-use crate::dispatch::{Came, Told};
+use crate::dispatch::{Came, Input, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
 use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
+use crate::parts::head_of_publish;
 use crate::record::{self, Flags};
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Breach;
-use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, ReasonCode, TopicName};
+use mqtt_proto::{FixedHeader, PacketType, Properties, Publish, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -81,8 +82,12 @@ impl Machine {
                     outbound: &mut *outbound,
                     inbound: &mut *inbound,
                 };
-                let told = self.read(stores, &mut rx, event, &mut came);
-                match told {
+                let input = Input {
+                    rx: &mut rx,
+                    event: &mut *event,
+                    came: &mut came,
+                };
+                match self.read(stores, input) {
                     Told::Nothing => continue,
                     Told::Wait => break,
                     Told::Broken => {
@@ -142,33 +147,37 @@ impl Machine {
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn read<'p, O: OutboundStore, I: InboundStore>(
+    fn read<O: OutboundStore, I: InboundStore>(
         &mut self,
         stores: Stores<'_, O, I>,
-        rx: &mut Rx<'p>,
-        event: &mut Event<'p>,
-        came: &mut Option<Came<'p>>,
+        mut input: Input<'_, '_>,
     ) -> Told {
+        match self.front(input.rx) {
+            Ok(raw) => self.hear(&raw, stores, &mut input),
+            Err(told) => told,
+        }
+    }
+
+    /// What is to be decoded of the packet at the front of the input, if that has come.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn front<'p>(&mut self, rx: &mut Rx<'p>) -> Result<RawPacket<'p>, Told> {
         let bytes = rx.unread();
-        let wanted = match FixedHeader::parse(bytes, self.intake.maximum_packet_size) {
-            Err(error) => return self.malformed(&error),
+        let (wanted, most) = match FixedHeader::parse(bytes, self.intake.maximum_packet_size) {
+            Err(error) => return Err(self.malformed(&error)),
+            // The smallest packet has two bytes.
+            Ok(None) => (bytes.len().wrapping_add(1).max(2), rx.capacity()),
             Ok(Some(header)) if header.packet_type() == PacketType::Publish => {
-                return self.read_publish(header, bytes, stores, rx, came);
+                match head_of_publish(header, bytes, rx.capacity()) {
+                    Ok(head) => return Ok(head),
+                    Err(wanted) => wanted,
+                }
             }
             Ok(Some(header)) => match header.packet(bytes) {
-                Some(raw) => {
-                    let told = self.hear(&raw, stores, event);
-                    if told != Told::Wait {
-                        rx.cursor.consume(raw.len());
-                    }
-                    return told;
-                }
-                None => header.packet_len(),
+                Some(raw) => return Ok(raw),
+                None => (header.packet_len(), rx.capacity()),
             },
-            // The smallest packet has two bytes.
-            Ok(None) => bytes.len().wrapping_add(1).max(2),
         };
-        self.want(wanted, rx.capacity(), rx)
+        Err(self.want(wanted, most, rx))
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.

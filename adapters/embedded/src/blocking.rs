@@ -145,6 +145,8 @@ where
         }
     }
 
+    // Nor is this to lie below a transport being dialled.
+    #[inline(never)]
     fn wait_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
         let exchange = self.exchange();
         let clock = exchange.clock;
