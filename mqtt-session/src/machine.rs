@@ -151,7 +151,6 @@ impl Machine {
             return Err(ConnectError::NotExpected);
         }
         if self.stopping {
-            self.connection = Connection::new();
             self.fail(Cause::Stopped);
             return Ok(());
         }
@@ -274,14 +273,8 @@ impl Machine {
         self.out.clock.advance(now);
         match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
-            Phase::AwaitTransport => {
-                self.connection = Connection::new();
-                self.cause = if self.stopping {
-                    Cause::Stopped
-                } else {
-                    Cause::NotOpened
-                };
-            }
+            Phase::AwaitTransport if self.stopping => self.cause = Cause::Stopped,
+            Phase::AwaitTransport => self.cause = Cause::NotOpened,
             _ => {}
         }
         let facts = self.connection.facts;
@@ -311,11 +304,11 @@ impl Machine {
             self.give_time(wait);
         }
         self.out.exchanges.work.note(Work::TELL);
-        self.notices
-            .add(Notices::STALE_INPUT | Notices::DISCONNECTED);
+        let mut notices = Notices::STALE_INPUT | Notices::DISCONNECTED;
         if delivery_cut {
-            self.notices.add(Notices::DELIVERY_CUT);
+            notices |= Notices::DELIVERY_CUT;
         }
+        self.notices.add(notices);
     }
 
     pub(crate) fn stop<O: OutboundStore>(&mut self, now: Instant, store: &mut O) {

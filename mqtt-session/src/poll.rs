@@ -97,7 +97,7 @@ impl Machine {
                     Told::Event | Told::Message => {}
                 }
                 self.connection.unread = rx.cursor.len();
-                if let Some(came) = came {
+                if let Some(came) = &came {
                     self.deliver(outbound, inbound, came, place);
                 }
                 return Asked::Told;
@@ -121,7 +121,11 @@ impl Machine {
         if self.phase.writes()
             && let Some(offered) = self.sender(outbound).offer()
         {
-            return Asked::Send(offered.bytes(outbound));
+            return Asked::Send(if P::TAKES_BYTES {
+                offered.bytes(outbound)
+            } else {
+                &[]
+            });
         }
         if let Some(asked) = self.turn() {
             return asked;
@@ -200,13 +204,13 @@ impl Machine {
         &'a mut self,
         outbound: &'a mut O,
         inbound: &'a mut I,
-        came: Came<'a>,
+        came: &Came<'a>,
         place: &mut P,
     ) {
-        let publish = came.publish;
+        let publish = &came.publish;
         let topic = match publish.topic {
             Some(topic) => topic,
-            None => match Self::aliased_topic(inbound, &publish) {
+            None => match Self::aliased_topic(inbound, publish) {
                 Ok(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
