@@ -80,6 +80,13 @@ impl Machine {
         if packet == PacketType::Publish {
             return self.on_publish(raw, &fields, stores, input);
         }
+        let may_explain = matches!(
+            packet,
+            PacketType::ConnAck | PacketType::Disconnect | PacketType::Auth
+        );
+        if !may_explain && self.says_too_much(&fields) {
+            return self.breaks(Breach::ProblemInformation(packet));
+        }
         let event = &mut *input.event;
         let told = match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
@@ -120,9 +127,6 @@ impl Machine {
         outbound: &mut O,
         event: &mut Event<'p>,
     ) -> Told {
-        if self.says_too_much(fields) {
-            return self.breaks(Breach::ProblemInformation(packet));
-        }
         let reasons = fields.reasons();
         let id = fields.packet_id.map_or(0, PacketId::value);
         let ticket = match self.sender(outbound).answered(packet, id, reasons.len()) {
@@ -162,9 +166,6 @@ impl Machine {
         stores: Stores<'_, O, I>,
         event: &mut Event<'p>,
     ) -> Told {
-        if self.says_too_much(fields) {
-            return self.breaks(Breach::ProblemInformation(packet));
-        }
         let id = fields.packet_id.map_or(0, PacketId::value);
         let properties = fields.properties();
         let (mut sender, mut receiver) = self.halves(stores);

@@ -70,6 +70,13 @@ impl Notices {
         self.0 |= what;
     }
 
+    /// The first in the order in which they are told; it is not among them any longer.
+    pub(crate) fn take_first(&mut self) -> u8 {
+        let first = self.0 & self.0.wrapping_neg();
+        self.0 &= !first;
+        first
+    }
+
     /// Whether it was there; it is not any longer.
     pub(crate) fn take(&mut self, what: u8) -> bool {
         let had = self.0 & what != 0;

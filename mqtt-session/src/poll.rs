@@ -332,20 +332,19 @@ impl Machine {
         if self.notices.take(Notices::STALE_INPUT) {
             rx.cursor.clear();
         }
-        *event = if self.notices.take(Notices::DELIVERY_CUT) {
-            Event::DeliveryCut
-        } else if self.notices.take(Notices::DISCONNECTED) {
-            // A wait for the next attempt has its deadline, and keeps it when it is over.
-            let retry = self.connection.deadline;
-            let clock = &self.out.clock;
-            Event::Disconnected {
-                cause: self.cause,
-                retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
+        *event = match self.notices.take_first() {
+            Notices::DELIVERY_CUT => Event::DeliveryCut,
+            Notices::DISCONNECTED => {
+                // A wait for the next attempt has its deadline, and keeps it when it is over.
+                let retry = self.connection.deadline;
+                let clock = &self.out.clock;
+                Event::Disconnected {
+                    cause: self.cause,
+                    retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
+                }
             }
-        } else if self.notices.take(Notices::SESSION_LOST) {
-            Event::SessionLost
-        } else {
-            return false;
+            Notices::SESSION_LOST => Event::SessionLost,
+            _ => return false,
         };
         true
     }

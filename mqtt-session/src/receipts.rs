@@ -242,14 +242,15 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let receipt = Receipt { id, stage, reason };
-        if !self.store.put(receipt) {
+        #[cfg(feature = "fast")]
+        if self.store.put(receipt) {
             self.pump(sender);
-            if !self.store.put(receipt) {
-                return false;
-            }
+            return true;
         }
         self.pump(sender);
-        true
+        let put = self.store.put(receipt);
+        self.pump(sender);
+        put
     }
 
     /// Writes what is owed and may leave, as far as there is room.

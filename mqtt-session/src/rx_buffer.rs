@@ -95,7 +95,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// there are not counted.
     pub fn filled(&mut self, count: usize) {
         let capacity = self.bytes.as_ref().len();
-        self.cursor.end = self.cursor.end.saturating_add(count).min(capacity);
+        let room = capacity.wrapping_sub(self.cursor.end);
+        self.cursor.end = self.cursor.end.wrapping_add(count.min(room));
     }
 
     /// Unread bytes.
