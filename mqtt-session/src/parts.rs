@@ -49,19 +49,25 @@ impl Machine {
         let rx = &mut *input.rx;
         let header = head.header();
         let end = header.len().wrapping_add(head.body().len());
-        let mut publish = fields.publish(header, &[]);
+        let total = header.packet_len().wrapping_sub(end);
+        // Put together in its place, which is looked at only where it is told of.
+        let came = input.came.insert(Came {
+            publish: fields.publish(header, &[]),
+            is_held: false,
+            offset: 0,
+            total,
+        });
         let acknowledge = self.out.config.acknowledge;
         let (mut sender, mut receiver) = self.halves(stores);
         let partial = match receiver.intake.partial {
             Some(partial) => partial,
-            None => match receiver.admit(&publish, &mut sender) {
-                Ok(seen) => Partial::new(0, seen),
+            None => match receiver.admit(&came.publish, &mut sender) {
+                Ok(seen) => Partial::new(seen),
                 Err(breach) => return self.breaks(breach),
             },
         };
-        let offset = partial.offset() as usize;
-        let total = header.packet_len().wrapping_sub(end);
-        let left = total.wrapping_sub(offset);
+        came.offset = partial.offset();
+        let left = total.wrapping_sub(came.offset);
         let part_len = left.min(rx.capacity().wrapping_sub(end));
         let start = end.wrapping_add(rx.cursor.passed());
         let part = rx.unread().get(start..start.wrapping_add(part_len));
@@ -69,34 +75,23 @@ impl Machine {
             let capacity = rx.capacity();
             return self.want(end.wrapping_add(part_len), capacity, rx);
         };
-        publish.payload = payload;
-        let mut is_held = false;
+        came.publish.payload = payload;
+        let seen = partial.is_seen();
         if part_len < left {
             rx.cursor.pass(end, part_len);
-            let offset = partial.offset().wrapping_add(part_len as u32);
-            receiver.intake.partial = Some(Partial::new(offset, partial.is_seen()));
+            receiver.intake.partial = Some(partial.behind(part_len));
         } else {
             receiver.intake.partial = None;
-            if let Some(id) = publish.packet_id {
-                let (qos, id) = (publish.qos, id.value());
-                let seen = partial.is_seen();
-                is_held = acknowledge == Acknowledge::Manually;
-                if !receiver.accept(qos, id, seen, acknowledge, &mut sender) {
+            if let Some(id) = came.publish.packet_id {
+                came.is_held = acknowledge == Acknowledge::Manually;
+                let qos = came.publish.qos;
+                if !receiver.accept(qos, id.value(), seen, acknowledge, &mut sender) {
                     return self.breaks(Breach::ReceiveMaximum);
                 }
             }
             rx.cursor.consume_passed(start.wrapping_add(part_len));
         }
-        if partial.is_seen() {
-            return Told::Nothing;
-        }
-        *input.came = Some(Came {
-            publish,
-            is_held,
-            offset,
-            total,
-        });
-        Told::Message
+        if seen { Told::Nothing } else { Told::Message }
     }
 
     /// So many bytes are wanted of the input, of which no more than `most` may be.

@@ -87,7 +87,8 @@ impl Machine {
                     event: &mut *event,
                     came: &mut came,
                 };
-                match self.read(stores, input) {
+                let told = self.read(stores, input);
+                match told {
                     Told::Nothing => continue,
                     Told::Wait => break,
                     Told::Broken => {
@@ -97,7 +98,9 @@ impl Machine {
                     Told::Event | Told::Message => {}
                 }
                 self.connection.unread = rx.cursor.len();
-                if let Some(came) = &came {
+                if told == Told::Message
+                    && let Some(came) = &came
+                {
                     self.deliver(outbound, inbound, came, place);
                 }
                 return Asked::Told;

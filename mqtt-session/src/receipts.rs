@@ -47,15 +47,21 @@ pub(crate) struct Partial(NonZero<u32>);
 impl Partial {
     const SEEN: u32 = 2;
 
-    /// At `offset`, and whether it is a QoS 2 message that was delivered before: its payload passes
+    /// At its start, and whether it is a QoS 2 message that was delivered before: its payload passes
     /// unseen then.
-    pub(crate) fn new(offset: u32, seen: bool) -> Self {
-        // It is never zero, so that there being none takes no room. No packet has 2^30 bytes.
-        Self(NonZero::<u32>::MIN | offset << 2 | if seen { Self::SEEN } else { 0 })
+    pub(crate) fn new(seen: bool) -> Self {
+        // It is never zero, so that there being none takes no room.
+        Self(NonZero::<u32>::MIN | if seen { Self::SEEN } else { 0 })
     }
 
-    pub(crate) fn offset(self) -> u32 {
-        self.0.get() >> 2
+    /// So many bytes behind.
+    pub(crate) fn behind(self, len: usize) -> Self {
+        // No packet has 2^30 bytes.
+        Self(self.0.saturating_add((len as u32) << 2))
+    }
+
+    pub(crate) fn offset(self) -> usize {
+        (self.0.get() >> 2) as usize
     }
 
     pub(crate) fn is_seen(self) -> bool {
