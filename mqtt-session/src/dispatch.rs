@@ -41,11 +41,24 @@ pub(crate) struct Came<'p> {
     pub(crate) total: usize,
 }
 
-/// What is read, and where what comes of it goes.
-pub(crate) struct Input<'x, 'p> {
+/// What is read, where what comes of it goes, and what it is done with, so that one reference hands
+/// them on.
+pub(crate) struct Input<'x, 'p, O, I> {
     pub(crate) rx: &'x mut Rx<'p>,
     pub(crate) event: &'x mut Event<'p>,
     pub(crate) came: &'x mut Option<Came<'p>>,
+    pub(crate) outbound: &'x mut O,
+    pub(crate) inbound: &'x mut I,
+}
+
+impl<O, I> Input<'_, '_, O, I> {
+    #[inline]
+    pub(crate) fn stores(&mut self) -> Stores<'_, O, I> {
+        Stores {
+            outbound: &mut *self.outbound,
+            inbound: &mut *self.inbound,
+        }
+    }
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
@@ -61,8 +74,7 @@ impl Machine {
     pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: &RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        input: &mut Input<'_, 'p>,
+        input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let packet = raw.packet_type();
         // Without authentication nobody asked for it, whatever it says.
@@ -78,7 +90,7 @@ impl Machine {
             return self.breaks(Breach::Unexpected(packet));
         }
         if packet == PacketType::Publish {
-            return self.on_publish(raw, &fields, stores, input);
+            return self.on_publish(raw, &fields, input);
         }
         let may_explain = matches!(
             packet,
@@ -87,24 +99,21 @@ impl Machine {
         if !may_explain && self.says_too_much(&fields) {
             return self.breaks(Breach::ProblemInformation(packet));
         }
-        let event = &mut *input.event;
         let told = match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.on_ack(packet, &fields, stores, event)
+                self.on_ack(packet, &fields, input)
             }
-            PacketType::SubAck | PacketType::UnsubAck => {
-                self.on_answer(packet, &fields, stores.outbound, event)
-            }
+            PacketType::SubAck | PacketType::UnsubAck => self.on_answer(packet, &fields, input),
             PacketType::PingResp => {
                 self.connection.ping_due = Moment::NEVER;
                 Told::Nothing
             }
-            PacketType::ConnAck => self.on_connack(&fields, stores, event),
+            PacketType::ConnAck => self.on_connack(&fields, input),
             #[cfg(feature = "auth")]
-            PacketType::Auth => self.on_auth(&fields, event),
+            PacketType::Auth => self.on_auth(&fields, input.event),
             PacketType::Disconnect => {
                 self.fail(Cause::ServerDisconnect(fields.reason));
-                *event = Event::ServerDisconnect(Disconnect {
+                *input.event = Event::ServerDisconnect(Disconnect {
                     reason: fields.reason,
                     properties: fields.properties(),
                 });
@@ -120,22 +129,24 @@ impl Machine {
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn on_answer<'p, O: OutboundStore>(
+    fn on_answer<'p, O: OutboundStore, I>(
         &mut self,
         packet: PacketType,
         fields: &Fields<'p>,
-        outbound: &mut O,
-        event: &mut Event<'p>,
+        input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let reasons = fields.reasons();
         let id = fields.packet_id.map_or(0, PacketId::value);
-        let ticket = match self.sender(outbound).answered(packet, id, reasons.len()) {
+        let ticket = match self
+            .sender(input.outbound)
+            .answered(packet, id, reasons.len())
+        {
             Ok(Some(ticket)) => ticket,
             Ok(None) => return self.count_unsolicited(),
             Err(breach) => return self.breaks(breach),
         };
         let properties = fields.properties();
-        *event = if packet == PacketType::SubAck {
+        *input.event = if packet == PacketType::SubAck {
             Event::Subscribed {
                 ticket,
                 reasons,
@@ -163,12 +174,14 @@ impl Machine {
         &mut self,
         packet: PacketType,
         fields: &Fields<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
+        input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let id = fields.packet_id.map_or(0, PacketId::value);
         let properties = fields.properties();
-        let (mut sender, mut receiver) = self.halves(stores);
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *input.outbound,
+            inbound: &mut *input.inbound,
+        });
         if packet == PacketType::PubRel {
             match receiver.released(id, &mut sender) {
                 Ok(true) if properties.is_empty() => return Told::Nothing,
@@ -176,13 +189,13 @@ impl Machine {
                 Ok(false) => return Told::Wait,
                 Err(breach) => return self.breaks(breach),
             }
-            *event = Event::Released {
+            *input.event = Event::Released {
                 reason: fields.reason,
                 properties,
             };
             return Told::Event;
         }
-        *event = match sender.acknowledged(packet, id, fields.reason) {
+        *input.event = match sender.acknowledged(packet, id, fields.reason) {
             Ok(Answer::Settled(ticket, reason)) => Event::Published {
                 ticket,
                 outcome: Ok(reason),
@@ -217,15 +230,14 @@ impl Machine {
     fn on_connack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         fields: &Fields<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
+        input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let session_present = fields.session_present;
         let refused = fields.reason.is_failure();
         if refused {
             // Closed without a word (MQTT-4.13.2-1).
             self.fail(Cause::Refused(fields.reason));
-        } else if let Err(breach) = self.accepted(fields, stores) {
+        } else if let Err(breach) = self.accepted(fields, input.stores()) {
             return self.breaks(breach);
         }
         let connack = ConnAck {
@@ -233,7 +245,7 @@ impl Machine {
             reason: fields.reason,
             properties: fields.properties(),
         };
-        *event = if refused {
+        *input.event = if refused {
             Event::Refused(connack)
         } else {
             Event::Connected(connack)

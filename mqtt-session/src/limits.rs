@@ -71,7 +71,7 @@ impl Limits {
             .topic_alias_maximum()
             .unwrap_or(default.topic_alias_maximum);
         self.maximum_qos = properties.maximum_qos().unwrap_or(default.maximum_qos);
-        self.retain_available = properties.retain_available().unwrap_or(true);
+        self.retain_available = properties.retain_available() != Some(false);
         self.wildcard_subscription_available =
             properties.wildcard_subscription_available().unwrap_or(true);
         self.shared_subscription_available =

@@ -231,7 +231,7 @@ impl Machine {
             intake.topic_alias_maximum = topic_alias_maximum;
         }
         intake.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
-        intake.problem_information = properties.request_problem_information().unwrap_or(true);
+        intake.problem_information = properties.request_problem_information() != Some(false);
         let connection = &mut self.connection;
         connection.last_life = self.out.clock.moment();
         connection.ping_due = Moment::NEVER;

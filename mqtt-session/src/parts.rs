@@ -43,8 +43,7 @@ impl Machine {
         &mut self,
         head: &RawPacket<'p>,
         fields: &Fields<'p>,
-        stores: Stores<'_, O, I>,
-        input: &mut Input<'_, 'p>,
+        input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let rx = &mut *input.rx;
         let header = head.header();
@@ -58,7 +57,10 @@ impl Machine {
             total,
         });
         let acknowledge = self.out.config.acknowledge;
-        let (mut sender, mut receiver) = self.halves(stores);
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *input.outbound,
+            inbound: &mut *input.inbound,
+        });
         let partial = match receiver.intake.partial {
             Some(partial) => partial,
             None => match receiver.admit(&came.publish, &mut sender) {

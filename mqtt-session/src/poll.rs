@@ -78,16 +78,13 @@ impl Machine {
                     ShortAck::Taken => continue,
                     ShortAck::Otherwise => {}
                 }
-                let stores = Stores {
-                    outbound: &mut *outbound,
-                    inbound: &mut *inbound,
-                };
-                let input = Input {
+                let told = self.read(&mut Input {
                     rx: &mut rx,
                     event: &mut *event,
                     came: &mut came,
-                };
-                let told = self.read(stores, input);
+                    outbound: &mut *outbound,
+                    inbound: &mut *inbound,
+                });
                 match told {
                     Told::Nothing => continue,
                     Told::Wait => break,
@@ -154,13 +151,9 @@ impl Machine {
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn read<O: OutboundStore, I: InboundStore>(
-        &mut self,
-        stores: Stores<'_, O, I>,
-        mut input: Input<'_, '_>,
-    ) -> Told {
+    fn read<O: OutboundStore, I: InboundStore>(&mut self, input: &mut Input<'_, '_, O, I>) -> Told {
         match self.front(input.rx) {
-            Ok(raw) => self.hear(&raw, stores, &mut input),
+            Ok(raw) => self.hear(&raw, input),
             Err(told) => told,
         }
     }
