@@ -15,6 +15,8 @@ use crate::sender::{Outbox, Sending};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::{Breach, Violation};
+#[cfg(not(feature = "auth"))]
+use mqtt_proto::PropertyId;
 use mqtt_proto::{
     Connect as Packet, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
     ReasonCode, Sender as From,
@@ -161,49 +163,48 @@ impl Machine {
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let properties = Properties::new(connect.properties);
-        #[cfg(not(feature = "auth"))]
-        if properties.contains(mqtt_proto::PropertyId::AuthenticationMethod)
-            || properties.contains(mqtt_proto::PropertyId::AuthenticationData)
-        {
-            return Err(ConnectError::Authentication);
-        }
-        let store = stores.inbound.receive_maximum();
-        let demanded = properties.receive_maximum();
-        let receive_maximum = demanded.unwrap_or(store);
-        if receive_maximum > store {
-            return Err(ConnectError::ReceiveMaximum { store });
-        }
-        let own = [Property::ReceiveMaximum(store)];
-        let own: &[_] = if demanded.is_none() && store < u16::MAX {
-            &own
-        } else {
-            &[]
-        };
-        let store = stores.inbound.alias_capacity();
-        let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
-        if topic_alias_maximum > store {
-            return Err(ConnectError::TopicAliasMaximum { store });
-        }
-        let client_id = if connect.client_id.is_empty() {
-            stores.inbound.assigned_client_id()
-        } else {
-            connect.client_id
-        };
-        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
-        let another_client = self.identity.client.is_some() && self.identity.client != client;
-        // Another client's session was not thrown away yet.
-        let first = !self.identity.accepted || another_client;
-        let clean_start = connect.clean_start && (self.out.config.clean_start_always || first);
-        let packet = Packet {
-            clean_start,
+        let mut packet = Packet {
+            clean_start: connect.clean_start,
             keep_alive: connect.keep_alive,
-            client_id,
-            properties: Properties::chain(own, connect.properties),
+            client_id: connect.client_id,
+            properties: Properties::new(connect.properties),
             will: connect.will,
             user_name: connect.user_name,
             password: connect.password,
         };
+        #[cfg(not(feature = "auth"))]
+        if packet.properties.contains(PropertyId::AuthenticationMethod)
+            || packet.properties.contains(PropertyId::AuthenticationData)
+        {
+            return Err(ConnectError::Authentication);
+        }
+        let store = stores.inbound.receive_maximum();
+        let own = [Property::ReceiveMaximum(store)];
+        let receive_maximum = match packet.properties.receive_maximum() {
+            Some(demanded) => demanded,
+            None if store < u16::MAX => {
+                packet.properties = Properties::chain(&own, connect.properties);
+                store
+            }
+            None => store,
+        };
+        if receive_maximum > store {
+            return Err(ConnectError::ReceiveMaximum { store });
+        }
+        let store = stores.inbound.alias_capacity();
+        let topic_alias_maximum = packet.properties.topic_alias_maximum().unwrap_or(0);
+        if topic_alias_maximum > store {
+            return Err(ConnectError::TopicAliasMaximum { store });
+        }
+        if packet.client_id.is_empty() {
+            packet.client_id = stores.inbound.assigned_client_id();
+        }
+        let client_id = packet.client_id;
+        let client = (!client_id.is_empty()).then(|| fingerprint(client_id));
+        let another_client = self.identity.client.is_some() && self.identity.client != client;
+        // Another client's session was not thrown away yet.
+        let first = !self.identity.accepted || another_client;
+        packet.clean_start &= self.out.config.clean_start_always || first;
         let line = &mut self.out.line;
         let written = loop {
             // Nothing was written for this transport yet.
@@ -230,8 +231,8 @@ impl Machine {
         {
             intake.topic_alias_maximum = topic_alias_maximum;
         }
-        intake.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
-        intake.problem_information = properties.request_problem_information() != Some(false);
+        intake.maximum_packet_size = packet.properties.maximum_packet_size().unwrap_or(u32::MAX);
+        intake.problem_information = packet.properties.request_problem_information() != Some(false);
         let connection = &mut self.connection;
         connection.last_life = self.out.clock.moment();
         connection.ping_due = Moment::NEVER;
@@ -239,13 +240,13 @@ impl Machine {
         connection.client = client;
         #[cfg(feature = "auth")]
         {
-            connection.method = properties.authentication_method().map(fingerprint);
+            connection.method = packet.properties.authentication_method().map(fingerprint);
         }
-        let keeps = properties.session_expiry_interval().unwrap_or(0) > 0;
+        let keeps = packet.properties.session_expiry_interval().unwrap_or(0) > 0;
         let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
         connection.facts = Facts::NONE
             .with(kept, keeps)
-            .with(Facts::CLEAN_START, clean_start)
+            .with(Facts::CLEAN_START, packet.clean_start)
             .with(Facts::ANONYMOUS, client_id.is_empty())
             .with(Facts::ANOTHER_CLIENT, another_client);
         self.cause = Cause::TransportClosed;
