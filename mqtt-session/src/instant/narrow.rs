@@ -145,8 +145,13 @@ impl Clock {
 
     #[inline(never)]
     const fn shifted(&self, millis: i32) -> Instant {
-        let micros = (millis as i64).wrapping_mul(1_000);
-        Instant(self.now.0.wrapping_add_signed(micros))
+        let now = self.now.0;
+        let at = now.wrapping_add_signed((millis as i64).wrapping_mul(1_000));
+        // What would come behind the end of all times never comes.
+        if millis > 0 && at < now {
+            return Instant::NEVER;
+        }
+        Instant(at)
     }
 }
 
