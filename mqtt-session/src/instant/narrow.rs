@@ -131,27 +131,20 @@ impl Clock {
     }
 
     /// When the caller has to come back for what is due.
+    #[inline(never)]
     pub(crate) const fn instant(&self, due: Due) -> Instant {
         match due {
             Due::NEVER => Instant::NEVER,
-            Due(millis) => self.shifted(millis),
+            Due(millis) => {
+                let micros = (millis as u32 as u64).wrapping_mul(1_000);
+                Instant(self.now.0.saturating_add(micros))
+            }
         }
     }
 
-    /// The caller's time at a moment that comes or has come.
-    pub(crate) const fn instant_of(&self, moment: Moment) -> Instant {
-        self.shifted(moment.0.wrapping_sub(self.stamp) as i32)
-    }
-
-    #[inline(never)]
-    const fn shifted(&self, millis: i32) -> Instant {
-        let now = self.now.0;
-        let at = now.wrapping_add_signed((millis as i64).wrapping_mul(1_000));
-        // What would come behind the end of all times never comes.
-        if millis > 0 && at < now {
-            return Instant::NEVER;
-        }
-        Instant(at)
+    /// The caller's time at a moment that comes; now, if it has come.
+    pub(crate) fn instant_of(&self, moment: Moment) -> Instant {
+        self.instant(self.until(moment))
     }
 }
 
