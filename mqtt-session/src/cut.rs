@@ -1,6 +1,5 @@
 //! What becomes of exchanges when the transport is gone, and when the session is.
 
-use crate::config::Lost;
 use crate::event::GiveUp;
 use crate::line::Line;
 use crate::record::{Flags, Place, Stage};
@@ -112,9 +111,9 @@ impl<O: OutboundStore> Sending<'_, O> {
                 break;
             };
             let again = if record.stage == Stage::AwaitPubAck {
-                self.out.config.qos1_lost == Lost::Republish
+                !self.out.config.gives_up_qos1()
             } else {
-                self.out.config.qos2_again
+                self.out.config.publishes_qos2_again()
             };
             if discarded {
                 self.give_up(slot, Place::Resume, GiveUp::SessionDiscarded);

@@ -275,7 +275,7 @@ impl Machine {
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
         let had_session = self.identity.has_session && !another_client;
-        if session_present && !had_session && !self.out.config.adopt_session {
+        if session_present && !had_session && !self.out.config.adopts_session() {
             return Err(Breach::UnknownSession);
         }
         let anonymous = facts.has(Facts::ANONYMOUS);

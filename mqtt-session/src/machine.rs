@@ -204,7 +204,7 @@ impl Machine {
         let another_client = self.identity.client.is_some() && self.identity.client != client;
         // Another client's session was not thrown away yet.
         let first = !self.identity.accepted || another_client;
-        packet.clean_start &= self.out.config.clean_start_always || first;
+        packet.clean_start &= self.out.config.is_clean_start_always() || first;
         let line = &mut self.out.line;
         let written = loop {
             // Nothing was written for this transport yet.
@@ -303,7 +303,7 @@ impl Machine {
             self.identity.has_session = false;
         }
         self.connection = Connection::new();
-        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away {
+        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away() {
             self.phase = Phase::ComeToRest;
             self.connection.deadline = Moment::NEVER;
         } else {
@@ -430,8 +430,8 @@ impl Machine {
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
     pub(crate) fn violate<O: OutboundStore>(&mut self, store: &mut O, event: &mut Event<'_>) {
-        if let Cause::Violation(violation) = self.cause {
-            *event = Event::Violation(violation);
+        if let Cause::Violation(violation) = &self.cause {
+            *event = Event::Violation(*violation);
             self.disconnect(violation.reason(), store);
         }
     }

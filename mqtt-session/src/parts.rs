@@ -1,6 +1,5 @@
 //! A PUBLISH from the server, delivered whole or, where the input buffer is smaller, in parts.
 
-use crate::config::Acknowledge;
 use crate::dispatch::{Came, Input, Told};
 use crate::machine::{Machine, Stores};
 use crate::receipts::Partial;
@@ -56,7 +55,7 @@ impl Machine {
             offset: 0,
             total,
         });
-        let acknowledge = self.out.config.acknowledge;
+        let manually = self.out.config.acknowledges_manually();
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *input.outbound,
             inbound: &mut *input.inbound,
@@ -85,9 +84,9 @@ impl Machine {
         } else {
             receiver.intake.partial = None;
             if let Some(id) = came.publish.packet_id {
-                came.is_held = acknowledge == Acknowledge::Manually;
+                came.is_held = manually;
                 let qos = came.publish.qos;
-                if !receiver.accept(qos, id.value(), seen, acknowledge, &mut sender) {
+                if !receiver.accept(qos, id.value(), seen, manually, &mut sender) {
                     return self.breaks(Breach::ReceiveMaximum);
                 }
             }

@@ -3,7 +3,6 @@
 //! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
 //! connection, the acknowledgements that are owed, the quota and the topic aliases.
 
-use crate::config::Acknowledge;
 use crate::delivery::AckToken;
 use crate::exchanges::Work;
 use crate::receipt::{Receipt, Stage};
@@ -176,10 +175,10 @@ impl<I: InboundStore> Receiver<'_, I> {
         qos: QoS,
         id: u16,
         seen: bool,
-        acknowledge: Acknowledge,
+        manually: bool,
         sender: &mut Sending<'_, O>,
     ) -> bool {
-        let manual = acknowledge == Acknowledge::Manually && !seen;
+        let manual = manually && !seen;
         let stage = match (qos, manual) {
             (QoS::AtMostOnce, _) => return true,
             (QoS::AtLeastOnce, true) => Stage::PubAckAwaited,

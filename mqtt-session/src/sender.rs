@@ -1,7 +1,7 @@
 //! Requests of the application, from the call to the store: the sending half of the session
 //! beside the sending half of the connection.
 
-use crate::config::{Config, Offline};
+use crate::config::Config;
 use crate::event::{GiveUp, Ticket};
 use crate::exchanges::{Exchanges, Work};
 use crate::instant::{Clock, Instant, Moment};
@@ -103,7 +103,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<(Ticket, u16), RequestError> {
         if publish.qos == QoS::AtMostOnce
             && self.out.line.standing == Standing::Down
-            && self.out.config.offline == Offline::Refuse
+            && !self.out.config.queues_offline()
         {
             return Err(RequestError::NotConnected);
         }
