@@ -1,18 +1,26 @@
 use crate::property::{Validated, read_properties};
 use crate::reader::Reader;
-use crate::{DecodeErrorKind, Field, PacketId, PacketType, PropertyId, ReasonCode, TopicName};
+use crate::{
+    DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, Properties, PropertyId, Publish,
+    ReasonCode, ReasonCodes, TopicName,
+};
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
 /// order; so one function reads them all, and where packets differ is a question to their type.
-pub(crate) struct Fields<'a> {
+#[doc(hidden)]
+#[expect(
+    missing_debug_implementations,
+    reason = "out of reach but for the machine"
+)]
+pub struct Fields<'a> {
     /// CONNACK.
-    pub(crate) session_present: bool,
+    pub session_present: bool,
     /// PUBLISH, if it has one.
     pub(crate) topic: Option<TopicName<'a>>,
     /// All that are acknowledged or acknowledge.
-    pub(crate) packet_id: Option<PacketId>,
+    pub packet_id: Option<PacketId>,
     /// All but PUBLISH, SUBACK and UNSUBACK.
-    pub(crate) reason: ReasonCode,
+    pub reason: ReasonCode,
     /// All but PINGREQ and PINGRESP.
     pub(crate) properties: Validated<'a>,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
@@ -22,7 +30,8 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// To be filled.
     #[inline(always)]
-    pub(crate) const fn none() -> Self {
+    #[must_use]
+    pub const fn none() -> Self {
         Self {
             session_present: false,
             topic: None,
@@ -31,6 +40,34 @@ impl<'a> Fields<'a> {
             properties: Validated::NONE,
             rest: &[],
         }
+    }
+
+    /// The properties.
+    #[must_use]
+    pub const fn properties(&self) -> Properties<'a> {
+        self.properties.properties()
+    }
+
+    /// A PUBLISH of this header, of which it has the payload that is given here.
+    #[must_use]
+    #[inline]
+    pub fn publish(&self, header: FixedHeader, payload: &'a [u8]) -> Publish<'a> {
+        let flags = header.publish_flags();
+        Publish {
+            dup: flags.dup(),
+            qos: flags.qos(),
+            retain: flags.retain(),
+            topic: self.topic,
+            packet_id: self.packet_id,
+            properties: self.properties(),
+            payload,
+        }
+    }
+
+    /// What follows, as the reason codes that it is.
+    #[must_use]
+    pub const fn reasons(&self) -> ReasonCodes<'a> {
+        ReasonCodes::wire(self.rest, self.rest.len())
     }
 
     /// `with_id` tells that there is a packet identifier, where the packet type leaves it open.

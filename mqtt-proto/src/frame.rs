@@ -342,6 +342,15 @@ impl<'a> RawPacket<'a> {
         })
     }
 
+    /// Decodes and validates a packet that a server may send, whatever it is.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    #[doc(hidden)]
+    pub fn fields(&self, fields: &mut Fields<'a>, sender: Sender) -> Result<(), DecodeError> {
+        self.fill(fields, self.packet_type(), sender)
+    }
+
     /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
     #[inline(never)]
     fn fill(

@@ -80,6 +80,8 @@ pub use decode_error::{DecodeError, DecodeErrorKind};
 pub use disconnect::Disconnect;
 pub use encode_error::EncodeError;
 pub use field::Field;
+#[doc(hidden)]
+pub use fields::Fields;
 pub use fixed_header::FixedHeader;
 pub use frame::{Frame, RawPacket, frame};
 pub use packet::{Packet, encode_ping};

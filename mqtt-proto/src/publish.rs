@@ -150,26 +150,33 @@ impl<'a> Publish<'a> {
         body_prefix: &'a [u8],
         sender: Sender,
     ) -> Result<HeaderFrame<'a>, DecodeError> {
-        let flags = header.publish_flags();
+        match Self::head(header, body_prefix) {
+            Err(need) => Ok(HeaderFrame::Partial { need }),
+            Ok(head) => {
+                let publish = head.publish(sender)?;
+                Ok(HeaderFrame::Whole {
+                    publish,
+                    header_len: head.body().len(),
+                })
+            }
+        }
+    }
+
+    /// What of the packet comes before its payload, not decoded yet; or how many bytes of that are
+    /// missing, see [`HeaderFrame::Partial`].
+    #[doc(hidden)]
+    pub fn head(header: FixedHeader, body_prefix: &'a [u8]) -> Result<RawPacket<'a>, usize> {
         let body_len = header.remaining_length() as usize;
         let body_prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
         // Another packet is refused, whatever is there of it.
         let target = if header.packet_type() == PacketType::Publish {
-            header_extent(body_prefix, body_len, flags.qos())
+            header_extent(body_prefix, body_len, header.publish_flags().qos())
         } else {
             0
         };
         match body_prefix.get(..target) {
-            None => Ok(HeaderFrame::Partial {
-                need: target.saturating_sub(body_prefix.len()),
-            }),
-            Some(head) => {
-                let publish = RawPacket::new(header, head).publish(sender)?;
-                Ok(HeaderFrame::Whole {
-                    publish,
-                    header_len: target,
-                })
-            }
+            None => Err(target.saturating_sub(body_prefix.len())),
+            Some(head) => Ok(RawPacket::new(header, head)),
         }
     }
 

@@ -30,6 +30,69 @@ pub enum Action<'a> {
     Done,
 }
 
+/// Where what a poll brings is written at once, by whoever has something to tell: it is large.
+#[doc(hidden)]
+pub trait Place<'a>: From<Delivery<'a>> {
+    /// Whether the bytes of [`Asked::Send`] are looked at; otherwise there are none.
+    const TAKES_BYTES: bool;
+    /// Becomes the place of an event, which is written there; `None` never comes.
+    fn event(&mut self) -> Option<&mut Event<'a>>;
+}
+
+/// What a poll asks for besides.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Asked<'a> {
+    /// Nothing: there is something to tell, which was written to its place.
+    Told,
+    /// As [`Action::Open`].
+    Open,
+    /// As [`Action::Send`].
+    Send(&'a [u8]),
+    /// As [`Action::Close`].
+    Close,
+    /// As [`Action::Timeout`].
+    Timeout(Instant),
+    /// As [`Action::Done`].
+    Done,
+}
+
+impl<'a> From<Delivery<'a>> for Action<'a> {
+    fn from(delivery: Delivery<'a>) -> Self {
+        Self::Deliver(delivery)
+    }
+}
+
+impl<'a> Place<'a> for Action<'a> {
+    const TAKES_BYTES: bool = true;
+
+    #[inline]
+    fn event(&mut self) -> Option<&mut Event<'a>> {
+        *self = Self::Event(Event::DeliveryCut);
+        match self {
+            Self::Event(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Action<'a> {
+    /// What is asked for, or told.
+    #[inline]
+    pub(crate) fn of(poll: impl FnOnce(&mut Self) -> Asked<'a>) -> Self {
+        let mut action = Self::Done;
+        match poll(&mut action) {
+            Asked::Told => {}
+            Asked::Open => action = Self::Open,
+            Asked::Send(bytes) => action = Self::Send(bytes),
+            Asked::Close => action = Self::Close,
+            Asked::Timeout(deadline) => action = Self::Timeout(deadline),
+            Asked::Done => action = Self::Done,
+        }
+        action
+    }
+}
+
 /// What is sent is counted: there is a password in it, and payloads.
 #[cfg(feature = "defmt")]
 impl defmt::Format for Action<'_> {

@@ -1,15 +1,15 @@
 //! Enhanced authentication (section 4.12), as far as the machine is concerned: whose turn it is.
 
 use crate::connection::{Facts, Phase, fingerprint};
-use crate::dispatch::Heard;
+use crate::dispatch::Told;
 use crate::event::Event;
-use crate::instant::Instant;
+use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::Machine;
 use crate::request::ControlError;
 use crate::store::OutboundStore;
-use crate::violation::Violation;
-use mqtt_proto::{Auth, PacketType, Properties, Property, ReasonCode, Sender as From};
+use crate::violation::Breach;
+use mqtt_proto::{Auth, Fields, PacketType, Properties, Property, ReasonCode, Sender as From};
 
 impl Machine {
     /// Sends AUTH: the answer to a challenge, or the start of a re-authentication.
@@ -93,20 +93,24 @@ impl Machine {
         Ok(())
     }
 
-    pub(crate) fn on_auth<'p>(
-        &mut self,
-        auth: Auth<'p>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
+    pub(crate) fn on_auth<'p>(&mut self, fields: &Fields<'p>, event: &mut Event<'p>) -> Told {
+        let auth = Auth {
+            reason: fields.reason,
+            properties: fields.properties(),
+        };
         if self.connection.method.is_none() {
-            return Err(Violation::Unexpected(PacketType::Auth));
+            return self.breaks(Breach::Unexpected(PacketType::Auth));
         }
-        self.check_problem_information(PacketType::Auth, &auth.properties)?;
-        self.check_method(auth.properties.authentication_method())?;
+        if self.says_too_much(fields) {
+            return self.breaks(Breach::ProblemInformation(PacketType::Auth));
+        }
+        if !self.is_method(auth.properties.authentication_method()) {
+            return self.breaks(Breach::AuthenticationMethod);
+        }
         let again = self.connection.facts.has(Facts::REAUTHENTICATING);
         if self.phase == Phase::Connected && self.out.line.standing == Standing::Up {
             // It is the application's turn, or nobody's.
-            self.connection.deadline = Instant::NEVER;
+            self.connection.deadline = Moment::NEVER;
         }
         match auth.reason {
             ReasonCode::CONTINUE_AUTHENTICATION if again || self.phase == Phase::AwaitConnAck => {
@@ -118,17 +122,13 @@ impl Machine {
                 self.connection.facts.set(asked, false);
                 *event = Event::Reauthenticated(auth);
             }
-            reason => return Err(Violation::AuthenticationReason(reason)),
+            reason => return self.breaks(Breach::AuthenticationReason(reason)),
         }
-        Ok(Heard::Event)
+        Told::Event
     }
 
     /// Every AUTH, and the CONNACK that ends them, names the method of CONNECT.
-    pub(crate) fn check_method(&self, method: Option<&str>) -> Result<(), Violation> {
-        if method.map(|method| fingerprint(method.as_bytes())) == self.connection.method {
-            Ok(())
-        } else {
-            Err(Violation::AuthenticationMethod)
-        }
+    pub(crate) fn is_method(&self, method: Option<&str>) -> bool {
+        method.map(|method| fingerprint(method.as_bytes())) == self.connection.method
     }
 }

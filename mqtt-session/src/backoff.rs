@@ -7,15 +7,11 @@ use crate::config::Config;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Backoff {
     failures: u8,
-    random: u32,
 }
 
 impl Backoff {
     pub(crate) const fn new() -> Self {
-        Self {
-            failures: 0,
-            random: 0,
-        }
+        Self { failures: 0 }
     }
 
     /// The connection has proved stable: the next wait is the first again.
@@ -23,8 +19,8 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The next wait in milliseconds.
-    pub(crate) fn next(&mut self, config: &Config) -> u32 {
+    /// The next wait in milliseconds. The seed goes on to the next.
+    pub(crate) fn next(&mut self, config: &mut Config) -> u32 {
         let first = config.backoff_min.get();
         let longest = config.backoff_max.get().max(first);
         let doublings = u32::from(self.failures.min(31));
@@ -37,24 +33,22 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         // A random number below 1 of 32 bits behind the point, times the half.
         let half = u64::from(wait / 2).wrapping_add(1);
-        let off = half.wrapping_mul(u64::from(self.step(config.seed))) >> 32;
+        let off = half.wrapping_mul(u64::from(step(&mut config.seed))) >> 32;
         wait.saturating_sub(off as u32)
     }
+}
 
-    /// Xorshift: enough to keep clients apart, and the same for the same seed. Multiplied, so that
-    /// seeds that differ in their low bits differ in the high ones, which decide.
-    fn step(&mut self, seed: u32) -> u32 {
-        let mut x = self.random;
-        if x == 0 {
-            // Not begun yet. A state of zero would stay zero.
-            x = (seed ^ 0x9e37_79b9).max(1);
-        }
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        self.random = x;
-        x.wrapping_mul(0x9e37_79b9)
-    }
+/// Xorshift: enough to keep clients apart, and the same for the same seed. Multiplied, so that
+/// seeds that differ in their low bits differ in the high ones, which decide.
+fn step(seed: &mut u32) -> u32 {
+    const GOLDEN: u32 = 0x9e37_79b9;
+    // A state of zero would stay zero.
+    let mut x = (*seed ^ GOLDEN).max(1);
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    *seed = x ^ GOLDEN;
+    x.wrapping_mul(GOLDEN)
 }
 
 #[cfg(test)]
@@ -64,27 +58,27 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_lose_at_most_half() {
-        let config = Config::new()
+        let mut config = Config::new()
             .reconnect_between(Duration::from_secs(1), Duration::from_secs(8))
             .seed(7);
         let mut backoff = Backoff::new();
         for longest in [1_000, 2_000, 4_000, 8_000, 8_000, 8_000] {
-            let wait = backoff.next(&config);
+            let wait = backoff.next(&mut config);
             assert!(
                 wait <= longest && wait >= longest / 2,
                 "{wait} of {longest}"
             );
         }
         backoff.reset();
-        assert!(backoff.next(&config) <= 1_000);
+        assert!(backoff.next(&mut config) <= 1_000);
     }
 
     #[test]
     fn two_seeds_wait_differently_and_one_seed_alike() {
         let waits = |seed| {
-            let config = Config::new().seed(seed);
+            let mut config = Config::new().seed(seed);
             let mut backoff = Backoff::new();
-            core::array::from_fn::<u32, 8, _>(|_| backoff.next(&config))
+            core::array::from_fn::<u32, 8, _>(|_| backoff.next(&mut config))
         };
         assert_eq!(waits(1), waits(1));
         assert_ne!(waits(1), waits(2));
@@ -94,7 +88,7 @@ mod tests {
     fn devices_that_are_counted_through_spread_over_the_half() {
         let mut eighths = [0; 8];
         for seed in 0..800 {
-            let wait = Backoff::new().next(&Config::new().seed(seed));
+            let wait = Backoff::new().next(&mut Config::new().seed(seed));
             eighths[(wait as usize - 500).min(499) * 8 / 500] += 1;
         }
         assert!(eighths.iter().all(|count| *count > 50), "{eighths:?}");
@@ -102,10 +96,10 @@ mod tests {
 
     #[test]
     fn two_hundred_failures_do_not_overflow() {
-        let config = Config::new().reconnect_between(Duration::MAX, Duration::MAX);
+        let mut config = Config::new().reconnect_between(Duration::MAX, Duration::MAX);
         let mut backoff = Backoff::new();
         for _ in 0..400 {
-            assert!(backoff.next(&config) > 0);
+            assert!(backoff.next(&mut config) > 0);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The client: the machine with its store, as the application holds it.
 
-use crate::action::Action;
+use crate::action::{Action, Asked, Place};
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
@@ -132,6 +132,40 @@ impl<S: Store> Client<S> {
             .poll(now, Stores { outbound, inbound }, input.parts())
     }
 
+    /// As [`Client::poll`], for an adapter that has a place of its own for what is told.
+    #[doc(hidden)]
+    pub fn poll_into<'a, B: AsRef<[u8]> + AsMut<[u8]>, P: Place<'a>>(
+        &'a mut self,
+        now: Instant,
+        input: &'a mut RxBuffer<B>,
+        place: &mut P,
+    ) -> Asked<'a> {
+        #[cfg(feature = "fast")]
+        return match self.poll(now, input) {
+            Action::Open => Asked::Open,
+            Action::Send(bytes) => Asked::Send(bytes),
+            Action::Close => Asked::Close,
+            Action::Timeout(deadline) => Asked::Timeout(deadline),
+            Action::Done => Asked::Done,
+            Action::Deliver(delivery) => {
+                *place = delivery.into();
+                Asked::Told
+            }
+            Action::Event(event) => {
+                if let Some(place) = place.event() {
+                    *place = event;
+                }
+                Asked::Told
+            }
+        };
+        #[cfg(not(feature = "fast"))]
+        {
+            let (outbound, inbound) = self.store.split();
+            let stores = Stores { outbound, inbound };
+            self.machine.poll_into(now, stores, input.parts(), place)
+        }
+    }
+
     /// The transport that [`Action::Open`] asked for is open: CONNECT is queued for it.
     ///
     /// `connect` is read now and not kept, so credentials can be fresh each time.
@@ -190,6 +224,7 @@ impl<S: Store> Client<S> {
     /// Ends the connection in good order: writes what is queued for the transport, then
     /// DISCONNECT, then closes. It waits for no acknowledgement; what is unsettled stays in the
     /// session and goes on when the client is started again. The will is discarded.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn stop(&mut self, now: Instant) {
         let (machine, stores) = self.split();
         machine.stop(now, stores.outbound);
@@ -218,6 +253,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn publish(&mut self, now: Instant, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         self.requests(now).publish(publish)
     }
@@ -228,6 +264,7 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn subscribe(
         &mut self,
         now: Instant,

@@ -19,8 +19,7 @@ use core::time::Duration;
 ///
 /// Time limits have a resolution of one millisecond and a range up to 24 days; what is longer
 /// counts as 24 days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Config {
     pub(crate) connect_timeout: Millis<10_000>,
     pub(crate) ping_timeout: Millis<10_000>,
@@ -31,15 +30,32 @@ pub struct Config {
     pub(crate) stable_after: Millis<10_000>,
     pub(crate) seed: u32,
     pub(crate) topic_aliases: u16,
-    /// Whether not to connect again.
-    pub(crate) stays_away: bool,
-    pub(crate) acknowledge: Acknowledge,
-    pub(crate) qos1_lost: Lost,
-    /// Whether QoS 2 messages are published again when the session is lost.
-    pub(crate) qos2_again: bool,
-    pub(crate) offline: Offline,
-    pub(crate) clean_start_always: bool,
-    pub(crate) adopt_session: bool,
+    policies: Policies,
+}
+
+/// What is otherwise than by default, in as few bytes as there can be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Policies(u8);
+
+impl Policies {
+    const DEFAULT: Self = Self(0);
+    /// It does not connect again.
+    const STAYS_AWAY: u8 = 1;
+    const ACKNOWLEDGE_MANUALLY: u8 = 1 << 1;
+    const QOS1_GIVEN_UP: u8 = 1 << 2;
+    /// QoS 2 messages are published again when the session is lost.
+    const QOS2_AGAIN: u8 = 1 << 3;
+    const OFFLINE_QUEUED: u8 = 1 << 4;
+    const CLEAN_START_ALWAYS: u8 = 1 << 5;
+    const ADOPT_SESSION: u8 = 1 << 6;
+
+    const fn with(self, what: u8, yes: bool) -> Self {
+        Self(self.0 & !what | if yes { what } else { 0 })
+    }
+
+    const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
 }
 
 /// Who acknowledges a message that was delivered.
@@ -74,8 +90,8 @@ pub enum Offline {
     Queue,
 }
 
-/// The longest time limit: what a 32-bit stamp of milliseconds can tell apart.
-const LONGEST: u32 = u32::MAX / 2;
+/// The longest time limit, 24 days: what 32 bits of milliseconds can tell apart.
+pub(crate) const LONGEST: u32 = 24 * 24 * 60 * 60 * 1_000;
 
 /// A time limit in milliseconds. It is kept as its distance from the default, so that a client with
 /// the defaults is all zero bits at first, and a static one costs no flash.
@@ -133,13 +149,7 @@ impl Config {
             stable_after: Millis::DEFAULT,
             seed: 0,
             topic_aliases: 0,
-            stays_away: false,
-            acknowledge: Acknowledge::Automatically,
-            qos1_lost: Lost::Republish,
-            qos2_again: false,
-            offline: Offline::Refuse,
-            clean_start_always: false,
-            adopt_session: false,
+            policies: Policies::DEFAULT,
         }
     }
 
@@ -195,7 +205,7 @@ impl Config {
     /// Whether to connect again after a connection ended. True by default.
     #[must_use]
     pub const fn reconnect(mut self, yes: bool) -> Self {
-        self.stays_away = !yes;
+        self.policies = self.policies.with(Policies::STAYS_AWAY, !yes);
         self
     }
 
@@ -209,7 +219,10 @@ impl Config {
     /// Who acknowledges what is delivered. The machine by default.
     #[must_use]
     pub const fn acknowledge(mut self, who: Acknowledge) -> Self {
-        self.acknowledge = who;
+        self.policies = self.policies.with(
+            Policies::ACKNOWLEDGE_MANUALLY,
+            matches!(who, Acknowledge::Manually),
+        );
         self
     }
 
@@ -217,7 +230,9 @@ impl Config {
     /// [`Lost::Republish`] by default.
     #[must_use]
     pub const fn qos1_when_session_lost(mut self, what: Lost) -> Self {
-        self.qos1_lost = what;
+        self.policies = self
+            .policies
+            .with(Policies::QOS1_GIVEN_UP, matches!(what, Lost::GiveUp));
         self
     }
 
@@ -226,14 +241,18 @@ impl Config {
     /// published again.
     #[must_use]
     pub const fn qos2_when_session_lost(mut self, what: Lost) -> Self {
-        self.qos2_again = matches!(what, Lost::Republish);
+        self.policies = self
+            .policies
+            .with(Policies::QOS2_AGAIN, matches!(what, Lost::Republish));
         self
     }
 
     /// QoS 0 messages published without a connection. [`Offline::Refuse`] by default.
     #[must_use]
     pub const fn qos0_offline(mut self, what: Offline) -> Self {
-        self.offline = what;
+        self.policies = self
+            .policies
+            .with(Policies::OFFLINE_QUEUED, matches!(what, Offline::Queue));
         self
     }
 
@@ -250,7 +269,7 @@ impl Config {
     /// first accepted one. False by default.
     #[must_use]
     pub const fn clean_start_always(mut self, yes: bool) -> Self {
-        self.clean_start_always = yes;
+        self.policies = self.policies.with(Policies::CLEAN_START_ALWAYS, yes);
         self
     }
 
@@ -259,7 +278,110 @@ impl Config {
     /// the connection (MQTT-3.2.2-4). False by default.
     #[must_use]
     pub const fn adopt_session(mut self, yes: bool) -> Self {
-        self.adopt_session = yes;
+        self.policies = self.policies.with(Policies::ADOPT_SESSION, yes);
         self
+    }
+
+    pub(crate) const fn stays_away(&self) -> bool {
+        self.policies.has(Policies::STAYS_AWAY)
+    }
+
+    pub(crate) const fn acknowledges_manually(&self) -> bool {
+        self.policies.has(Policies::ACKNOWLEDGE_MANUALLY)
+    }
+
+    pub(crate) const fn gives_up_qos1(&self) -> bool {
+        self.policies.has(Policies::QOS1_GIVEN_UP)
+    }
+
+    pub(crate) const fn publishes_qos2_again(&self) -> bool {
+        self.policies.has(Policies::QOS2_AGAIN)
+    }
+
+    pub(crate) const fn queues_offline(&self) -> bool {
+        self.policies.has(Policies::OFFLINE_QUEUED)
+    }
+
+    pub(crate) const fn is_clean_start_always(&self) -> bool {
+        self.policies.has(Policies::CLEAN_START_ALWAYS)
+    }
+
+    pub(crate) const fn adopts_session(&self) -> bool {
+        self.policies.has(Policies::ADOPT_SESSION)
+    }
+}
+
+impl Config {
+    /// Policies as they are named.
+    fn shown(&self) -> (Acknowledge, Lost, Offline) {
+        let acknowledge = if self.acknowledges_manually() {
+            Acknowledge::Manually
+        } else {
+            Acknowledge::Automatically
+        };
+        let lost = if self.gives_up_qos1() {
+            Lost::GiveUp
+        } else {
+            Lost::Republish
+        };
+        let offline = if self.queues_offline() {
+            Offline::Queue
+        } else {
+            Offline::Refuse
+        };
+        (acknowledge, lost, offline)
+    }
+}
+
+impl core::fmt::Debug for Config {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Config")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("ping_timeout", &self.ping_timeout)
+            .field("ack_timeout", &self.ack_timeout)
+            .field("close_timeout", &self.close_timeout)
+            .field("backoff_min", &self.backoff_min)
+            .field("backoff_max", &self.backoff_max)
+            .field("stable_after", &self.stable_after)
+            .field("seed", &self.seed)
+            .field("topic_aliases", &self.topic_aliases)
+            .field("stays_away", &self.stays_away())
+            .field("acknowledge", &self.shown().0)
+            .field("qos1_lost", &self.shown().1)
+            .field("qos2_again", &self.publishes_qos2_again())
+            .field("offline", &self.shown().2)
+            .field("clean_start_always", &self.is_clean_start_always())
+            .field("adopt_session", &self.adopts_session())
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Config {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Config {{ connect_timeout: {}, ping_timeout: {}, ack_timeout: {}, close_timeout: {}, \
+             backoff_min: {}, backoff_max: {}, stable_after: {}, seed: {=u32}, \
+             topic_aliases: {=u16}, stays_away: {=bool}, acknowledge: {}, qos1_lost: {}, \
+             qos2_again: {=bool}, offline: {}, clean_start_always: {=bool}, \
+             adopt_session: {=bool} }}",
+            self.connect_timeout,
+            self.ping_timeout,
+            self.ack_timeout,
+            self.close_timeout,
+            self.backoff_min,
+            self.backoff_max,
+            self.stable_after,
+            self.seed,
+            self.topic_aliases,
+            self.stays_away(),
+            self.shown().0,
+            self.shown().1,
+            self.publishes_qos2_again(),
+            self.shown().2,
+            self.is_clean_start_always(),
+            self.adopts_session()
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The connection as a whole: its phase, what was agreed on, and its time limits.
 
-use crate::instant::Instant;
+use crate::instant::Moment;
 use mqtt_proto::PacketType;
 
 /// Where the machine is between the application's wish to connect and the end.
@@ -86,13 +86,13 @@ impl Phase {
 pub(crate) struct Connection {
     /// By phase: until when the server has to accept, the last bytes have to leave, to wait before
     /// connecting again; connected, until when a stop has to be done or AUTH to be answered.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Moment,
     /// When the server accepted, where [`Facts::ACCEPTED`] says that it did.
-    pub(crate) since: Instant,
+    pub(crate) since: Moment,
     /// Until when PINGRESP has to come; never, while it is not awaited.
-    pub(crate) ping_due: Instant,
+    pub(crate) ping_due: Moment,
     /// When bytes of an unfinished packet last came in.
-    pub(crate) last_life: Instant,
+    pub(crate) last_life: Moment,
     /// Unread bytes when the machine last looked.
     pub(crate) unread: usize,
     /// What stands for CONNECT's Authentication Method, if it had one.
@@ -108,16 +108,16 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) const fn new() -> Self {
         Self {
-            deadline: Instant::from_micros(0),
-            since: Instant::from_micros(0),
-            ping_due: Instant::from_micros(0),
-            last_life: Instant::from_micros(0),
+            deadline: Moment::START,
+            since: Moment::START,
+            ping_due: Moment::START,
+            last_life: Moment::START,
             unread: 0,
             #[cfg(feature = "auth")]
             method: None,
             client: None,
             keep_alive: 0,
-            facts: Facts(0),
+            facts: Facts::NONE,
         }
     }
 }
@@ -148,8 +148,15 @@ impl Facts {
     #[cfg(feature = "auth")]
     pub(crate) const REAUTHENTICATING: u16 = 1 << 8;
 
+    pub(crate) const NONE: Self = Self(0);
+
     pub(crate) const fn has(self, what: u16) -> bool {
         self.0 & what != 0
+    }
+
+    /// With this among them, if it is so.
+    pub(crate) const fn with(self, what: u16, yes: bool) -> Self {
+        Self(self.0 | if yes { what } else { 0 })
     }
 
     pub(crate) fn set(&mut self, what: u16, yes: bool) {

@@ -32,17 +32,14 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
     }
 
+    #[cfg(feature = "fast")]
     /// Messages wait again that did not wait a moment ago: which of them expires first is found
     /// out at the next poll.
-    #[cfg(feature = "message-expiry")]
+    #[cfg(feature = "fast")]
     fn look_for_expired(&mut self) {
-        let out = &mut *self.out;
-        out.exchanges.next_expiry.no_later_than(out.clock.now);
-        out.clock.arm(out.clock.now);
+        let now = self.out.clock.until(self.out.clock.moment());
+        self.out.expires_by(now);
     }
-
-    #[cfg(not(feature = "message-expiry"))]
-    fn look_for_expired(&mut self) {}
 
     /// How many bytes the present transport gets for a record that was written for it.
     #[cfg(any(

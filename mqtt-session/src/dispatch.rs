@@ -1,48 +1,64 @@
 //! What a packet from the server does.
 
 use crate::connection::{Facts, Phase, Verdict, fingerprint};
-use crate::delivery::AckToken;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
-use crate::instant::Instant;
-use crate::limits::{Limits, SHORT_ACK};
+use crate::instant::Moment;
+use crate::limits::SHORT_ACK;
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
+use crate::rx_buffer::Rx;
 use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{
-    Ack, ConnAck, PacketType, Properties, PropertyId, Publish, RawPacket, Sender as From, SubAck,
+    ConnAck, Disconnect, Fields, PacketId, PacketType, Properties, PropertyId, Publish, RawPacket,
+    Sender as From,
 };
 
 /// What the caller is to be told of the input.
-pub(crate) enum Told<'p> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
     /// Nothing: the next packet may be looked at.
     Nothing,
     /// Nothing: there is no whole packet, or no room for its answer.
     Wait,
     /// What was written to the place for an event.
     Event,
-    /// A message, or a part of one.
-    Message(Publish<'p>, Option<AckToken>, Part),
+    /// A message, or a part of one, that was written to its place.
+    Message,
+    /// The peer broke the protocol: how is the machine's [`Cause`].
+    Broken,
 }
 
-/// What the caller is to be told of a packet other than PUBLISH.
-#[derive(Clone, Copy)]
-pub(crate) enum Heard {
-    /// Nothing: the next packet may be looked at.
-    Nothing,
-    /// Nothing: there is no room for its answer.
-    Wait,
-    /// What was written to the place for an event.
-    Event,
-}
-
-/// Which part of a payload a delivery has.
-#[derive(Clone, Copy)]
-pub(crate) struct Part {
+/// A message that came in, or a part of one.
+pub(crate) struct Came<'p> {
+    pub(crate) publish: Publish<'p>,
+    /// Whether the application is to acknowledge it now.
+    pub(crate) is_held: bool,
+    /// Which part of a payload it has.
     pub(crate) offset: usize,
     pub(crate) total: usize,
+}
+
+/// What is read, where what comes of it goes, and what it is done with, so that one reference hands
+/// them on.
+pub(crate) struct Input<'x, 'p, O, I> {
+    pub(crate) rx: &'x mut Rx<'p>,
+    pub(crate) event: &'x mut Event<'p>,
+    pub(crate) came: &'x mut Option<Came<'p>>,
+    pub(crate) outbound: &'x mut O,
+    pub(crate) inbound: &'x mut I,
+}
+
+impl<O, I> Input<'_, '_, O, I> {
+    #[inline]
+    pub(crate) fn stores(&mut self) -> Stores<'_, O, I> {
+        Stores {
+            outbound: &mut *self.outbound,
+            inbound: &mut *self.inbound,
+        }
+    }
 }
 
 /// Topics are looked up one by one, so only so many get an alias.
@@ -50,87 +66,87 @@ pub(crate) struct Part {
 const MOST_ALIASES: u16 = 128;
 
 impl Machine {
-    /// Does what a packet other than PUBLISH says. An event that comes of it is written to its
-    /// place at once, so that nothing so large is handed from one to the other; so is what breaks
-    /// the protocol, of which the server is told.
+    /// Does what a packet says, if it may come now, or the part of a PUBLISH before its payload with
+    /// what there is of that. What is wrong by itself is
+    /// told as that, and not as coming at a wrong moment. An event that comes of it is written to
+    /// its place at once, so that nothing so large is handed from one to the other.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Heard {
-        let Stores { outbound, inbound } = stores;
-        let stores = Stores {
-            outbound: &mut *outbound,
-            inbound,
-        };
-        match self.dispatch(raw, stores, event) {
-            Ok(heard) => heard,
-            Err(violation) => {
-                self.violate(violation, outbound, event);
-                Heard::Event
-            }
-        }
-    }
-
-    /// What a packet does, if it may come now. What is wrong by itself is told as that, and not as
-    /// coming at a wrong moment.
-    fn dispatch<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
+        raw: &RawPacket<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
         let packet = raw.packet_type();
+        // Without authentication nobody asked for it, whatever it says.
+        #[cfg(not(feature = "auth"))]
+        if packet == PacketType::Auth {
+            return self.breaks(Breach::Unexpected(packet));
+        }
+        let mut fields = Fields::none();
+        if let Err(error) = raw.fields(&mut fields, From::Server) {
+            return self.malformed(&error);
+        }
         if self.phase.verdict(packet) == Verdict::Break {
-            raw.validate(From::Server)?;
-            return Err(Violation::Unexpected(packet));
+            return self.breaks(Breach::Unexpected(packet));
         }
-        match packet {
+        if packet == PacketType::Publish {
+            return self.on_publish(raw, &fields, input);
+        }
+        let may_explain = matches!(
+            packet,
+            PacketType::ConnAck | PacketType::Disconnect | PacketType::Auth
+        );
+        if !may_explain && self.says_too_much(&fields) {
+            return self.breaks(Breach::ProblemInformation(packet));
+        }
+        let told = match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.read_ack(raw, stores, event)
+                self.on_ack(packet, &fields, input)
             }
-            PacketType::SubAck | PacketType::UnsubAck => self.read_answer(raw, stores, event),
+            PacketType::SubAck | PacketType::UnsubAck => self.on_answer(packet, &fields, input),
             PacketType::PingResp => {
-                raw.validate(From::Server)?;
-                self.connection.ping_due = Instant::NEVER;
-                Ok(Heard::Nothing)
+                self.connection.ping_due = Moment::NEVER;
+                Told::Nothing
             }
-            PacketType::ConnAck => self.on_connack(raw.connack(From::Server)?, stores, event),
+            PacketType::ConnAck => self.on_connack(&fields, input),
             #[cfg(feature = "auth")]
-            PacketType::Auth => self.on_auth(raw.auth(From::Server)?, event),
+            PacketType::Auth => self.on_auth(&fields, input.event),
             PacketType::Disconnect => {
-                let disconnect = raw.disconnect(From::Server)?;
-                self.fail(Cause::ServerDisconnect(disconnect.reason));
-                *event = Event::ServerDisconnect(disconnect);
-                Ok(Heard::Event)
+                self.fail(Cause::ServerDisconnect(fields.reason));
+                *input.event = Event::ServerDisconnect(Disconnect {
+                    reason: fields.reason,
+                    properties: fields.properties(),
+                });
+                Told::Event
             }
-            _ => Err(Violation::Unexpected(packet)),
+            _ => self.breaks(Breach::Unexpected(packet)),
+        };
+        if told != Told::Wait {
+            input.rx.cursor.consume(raw.len());
         }
+        told
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
-    fn read_answer<'p, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn on_answer<'p, O: OutboundStore, I>(
         &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        let packet = raw.packet_type();
-        let is_suback = packet == PacketType::SubAck;
-        let SubAck {
-            packet_id: id,
-            reasons,
-            properties,
-        } = raw.answer(From::Server)?;
-        self.check_problem_information(packet, &properties)?;
-        let mut sender = self.sender(stores.outbound);
-        let Some(ticket) = sender.answered(packet, id.value(), reasons.len())? else {
-            self.count_unsolicited();
-            return Ok(Heard::Nothing);
+        packet: PacketType,
+        fields: &Fields<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
+        let reasons = fields.reasons();
+        let id = fields.packet_id.map_or(0, PacketId::value);
+        let ticket = match self
+            .sender(input.outbound)
+            .answered(packet, id, reasons.len())
+        {
+            Ok(Some(ticket)) => ticket,
+            Ok(None) => return self.count_unsolicited(),
+            Err(breach) => return self.breaks(breach),
         };
-        *event = if is_suback {
+        let properties = fields.properties();
+        *input.event = if packet == PacketType::SubAck {
             Event::Subscribed {
                 ticket,
                 reasons,
@@ -143,183 +159,168 @@ impl Machine {
                 properties,
             }
         };
-        Ok(Heard::Event)
+        Told::Event
     }
 
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn count_unsolicited(&mut self) {
+    fn count_unsolicited(&mut self) -> Told {
         self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+        Told::Nothing
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
-    fn read_ack<'p, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn on_ack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        let ack = raw.ack(From::Server)?;
-        let packet = raw.packet_type();
-        let properties = ack.properties;
-        *event = match self.take_ack(packet, &ack, stores)? {
-            Answer::NoRoom => return Ok(Heard::Wait),
-            Answer::Settled(ticket, reason) => Event::Published {
+        packet: PacketType,
+        fields: &Fields<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
+        let id = fields.packet_id.map_or(0, PacketId::value);
+        let properties = fields.properties();
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *input.outbound,
+            inbound: &mut *input.inbound,
+        });
+        if packet == PacketType::PubRel {
+            match receiver.released(id, &mut sender) {
+                Ok(true) if properties.is_empty() => return Told::Nothing,
+                Ok(true) => {}
+                Ok(false) => return Told::Wait,
+                Err(breach) => return self.breaks(breach),
+            }
+            *input.event = Event::Released {
+                reason: fields.reason,
+                properties,
+            };
+            return Told::Event;
+        }
+        *input.event = match sender.acknowledged(packet, id, fields.reason) {
+            Ok(Answer::Settled(ticket, reason)) => Event::Published {
                 ticket,
                 outcome: Ok(reason),
                 properties,
             },
-            Answer::Continues(ticket, reason) if !properties.is_empty() => Event::Received {
+            Ok(Answer::Continues(ticket, reason)) if !properties.is_empty() => Event::Received {
                 ticket,
                 reason,
                 properties,
             },
-            Answer::Quiet if packet == PacketType::PubRel && !properties.is_empty() => {
-                Event::Released {
-                    reason: ack.reason,
-                    properties,
-                }
+            Ok(Answer::Continues(..) | Answer::Quiet) => return Told::Nothing,
+            Ok(Answer::Unsolicited) => return self.count_unsolicited(),
+            Ok(Answer::Unknown) if receiver.unknown_pubrec(id, &mut sender) => {
+                return Told::Nothing;
             }
-            Answer::Continues(..) | Answer::Quiet | Answer::Unsolicited | Answer::Unknown => {
-                return Ok(Heard::Nothing);
-            }
+            Ok(Answer::Unknown) => return Told::Wait,
+            Err(breach) => return self.breaks(breach),
         };
-        Ok(Heard::Event)
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
-    #[inline]
-    pub(crate) fn take_ack<O: OutboundStore, I: InboundStore>(
-        &mut self,
-        packet: PacketType,
-        ack: &Ack<'_>,
-        stores: Stores<'_, O, I>,
-    ) -> Result<Answer, Violation> {
-        self.check_problem_information(packet, &ack.properties)?;
-        let id = ack.packet_id.value();
-        if packet == PacketType::PubRel {
-            let (mut sender, mut receiver) = self.halves(stores);
-            let taken = receiver.released(id, &mut sender)?;
-            return Ok(if taken { Answer::Quiet } else { Answer::NoRoom });
-        }
-        let answer = self
-            .sender(&mut *stores.outbound)
-            .acknowledged(packet, id, ack.reason)?;
-        match answer {
-            Answer::Unsolicited => self.count_unsolicited(),
-            Answer::Unknown => {
-                let (mut sender, mut receiver) = self.halves(stores);
-                if !receiver.unknown_pubrec(id, &mut sender) {
-                    return Ok(Answer::NoRoom);
-                }
-            }
-            _ => {}
-        }
-        Ok(answer)
+        Told::Event
     }
 
     /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn check_problem_information(
-        &self,
-        packet: PacketType,
-        properties: &Properties<'_>,
-    ) -> Result<(), Violation> {
-        if self.intake.problem_information || properties.is_empty() {
-            return Ok(());
-        }
-        if properties.contains(PropertyId::ReasonString)
-            || properties.contains(PropertyId::UserProperty)
-        {
-            Err(Violation::ProblemInformation(packet))
-        } else {
-            Ok(())
-        }
+    pub(crate) fn says_too_much(&self, fields: &Fields<'_>) -> bool {
+        let properties = fields.properties();
+        !self.intake.problem_information
+            && (properties.contains(PropertyId::ReasonString)
+                || properties.contains(PropertyId::UserProperty))
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn on_connack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        connack: ConnAck<'p>,
-        stores: Stores<'_, O, I>,
-        event: &mut Event<'p>,
-    ) -> Result<Heard, Violation> {
-        if connack.reason.is_failure() {
+        fields: &Fields<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
+        let session_present = fields.session_present;
+        let refused = fields.reason.is_failure();
+        if refused {
             // Closed without a word (MQTT-4.13.2-1).
-            self.fail(Cause::Refused(connack.reason));
-            *event = Event::Refused(connack);
-            return Ok(Heard::Event);
+            self.fail(Cause::Refused(fields.reason));
+        } else if let Err(breach) = self.accepted(fields, input.stores()) {
+            return self.breaks(breach);
         }
-        let facts = self.connection.facts;
-        if connack.session_present && facts.has(Facts::CLEAN_START) {
-            return Err(Violation::SessionPresentAfterCleanStart);
-        }
-        let properties = &connack.properties;
-        let limits = Limits::of(properties);
-        let said = Said {
-            keep_alive: properties.server_keep_alive(),
-            expiry: properties.session_expiry_interval(),
+        let connack = ConnAck {
+            session_present,
+            reason: fields.reason,
+            properties: fields.properties(),
         };
-        let client_id = properties.assigned_client_identifier_bytes();
+        *input.event = if refused {
+            Event::Refused(connack)
+        } else {
+            Event::Connected(connack)
+        };
+        Told::Event
+    }
+
+    /// The server accepts, if that does not break the protocol.
+    #[inline]
+    fn accepted<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        fields: &Fields<'_>,
+        stores: Stores<'_, O, I>,
+    ) -> Result<(), Breach> {
+        let session_present = fields.session_present;
+        let properties = fields.properties();
+        let facts = self.connection.facts;
+        if session_present && facts.has(Facts::CLEAN_START) {
+            return Err(Breach::SessionPresentAfterCleanStart);
+        }
         #[cfg(feature = "auth")]
-        self.check_method(properties.authentication_method())?;
+        let other_method = !self.is_method(properties.authentication_method());
         #[cfg(not(feature = "auth"))]
-        if properties.contains(PropertyId::AuthenticationMethod) {
-            return Err(Violation::AuthenticationMethod);
+        let other_method = properties.contains(PropertyId::AuthenticationMethod);
+        if other_method {
+            return Err(Breach::AuthenticationMethod);
         }
         let another_client = facts.has(Facts::ANOTHER_CLIENT);
         let had_session = self.identity.has_session && !another_client;
-        if connack.session_present && !had_session && !self.out.config.adopt_session {
-            return Err(Violation::UnknownSession);
+        if session_present && !had_session && !self.out.config.adopts_session() {
+            return Err(Breach::UnknownSession);
         }
-        match client_id {
-            None if facts.has(Facts::ANONYMOUS) => {
-                return Err(Violation::NoAssignedClientIdentifier);
-            }
-            None => self.identity.client = self.connection.client,
-            Some(_) if !facts.has(Facts::ANONYMOUS) => {
-                return Err(Violation::UnwantedClientIdentifier);
-            }
-            Some([]) => return Err(Violation::NoAssignedClientIdentifier),
+        let anonymous = facts.has(Facts::ANONYMOUS);
+        self.identity.client = match properties.assigned_client_identifier_bytes() {
+            None if !anonymous => self.connection.client,
+            Some(_) if !anonymous => return Err(Breach::UnwantedClientIdentifier),
+            None | Some([]) => return Err(Breach::NoAssignedClientIdentifier),
             Some(id) => {
                 if !stores.inbound.set_assigned_client_id(id) {
-                    return Err(Violation::ClientIdentifierTooLong);
+                    return Err(Breach::ClientIdentifierTooLong);
                 }
-                self.identity.client = Some(fingerprint(id));
+                Some(fingerprint(id))
             }
-        }
-        let lost = !connack.session_present || another_client;
-        let told = lost && had_session && !facts.has(Facts::CLEAN_START);
-        self.adopt(limits, &said, lost, stores);
-        if told {
+        };
+        let lost = !session_present || another_client;
+        self.adopt(&properties, lost, stores);
+        if lost && had_session && !facts.has(Facts::CLEAN_START) {
             self.out.exchanges.work.note(Work::TELL);
             self.notices.add(Notices::SESSION_LOST);
         }
-        *event = Event::Connected(connack);
-        Ok(Heard::Event)
+        Ok(())
     }
 
     /// The connection is accepted: what is agreed on holds from here.
     fn adopt<O: OutboundStore, I: InboundStore>(
         &mut self,
-        limits: Limits,
-        said: &Said,
+        properties: &Properties<'_>,
         session_lost: bool,
         stores: Stores<'_, O, I>,
     ) {
-        if (limits.maximum_packet_size as usize) < SHORT_ACK {
-            // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
-            self.intake.receive_maximum = 0;
-        }
         #[cfg(feature = "topic-alias")]
-        let alias_limit = self
+        let aliases = self
             .out
             .config
             .topic_aliases
             .min(MOST_ALIASES)
-            .min(limits.topic_alias_maximum)
             .min(stores.outbound.alias_capacity());
         #[cfg(not(feature = "topic-alias"))]
-        let alias_limit = 0;
-        self.out.line.agree(limits, alias_limit);
+        let aliases = 0;
+        let line = &mut self.out.line;
+        line.accept(properties, aliases);
+        if (line.limits().maximum_packet_size as usize) < SHORT_ACK {
+            // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
+            self.intake.receive_maximum = 0;
+        }
         let clean_start = self.connection.facts.has(Facts::CLEAN_START);
         if session_lost {
             let (mut sender, mut receiver) = self.halves(stores);
@@ -328,32 +329,25 @@ impl Machine {
         }
         self.identity.has_session = true;
         self.identity.accepted = true;
-        let now = self.out.clock.now;
+        let now = self.out.clock.moment();
         let connection = &mut self.connection;
-        if let Some(keep_alive) = said.keep_alive {
+        if let Some(keep_alive) = properties.server_keep_alive() {
             connection.keep_alive = keep_alive;
         }
         connection.since = now;
         connection.facts.set(Facts::ACCEPTED, true);
-        if let Some(expiry) = said.expiry {
+        if let Some(expiry) = properties.session_expiry_interval() {
             let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
             connection.facts.set(kept, expiry > 0);
         }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
-            connection.deadline = Instant::NEVER;
+            connection.deadline = Moment::NEVER;
             self.out.line.standing = Standing::Up;
         }
         self.out.exchanges.work.note(Work::PUMP);
         // The deadlines of a live connection are looked at with the next poll.
-        self.out.clock.arm(now);
+        #[cfg(feature = "fast")]
+        self.out.clock.arm(self.out.clock.until(now));
     }
-}
-
-/// What CONNACK says besides the limits.
-struct Said {
-    /// Keep Alive in seconds, where the server wants another.
-    keep_alive: Option<u16>,
-    /// Session Expiry Interval in seconds, where the server wants another.
-    expiry: Option<u32>,
 }

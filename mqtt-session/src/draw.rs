@@ -207,7 +207,7 @@ impl<'a, O: OutboundStore> Sending<'a, O> {
     pub(crate) fn ask_for_payload(&mut self) -> Option<Ticket> {
         let drawn = self.out.line.tx.drawn()?;
         if self.out.line.tx.waits_for_parts() {
-            self.out.line.begin_stall(self.out.clock.now);
+            self.out.line.begin_stall(self.out.clock.moment());
         }
         let capacity = self.store.transmit().len();
         if !self.out.line.tx.asks_for_part(capacity) {

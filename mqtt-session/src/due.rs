@@ -2,9 +2,11 @@
 
 use crate::connection::Phase;
 use crate::event::Cause;
-use crate::instant::Instant;
+use crate::instant::{Due, Moment};
 use crate::line::Standing;
 use crate::machine::Machine;
+#[cfg(feature = "fast")]
+use crate::sender::Outbox;
 use crate::store::OutboundStore;
 
 /// What runs out, in the order in which it is looked at.
@@ -22,31 +24,42 @@ enum Timer {
     KeepAlive,
 }
 
-impl Timer {
-    const ALL: [Self; 5] = [
-        Self::Phase,
-        Self::Stall,
-        Self::Ping,
-        Self::Ack,
-        Self::KeepAlive,
-    ];
+/// What runs out first.
+struct First {
+    due: Due,
+    timer: Timer,
+}
+
+impl First {
+    /// This runs out then, which is not before now.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn of(&mut self, timer: Timer, due: Due) {
+        if due < self.due {
+            *self = Self { due, timer };
+        }
+    }
 }
 
 impl Machine {
     /// Acts on the deadlines that have been reached.
-    #[cold]
+    #[cfg_attr(feature = "fast", cold)]
     pub(crate) fn on_due<O: OutboundStore>(&mut self, outbound: &mut O) {
-        let now = self.out.clock.now;
-        #[cfg(feature = "message-expiry")]
-        if now >= self.out.exchanges.expiry() {
+        #[cfg(feature = "fast")]
+        let expires = self.out.clock.has_come(self.out.next_expiry());
+        #[cfg(not(feature = "fast"))]
+        let expires = true;
+        if expires {
             self.sender(outbound).expire();
         }
-        let timers = self.timers(outbound);
-        let due = timers.iter().zip(Timer::ALL).find(|(at, _)| **at <= now);
-        if let Some((_, timer)) = due {
+        let First { due, timer } = self.first_due(outbound);
+        if self.out.clock.has_come(due) {
             self.on_timer(timer, outbound);
         }
-        self.out.clock.due = self.next_deadline(outbound);
+        #[cfg(feature = "fast")]
+        {
+            let due = self.next_deadline(outbound);
+            self.out.clock.set_due(due);
+        }
     }
 
     fn on_timer<O: OutboundStore>(&mut self, timer: Timer, outbound: &mut O) {
@@ -73,7 +86,7 @@ impl Machine {
             (_, Timer::Ack) => Cause::AckTimeout,
             (_, Timer::KeepAlive) => {
                 self.write_reserved(outbound, &[0xc0, 0]);
-                if self.connection.ping_due == Instant::NEVER {
+                if self.connection.ping_due == Moment::NEVER {
                     self.await_ping();
                 }
                 return;
@@ -86,12 +99,16 @@ impl Machine {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn await_ping(&mut self) {
         let limit = self.out.config.ping_timeout.get();
-        self.connection.ping_due = self.out.clock.now.plus_millis(limit);
+        self.connection.ping_due = self.out.clock.arm_in(limit);
     }
 
-    /// When each timer runs out, as far as it runs in this phase.
-    fn timers<O: OutboundStore>(&mut self, outbound: &mut O) -> [Instant; 5] {
-        let mut timers = [Instant::NEVER; 5];
+    /// What of the running timers runs out first; of those that have, the first in their order.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn first_due<O: OutboundStore>(&mut self, outbound: &mut O) -> First {
+        let mut first = First {
+            due: Due::NEVER,
+            timer: Timer::Phase,
+        };
         let connected = self.phase == Phase::Connected;
         if connected
             || matches!(
@@ -99,56 +116,71 @@ impl Machine {
                 Phase::AwaitConnAck | Phase::BackOff | Phase::Flush
             )
         {
-            timers[0] = self.connection.deadline;
+            first.of(Timer::Phase, self.out.clock.until(self.connection.deadline));
         }
         if connected {
-            timers[1] = self.stall_deadline();
-            timers[2] = self.connection.ping_due;
-            timers[3] = self.ack_deadline(outbound);
-            timers[4] = self.keep_alive_deadline();
+            let stall = self.stall_deadline();
+            first.of(Timer::Stall, self.out.clock.not_before_now(stall));
+            first.of(Timer::Ping, self.out.clock.until(self.connection.ping_due));
+            let ack = self.ack_deadline(outbound);
+            first.of(Timer::Ack, self.out.clock.not_before_now(ack));
+            let keep_alive = self.keep_alive_deadline();
+            first.of(Timer::KeepAlive, self.out.clock.not_before_now(keep_alive));
         }
-        timers
+        first
     }
 
     /// The earliest moment at which something is due by itself.
-    pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
-        let expiry = self.out.exchanges.expiry();
-        let timers = self.timers(outbound);
-        timers.iter().fold(expiry, |first, at| first.min(*at))
+    pub(crate) fn next_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Due {
+        #[cfg(feature = "fast")]
+        let expiry = self.out.next_expiry();
+        #[cfg(not(feature = "fast"))]
+        let expiry = self.sender(outbound).expire();
+        self.first_due(outbound).due.min(expiry)
     }
 
     /// When the transport has taken no byte for too long.
-    pub(crate) fn stall_deadline(&self) -> Instant {
+    pub(crate) fn stall_deadline(&self) -> Due {
         if self.out.line.tx.is_empty() {
-            return Instant::NEVER;
+            return Due::NEVER;
         }
-        self.out
-            .line
-            .stalled_since
-            .instant()
-            .plus_millis(self.out.config.ack_timeout.get())
+        let limit = self.out.config.ack_timeout.get();
+        let since = self.out.line.stalled_since.moment();
+        self.out.clock.after(since, limit)
     }
 
     /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while
     /// the answer to an earlier one is awaited. What waits for the transport is as good as it.
-    pub(crate) fn keep_alive_deadline(&self) -> Instant {
+    pub(crate) fn keep_alive_deadline(&self) -> Due {
         if self.connection.keep_alive == 0 || !self.out.line.tx.is_empty() {
-            return Instant::NEVER;
+            return Due::NEVER;
         }
-        let interval = u32::from(self.connection.keep_alive);
-        self.out.line.last_sent.plus_secs(interval)
+        let interval = u32::from(self.connection.keep_alive).wrapping_mul(1_000);
+        self.out.clock.after(self.out.line.last_sent, interval)
     }
 
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
-    pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Instant {
+    pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Due {
         let deadline = self.sender(outbound).ack_deadline();
-        if deadline == Instant::NEVER || self.connection.unread == 0 {
+        if deadline == Due::NEVER || self.connection.unread == 0 {
             return deadline;
         }
-        deadline.max(
-            self.connection
-                .last_life
-                .plus_millis(self.out.config.ack_timeout.get()),
-        )
+        let limit = self.out.config.ack_timeout.get();
+        deadline.max(self.out.clock.after(self.connection.last_life, limit))
+    }
+}
+
+#[cfg(feature = "fast")]
+impl Outbox {
+    /// A message that waits expires by then.
+    pub(crate) fn expires_by(&mut self, due: Due) {
+        let first = self.next_expiry().min(due);
+        self.exchanges.next_expiry = self.clock.alarm(first);
+        self.clock.arm(due);
+    }
+
+    /// When the first of the messages that wait expires.
+    fn next_expiry(&self) -> Due {
+        self.exchanges.next_expiry.moment()
     }
 }

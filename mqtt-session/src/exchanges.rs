@@ -4,9 +4,8 @@
 mod work;
 
 use crate::arena::Arena;
-#[cfg(feature = "message-expiry")]
+#[cfg(feature = "fast")]
 use crate::instant::Alarm;
-use crate::instant::Instant;
 use crate::tables::Tables;
 
 pub(crate) use work::Work;
@@ -17,26 +16,18 @@ pub(crate) struct Exchanges {
     pub(crate) work: Work,
     pub(crate) tables: Tables,
     pub(crate) arena: Arena,
-    /// When the first of the messages that wait expires.
-    #[cfg(feature = "message-expiry")]
+    /// When the first of the messages that wait expires, at the earliest.
+    #[cfg(feature = "fast")]
     pub(crate) next_expiry: Alarm,
 }
 
 impl Exchanges {
-    /// When the first of the messages that wait expires.
-    pub(crate) const fn expiry(&self) -> Instant {
-        #[cfg(feature = "message-expiry")]
-        return self.next_expiry.instant();
-        #[cfg(not(feature = "message-expiry"))]
-        Instant::NEVER
-    }
-
     pub(crate) const fn new() -> Self {
         Self {
             work: Work::NONE,
             tables: Tables::new(),
             arena: Arena::new(),
-            #[cfg(feature = "message-expiry")]
+            #[cfg(feature = "fast")]
             next_expiry: Alarm::NEVER,
         }
     }

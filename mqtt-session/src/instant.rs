@@ -1,6 +1,12 @@
 //! Time as the machine knows it: numbers that the caller hands in.
 
+#[cfg_attr(feature = "fast", path = "instant/wide.rs")]
+#[cfg_attr(not(feature = "fast"), path = "instant/narrow.rs")]
+mod clock;
+
 use core::time::Duration;
+
+pub(crate) use clock::{Alarm, Clock, Due, Moment, Stamp};
 
 /// A moment: microseconds since an epoch of the caller's choice.
 ///
@@ -63,18 +69,20 @@ impl Instant {
     }
 
     /// The moment `millis` milliseconds later.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg(any(feature = "fast", test))]
     pub(crate) const fn plus_millis(self, millis: u32) -> Self {
         self.plus_times(millis, 1_000)
     }
 
     /// The moment `secs` seconds later.
+    #[cfg(feature = "message-expiry")]
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn plus_secs(self, secs: u32) -> Self {
         self.plus_times(secs, 1_000_000)
     }
 
     /// The moment `count` times `micros` microseconds later.
+    #[cfg(any(feature = "message-expiry", test))]
     const fn plus_times(self, count: u32, micros: u32) -> Self {
         // The product of two numbers of 32 bits has at most 64.
         Self(
@@ -83,27 +91,17 @@ impl Instant {
         )
     }
 
-    /// Seconds from `earlier` to this moment, rounded up: counted without a division, which takes
-    /// much code where the processor has none so wide.
-    #[inline(never)]
-    pub(crate) fn secs_from(self, earlier: Self) -> u32 {
-        let micros = self.0.saturating_sub(earlier.0);
-        let mut left = micros.saturating_add(999_999);
-        let mut secs = 0;
-        for bit in (0..32u32).rev() {
-            let span = 1_000_000u64 << bit;
-            if left >= span {
-                left = left.wrapping_sub(span);
-                secs |= 1 << bit;
-            }
-        }
-        secs
+    /// Seconds from `earlier` to this moment, rounded up.
+    pub(crate) const fn secs_from(self, earlier: Self) -> u32 {
+        // The caller's time is at least a second away from the end of all times.
+        let micros = self.micros_from(earlier).wrapping_add(999_999);
+        // A second has 64 times 15,625 microseconds.
+        quotient(micros >> 6, 15_625)
     }
 
-    /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) const fn stamp(self) -> Stamp {
-        Stamp(quotient(self.0, 1_000))
+    const fn micros_from(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 }
 
@@ -121,6 +119,7 @@ const fn quotient(of: u64, divisor: u16) -> u32 {
 /// routine that divides any two numbers is long: this divides as one does on paper, where a digit
 /// has 16 bits.
 #[cfg(not(feature = "fast"))]
+#[inline(never)]
 #[expect(clippy::arithmetic_side_effects)] // No divisor is 0, and a rest is less than it.
 const fn quotient(of: u64, divisor: u16) -> u32 {
     let divisor = divisor as u32;
@@ -142,113 +141,9 @@ impl defmt::Format for Instant {
     }
 }
 
-/// A moment that may never come, kept so that never is all zero bits: a client at rest is, and a
-/// static one costs no flash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Alarm(u64);
-
-impl Alarm {
-    pub(crate) const NEVER: Self = Self(0);
-
-    #[inline(always)]
-    pub(crate) const fn instant(self) -> Instant {
-        Instant(!self.0)
-    }
-
-    /// It comes at this moment, if it would not come before.
-    #[cfg_attr(feature = "fast", inline)]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn no_later_than(&mut self, moment: Instant) {
-        self.0 = self.0.max(!moment.0);
-    }
-}
-
-/// A moment squeezed into four bytes for the tables: milliseconds that wrap after 49 days.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Stamp(u32);
-
-impl Stamp {
-    pub(crate) const fn from_raw(raw: u32) -> Self {
-        Self(raw)
-    }
-
-    pub(crate) const fn raw(self) -> u32 {
-        self.0
-    }
-
-    /// Whether this is the earlier one of two that are less than 24 days apart.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn is_before(self, other: Self) -> bool {
-        (self.0.wrapping_sub(other.0) as i32) < 0
-    }
-
-    /// The moment `millis` after this stamp, seen from `now`, which is less than 24 days away.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) const fn deadline(self, millis: u32, now: Instant) -> Instant {
-        let age = now.stamp().0.wrapping_sub(self.0);
-        // An age in the upper half of the range is a stamp from the future: no age at all.
-        let age = if age > u32::MAX / 2 { 0 } else { age };
-        now.plus_millis(millis.saturating_sub(age))
-    }
-}
-
-/// The machine's notion of time: the latest moment it was told, and the earliest deadline.
-///
-/// `due` is a lower bound: whoever arms a deadline lowers it with [`Clock::arm`], and only when
-/// it is reached are the deadlines looked at one by one. This keeps the idle poll at one
-/// comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Clock {
-    pub(crate) now: Instant,
-    pub(crate) due: Instant,
-}
-
-impl Clock {
-    pub(crate) const fn new() -> Self {
-        Self {
-            now: Instant(0),
-            // It is looked up with the first poll: what is all zero takes no room in a program.
-            due: Instant(0),
-        }
-    }
-
-    /// Takes the caller's time; a step backwards counts as no time.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-    }
-
-    /// The one helper that merges deadlines.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn arm(&mut self, deadline: Instant) {
-        self.due = self.due.min(deadline);
-    }
-
-    /// Arms a deadline `millis` milliseconds from now, and says when that is.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn arm_in(&mut self, millis: u32) -> Instant {
-        let deadline = self.now.plus_millis(millis);
-        self.arm(deadline);
-        deadline
-    }
-
-    /// Whether any deadline may have been reached.
-    pub(crate) fn is_due(&self) -> bool {
-        self.now >= self.due
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stamp_survives_the_wrap_of_its_32_bits() {
-        let before = Instant::from_millis(u64::from(u32::MAX) - 10);
-        let after = Instant::from_millis(u64::from(u32::MAX) + 20);
-        let deadline = before.stamp().deadline(100, after);
-        assert_eq!(deadline.since(after).as_millis(), 70);
-    }
 
     #[test]
     fn seconds_are_rounded_up() {
@@ -264,13 +159,6 @@ mod tests {
         }
         let most = 1_000_000 * u64::from(u32::MAX);
         assert_eq!(secs(most), u32::MAX);
-    }
-
-    #[test]
-    fn a_deadline_that_has_passed_is_now() {
-        let then = Instant::from_secs(1);
-        let now = Instant::from_secs(10);
-        assert_eq!(then.stamp().deadline(5_000, now), now);
     }
 
     #[test]

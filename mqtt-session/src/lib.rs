@@ -107,6 +107,8 @@ mod violation;
 mod words;
 
 pub use action::Action;
+#[doc(hidden)]
+pub use action::{Asked, Place};
 pub use answer::Sender;
 pub use client::Client;
 pub use config::{Acknowledge, Config, Lost, Offline};

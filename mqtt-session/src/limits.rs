@@ -49,33 +49,36 @@ impl Limits {
         shared_subscription_available: false,
     };
 
-    /// The limits that the properties of a CONNACK set.
+    /// The limits that the properties of a CONNECT set.
+    #[cfg(feature = "broker")]
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
+        let mut limits = Self::NONE_YET;
+        limits.set(properties);
+        limits
+    }
+
+    /// Becomes the limits that the properties of a CONNACK set, each at its place at once.
+    #[inline]
+    pub(crate) fn set(&mut self, properties: &Properties<'_>) {
         let default = Self::DEFAULT;
-        Self {
-            maximum_packet_size: properties
-                .maximum_packet_size()
-                .unwrap_or(default.maximum_packet_size),
-            receive_maximum: properties
-                .receive_maximum()
-                .unwrap_or(default.receive_maximum),
-            topic_alias_maximum: properties
-                .topic_alias_maximum()
-                .unwrap_or(default.topic_alias_maximum),
-            maximum_qos: properties.maximum_qos().unwrap_or(default.maximum_qos),
-            retain_available: properties
-                .retain_available()
-                .unwrap_or(default.retain_available),
-            wildcard_subscription_available: properties
-                .wildcard_subscription_available()
-                .unwrap_or(default.wildcard_subscription_available),
-            shared_subscription_available: properties
-                .shared_subscription_available()
-                .unwrap_or(default.shared_subscription_available),
-            subscription_identifier_available: properties
-                .subscription_identifier_available()
-                .unwrap_or(default.subscription_identifier_available),
-        }
+        self.maximum_packet_size = properties
+            .maximum_packet_size()
+            .unwrap_or(default.maximum_packet_size);
+        self.receive_maximum = properties
+            .receive_maximum()
+            .unwrap_or(default.receive_maximum);
+        self.topic_alias_maximum = properties
+            .topic_alias_maximum()
+            .unwrap_or(default.topic_alias_maximum);
+        self.maximum_qos = properties.maximum_qos().unwrap_or(default.maximum_qos);
+        self.retain_available = properties.retain_available() != Some(false);
+        self.wildcard_subscription_available =
+            properties.wildcard_subscription_available().unwrap_or(true);
+        self.shared_subscription_available =
+            properties.shared_subscription_available().unwrap_or(true);
+        self.subscription_identifier_available = properties
+            .subscription_identifier_available()
+            .unwrap_or(true);
     }
 }
 

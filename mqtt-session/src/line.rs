@@ -1,14 +1,16 @@
 //! The sending half of the connection: made afresh for each transport.
 
 use crate::event::GiveUp;
-use crate::instant::{Alarm, Instant};
+#[cfg(feature = "fast")]
+use crate::instant::Instant;
+use crate::instant::{Alarm, Moment};
 use crate::limits::Limits;
 use crate::record::{Flags, Stage};
 use crate::request::RequestError;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
-use mqtt_proto::QoS;
+use mqtt_proto::{Properties, QoS};
 
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
 #[cfg(feature = "fast")]
@@ -39,7 +41,7 @@ pub(crate) struct Line {
     #[cfg(feature = "topic-alias")]
     pub(crate) aliases: Aliases,
     /// When the transport last took a byte.
-    pub(crate) last_sent: Instant,
+    pub(crate) last_sent: Moment,
     /// Since when the transport has been offered something and took nothing; never, where it was
     /// offered nothing since it last took a byte.
     pub(crate) stalled_since: Alarm,
@@ -59,7 +61,7 @@ pub(crate) enum Standing {
 }
 
 impl Line {
-    pub(crate) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Moment) -> Self {
         Self {
             tx: Transmit::new(),
             limits: Limits::NONE_YET,
@@ -79,8 +81,22 @@ impl Line {
 
     /// The server accepted the connection with these limits, of which as many topic aliases are
     /// made use of as `alias_limit` says.
+    #[cfg(feature = "broker")]
     pub(crate) fn agree(&mut self, limits: Limits, alias_limit: u16) {
         self.limits = limits;
+        self.agreed(alias_limit);
+    }
+
+    /// The server accepted the connection with the limits that these properties set; it never
+    /// gets more topic aliases than `aliases`.
+    #[inline]
+    pub(crate) fn accept(&mut self, properties: &Properties<'_>, aliases: u16) {
+        self.limits.set(properties);
+        self.agreed(aliases.min(self.limits.topic_alias_maximum));
+    }
+
+    #[inline]
+    fn agreed(&mut self, alias_limit: u16) {
         self.agreed = true;
         #[cfg(feature = "topic-alias")]
         {
@@ -91,10 +107,10 @@ impl Line {
         #[cfg(feature = "fast")]
         {
             let plain = alias_limit == 0
-                && limits.maximum_qos == QoS::ExactlyOnce
-                && limits.retain_available;
+                && self.limits.maximum_qos == QoS::ExactlyOnce
+                && self.limits.retain_available;
             self.largest_plain = if plain {
-                limits.maximum_packet_size.min(LARGEST_PACKET)
+                self.limits.maximum_packet_size.min(LARGEST_PACKET)
             } else {
                 0
             };
@@ -112,8 +128,10 @@ impl Line {
 
     /// Bytes are offered to the transport, which is held to taking some from the first time on.
     #[inline]
-    pub(crate) fn begin_stall(&mut self, now: Instant) {
-        self.stalled_since.no_later_than(now);
+    pub(crate) fn begin_stall(&mut self, now: Moment) {
+        if self.stalled_since == Alarm::NEVER {
+            self.stalled_since = Alarm::at(now);
+        }
     }
 
     /// What the server allows; the standard's defaults before it has accepted the connection.

@@ -4,19 +4,22 @@
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connection::{Connection, Facts, Fingerprint, Phase, fingerprint};
+use crate::dispatch::Told;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
-use crate::instant::Instant;
-use crate::line::{Line, Standing};
+use crate::instant::{Instant, Moment};
+use crate::line::Standing;
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
 use crate::sender::{Outbox, Sending};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
-use crate::violation::Violation;
+use crate::violation::{Breach, Violation};
+#[cfg(not(feature = "auth"))]
+use mqtt_proto::PropertyId;
 use mqtt_proto::{
-    Connect as Packet, Disconnect, EncodeError, PacketType, Properties, Property, ReasonCode,
-    Sender as From,
+    Connect as Packet, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
+    ReasonCode, Sender as From,
 };
 
 /// Everything but the store.
@@ -67,6 +70,13 @@ impl Notices {
 
     pub(crate) fn add(&mut self, what: u8) {
         self.0 |= what;
+    }
+
+    /// The first in the order in which they are told; it is not among them any longer.
+    pub(crate) fn take_first(&mut self) -> u8 {
+        let first = self.0 & self.0.wrapping_neg();
+        self.0 &= !first;
+        first
     }
 
     /// Whether it was there; it is not any longer.
@@ -138,6 +148,7 @@ impl Machine {
         }
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn opened<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
@@ -149,97 +160,98 @@ impl Machine {
             return Err(ConnectError::NotExpected);
         }
         if self.stopping {
-            self.connection = Connection::new();
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let store_maximum = stores.inbound.receive_maximum();
-        let mut demanded = store_maximum < u16::MAX;
-        let mut intake = Intake::new();
-        intake.receive_maximum = store_maximum;
-        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
-        intake.maximum_packet_size = u32::MAX;
-        intake.problem_information = true;
-        let mut connection = Connection::new();
-        // The first of a kind is what counts.
-        for property in connect.properties.iter().rev() {
-            match *property {
-                Property::ReceiveMaximum(count) => {
-                    intake.receive_maximum = count;
-                    demanded = false;
-                }
-                Property::TopicAliasMaximum(count) => intake.topic_alias_maximum = count,
-                Property::RequestProblemInformation(yes) => intake.problem_information = yes,
-                Property::MaximumPacketSize(size) => intake.maximum_packet_size = size,
-                Property::SessionExpiryInterval(expiry) => {
-                    let facts = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
-                    connection.facts.set(facts, expiry > 0);
-                }
-                #[cfg(feature = "auth")]
-                Property::AuthenticationMethod(method) => {
-                    connection.method = Some(fingerprint(method.as_bytes()));
-                }
-                #[cfg(not(feature = "auth"))]
-                Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
-                    return Err(ConnectError::Authentication);
-                }
-                _ => {}
-            }
-        }
-        if intake.receive_maximum > store_maximum {
-            return Err(ConnectError::ReceiveMaximum {
-                store: store_maximum,
-            });
-        }
-        let store = stores.inbound.alias_capacity();
-        if intake.topic_alias_maximum > store {
-            return Err(ConnectError::TopicAliasMaximum { store });
-        }
-        let own = [Property::ReceiveMaximum(store_maximum)];
-        let client_id = if connect.client_id.is_empty() {
-            stores.inbound.assigned_client_id()
-        } else {
-            connect.client_id
-        };
-        let client = (!client_id.is_empty()).then(|| fingerprint(client_id.as_bytes()));
-        let another_client = self.identity.client.is_some() && self.identity.client != client;
-        // Another client's session was not thrown away yet.
-        let first = !self.identity.accepted || another_client;
-        let clean_start = connect.clean_start && (self.out.config.clean_start_always || first);
-        let packet = Packet {
-            clean_start,
+        let mut packet = Packet {
+            clean_start: connect.clean_start,
             keep_alive: connect.keep_alive,
-            client_id,
-            properties: Properties::chain(if demanded { &own } else { &[] }, connect.properties),
+            client_id: connect.client_id,
+            properties: Properties::new(connect.properties),
             will: connect.will,
             user_name: connect.user_name,
             password: connect.password,
         };
-        let len = match packet.encode(From::Client, &mut []) {
-            Ok(len) | Err(EncodeError::BufferTooSmall { needed: len }) => len,
-            Err(error) => return Err(ConnectError::Invalid(error)),
-        };
-        let needed = len.saturating_add(RESERVE);
-        if !stores.outbound.grow_transmit(needed) {
-            return Err(ConnectError::TransmitBuffer { needed });
+        #[cfg(not(feature = "auth"))]
+        if packet.properties.contains(PropertyId::AuthenticationMethod)
+            || packet.properties.contains(PropertyId::AuthenticationData)
+        {
+            return Err(ConnectError::Authentication);
         }
-        let mut line = Line::new(self.out.clock.now);
-        let out = line.tx.room(stores.outbound.transmit(), len);
-        let out = out.ok_or(ConnectError::TransmitBuffer { needed })?;
-        let written = packet
-            .encode(From::Client, out)
-            .map_err(ConnectError::Invalid)?;
+        let store = stores.inbound.receive_maximum();
+        let own = [Property::ReceiveMaximum(store)];
+        let receive_maximum = match packet.properties.receive_maximum() {
+            Some(demanded) => demanded,
+            None if store < u16::MAX => {
+                packet.properties = Properties::chain(&own, connect.properties);
+                store
+            }
+            None => store,
+        };
+        if receive_maximum > store {
+            return Err(ConnectError::ReceiveMaximum { store });
+        }
+        let store = stores.inbound.alias_capacity();
+        let topic_alias_maximum = packet.properties.topic_alias_maximum().unwrap_or(0);
+        if topic_alias_maximum > store {
+            return Err(ConnectError::TopicAliasMaximum { store });
+        }
+        if packet.client_id.is_empty() {
+            packet.client_id = stores.inbound.assigned_client_id();
+        }
+        let client_id = packet.client_id;
+        let client = (!client_id.is_empty()).then(|| fingerprint(client_id.as_bytes()));
+        let another_client = self.identity.client.is_some() && self.identity.client != client;
+        // Another client's session was not thrown away yet.
+        let first = !self.identity.accepted || another_client;
+        packet.clean_start &= self.out.config.is_clean_start_always() || first;
+        let line = &mut self.out.line;
+        let written = loop {
+            // Nothing was written for this transport yet.
+            let transmit = stores.outbound.transmit();
+            let end = transmit.len().saturating_sub(RESERVE);
+            let room = transmit.get_mut(..end).unwrap_or_default();
+            match packet.encode(From::Client, room) {
+                Ok(written) => break written,
+                Err(EncodeError::BufferTooSmall { needed }) => {
+                    let needed = needed.saturating_add(RESERVE);
+                    if !stores.outbound.grow_transmit(needed) {
+                        return Err(ConnectError::TransmitBuffer { needed });
+                    }
+                }
+                Err(error) => return Err(ConnectError::Invalid(error)),
+            }
+        };
         line.tx.commit(written);
-        self.out.line = line;
-        self.intake = intake;
-        connection.last_life = self.out.clock.now;
-        connection.ping_due = Instant::NEVER;
+        line.last_sent = self.out.clock.moment();
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
+        let intake = &mut self.intake;
+        intake.receive_maximum = receive_maximum;
+        #[cfg(feature = "topic-alias")]
+        {
+            intake.topic_alias_maximum = topic_alias_maximum;
+        }
+        intake.maximum_packet_size = packet.properties.maximum_packet_size().unwrap_or(u32::MAX);
+        intake.problem_information = packet.properties.request_problem_information() != Some(false);
+        let connection = &mut self.connection;
+        connection.last_life = self.out.clock.moment();
+        connection.ping_due = Moment::NEVER;
         connection.keep_alive = connect.keep_alive;
         connection.client = client;
-        connection.facts.set(Facts::CLEAN_START, clean_start);
-        connection.facts.set(Facts::ANONYMOUS, client_id.is_empty());
-        connection.facts.set(Facts::ANOTHER_CLIENT, another_client);
-        self.connection = connection;
+        #[cfg(feature = "auth")]
+        {
+            connection.method = packet
+                .properties
+                .authentication_method()
+                .map(|method| fingerprint(method.as_bytes()));
+        }
+        let keeps = packet.properties.session_expiry_interval().unwrap_or(0) > 0;
+        let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
+        connection.facts = Facts::NONE
+            .with(kept, keeps)
+            .with(Facts::CLEAN_START, packet.clean_start)
+            .with(Facts::ANONYMOUS, client_id.is_empty())
+            .with(Facts::ANOTHER_CLIENT, another_client);
         self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
@@ -253,6 +265,17 @@ impl Machine {
         self.connection.deadline = self.out.clock.arm_in(millis);
     }
 
+    /// Once the connection has proved stable, the next wait is the first again.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn note_stable(&mut self) {
+        let clock = &self.out.clock;
+        let stable = clock.after(self.connection.since, self.out.config.stable_after.get());
+        if self.connection.facts.has(Facts::ACCEPTED) && clock.has_come(stable) {
+            self.backoff.reset();
+        }
+    }
+
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
         &mut self,
         now: Instant,
@@ -261,25 +284,13 @@ impl Machine {
         self.out.clock.advance(now);
         match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
-            Phase::AwaitTransport => {
-                self.connection = Connection::new();
-                self.cause = if self.stopping {
-                    Cause::Stopped
-                } else {
-                    Cause::NotOpened
-                };
-            }
+            Phase::AwaitTransport if self.stopping => self.cause = Cause::Stopped,
+            Phase::AwaitTransport => self.cause = Cause::NotOpened,
             _ => {}
         }
         let facts = self.connection.facts;
         let accepted = facts.has(Facts::ACCEPTED);
-        let stable = self
-            .connection
-            .since
-            .plus_millis(self.out.config.stable_after.get());
-        if accepted && stable <= self.out.clock.now {
-            self.backoff.reset();
-        }
+        self.note_stable();
         let kept = if self.out.line.tx.is_empty() {
             Facts::KEPT_AT_LAST
         } else {
@@ -295,20 +306,20 @@ impl Machine {
             self.identity.has_session = false;
         }
         self.connection = Connection::new();
-        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away {
+        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away() {
             self.phase = Phase::ComeToRest;
-            self.connection.deadline = Instant::NEVER;
+            self.connection.deadline = Moment::NEVER;
         } else {
             self.phase = Phase::BackOff;
-            let wait = self.backoff.next(&self.out.config);
+            let wait = self.backoff.next(&mut self.out.config);
             self.give_time(wait);
         }
         self.out.exchanges.work.note(Work::TELL);
-        self.notices
-            .add(Notices::STALE_INPUT | Notices::DISCONNECTED);
+        let mut notices = Notices::STALE_INPUT | Notices::DISCONNECTED;
         if delivery_cut {
-            self.notices.add(Notices::DELIVERY_CUT);
+            notices |= Notices::DELIVERY_CUT;
         }
+        self.notices.add(notices);
     }
 
     pub(crate) fn stop<O: OutboundStore>(&mut self, now: Instant, store: &mut O) {
@@ -319,7 +330,7 @@ impl Machine {
             Phase::Dial | Phase::BackOff => {
                 self.phase = Phase::ComeToRest;
                 // What is not told yet may not promise another attempt.
-                self.connection.deadline = Instant::NEVER;
+                self.connection.deadline = Moment::NEVER;
             }
             Phase::Connected if !self.stopping => {
                 self.out.line.standing = Standing::Stopping;
@@ -330,8 +341,7 @@ impl Machine {
             Phase::AwaitConnAck => {
                 // Nothing but AUTH and DISCONNECT may leave before CONNACK.
                 self.cause = Cause::Stopped;
-                self.write_disconnect(reason, store);
-                self.flush();
+                self.disconnect(reason, store);
             }
             _ => {}
         }
@@ -400,18 +410,33 @@ impl Machine {
         Ok(())
     }
 
+    /// The peer broke the protocol in this way.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn breaks(&mut self, breach: Breach) -> Told {
+        self.cause = Cause::Violation(breach.into());
+        Told::Broken
+    }
+
+    /// The peer sent a packet that is wrong by itself.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn malformed(&mut self, error: &DecodeError) -> Told {
+        self.cause = Cause::Violation(Violation::LargerThanBuffer);
+        // Copied to its place alone.
+        if let Cause::Violation(violation) = &mut self.cause {
+            *violation = Violation::Packet(*error);
+        }
+        Told::Broken
+    }
+
     /// The peer broke the protocol: it is told so, and the connection ends.
     #[cold]
-    pub(crate) fn violate<O: OutboundStore>(
-        &mut self,
-        violation: Violation,
-        store: &mut O,
-        event: &mut Event<'_>,
-    ) {
-        *event = Event::Violation(violation);
-        self.cause = Cause::Violation(violation);
-        self.write_disconnect(violation.reason(), store);
-        self.flush();
+    pub(crate) fn violate<O: OutboundStore>(&mut self, store: &mut O, event: &mut Event<'_>) {
+        if let Cause::Violation(violation) = &self.cause {
+            *event = Event::Violation(*violation);
+            self.disconnect(violation.reason(), store);
+        }
     }
 
     /// Nothing goes behind what is queued now; when it has left, the transport is closed.
@@ -429,7 +454,7 @@ impl Machine {
     }
 
     /// The connection is given up without a word.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fail(&mut self, cause: Cause) {
         self.cause = cause;
         self.end_in(Phase::Close);
@@ -442,10 +467,10 @@ impl Machine {
         self.phase = phase;
     }
 
-    /// DISCONNECT draws on bytes that nothing else can take. A server whose Maximum Packet Size
-    /// is smaller is told nothing.
+    /// DISCONNECT is the last thing that is said. It draws on bytes that nothing else can take. A
+    /// server whose Maximum Packet Size is smaller is told nothing.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn write_disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
+    pub(crate) fn disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
         let packet = [0xe0, 1, reason.value()];
         // Success is what is meant where nothing is said.
         let packet: &[u8] = match reason {
@@ -455,17 +480,17 @@ impl Machine {
         if packet.len() <= self.out.line.limits().maximum_packet_size as usize {
             self.write_reserved(store, packet);
         }
+        self.flush();
     }
 
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn write_reserved<O: OutboundStore>(&mut self, store: &mut O, packet: &[u8]) {
-        let mut sender = self.sender(store);
-        let out = sender.store.transmit();
-        if let Some(out) = sender.out.line.tx.reserved(out, packet.len()) {
+        let tx = &mut self.out.line.tx;
+        if let Some(out) = tx.reserved(store.transmit(), packet.len()) {
             for (to, from) in out.iter_mut().zip(packet) {
                 *to = *from;
             }
-            sender.commit(packet.len());
+            tx.commit(packet.len());
         }
     }
 }

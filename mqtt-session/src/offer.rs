@@ -10,7 +10,7 @@ impl Outbox {
     pub(crate) fn offer<'s, O: OutboundStore>(&mut self, store: &'s O) -> &'s [u8] {
         let bytes = first(&self.line.tx, store);
         self.line.tx.offer(bytes.len());
-        self.line.begin_stall(self.clock.now);
+        self.line.begin_stall(self.clock.moment());
         bytes
     }
 

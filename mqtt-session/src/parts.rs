@@ -1,95 +1,107 @@
 //! A PUBLISH from the server, delivered whole or, where the input buffer is smaller, in parts.
 
-use crate::connection::Verdict;
-use crate::dispatch::{Part, Told};
+use crate::dispatch::{Came, Input, Told};
 use crate::machine::{Machine, Stores};
 use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
-use crate::violation::Violation;
-use mqtt_proto::{FixedHeader, HeaderFrame, PacketType, Publish, Sender as From};
+use crate::violation::Breach;
+use mqtt_proto::{Fields, FixedHeader, Publish, RawPacket};
+
+/// What comes before the payload of the PUBLISH at the front of the input, if it is there; otherwise
+/// how many bytes of the input are wanted before there is news, and how many of it may be wanted.
+#[inline]
+pub(crate) fn head_of_publish(
+    header: FixedHeader,
+    bytes: &[u8],
+    capacity: usize,
+) -> Result<RawPacket<'_>, (usize, usize)> {
+    let len = header.packet_len();
+    let is_whole = len <= capacity;
+    if is_whole && bytes.len() < len {
+        return Err((len, capacity));
+    }
+    // In parts, a quarter of the buffer is left for the payload, so that the header is looked at
+    // again only once for at least a third as many bytes as it has itself. What lies in that
+    // quarter is not looked at, so that it does not matter whether it has come.
+    let most = if is_whole {
+        len
+    } else {
+        capacity.wrapping_sub(capacity / 4)
+    };
+    let front = bytes.get(..most).unwrap_or(bytes);
+    let body = front.get(header.len()..).unwrap_or_default();
+    let there = header.len().wrapping_add(body.len());
+    Publish::head(header, body).map_err(|need| (there.wrapping_add(need), most))
+}
 
 impl Machine {
-    /// The PUBLISH at the front of the input, or its next part. A whole message is one of a single
-    /// part.
-    #[cfg_attr(feature = "fast", inline(never))]
-    pub(crate) fn read_publish<'p, O: OutboundStore, I: InboundStore>(
+    /// A PUBLISH, or its next part. A whole message is one of a single part.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn on_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
-        header: FixedHeader,
-        bytes: &'p [u8],
-        stores: Stores<'_, O, I>,
-        rx: &mut Rx<'p>,
-    ) -> Result<Told<'p>, Violation> {
-        let capacity = rx.capacity();
-        // What is wanted of the input before there is news, and how much of it may be wanted.
-        let (wanted, most) = 'wait: {
-            let len = header.packet_len();
-            let is_whole = len <= capacity;
-            if is_whole && bytes.len() < len {
-                break 'wait (len, capacity);
-            }
-            // In parts, a quarter of the buffer is left for the payload, so that the header is
-            // looked at again only once for at least a third as many bytes as it has itself. What
-            // lies in that quarter is not looked at, so that it does not matter whether it has
-            // come.
-            let most = if is_whole {
-                len
-            } else {
-                capacity.wrapping_sub(capacity / 4)
-            };
-            let front = bytes.get(..most).unwrap_or(bytes);
-            let body = front.get(header.len()..).unwrap_or_default();
-            let (mut publish, end) = match Publish::decode_header(header, body, From::Server)? {
-                HeaderFrame::Partial { need } => {
-                    let there = header.len().wrapping_add(body.len());
-                    break 'wait (there.wrapping_add(need), most);
-                }
-                HeaderFrame::Whole {
-                    publish,
-                    header_len,
-                } => (publish, header.len().wrapping_add(header_len)),
-            };
-            if self.phase.verdict(PacketType::Publish) == Verdict::Break {
-                return Err(Violation::Unexpected(PacketType::Publish));
-            }
-            let acknowledge = self.out.config.acknowledge;
-            let (mut sender, mut receiver) = self.halves(stores);
-            let partial = match receiver.intake.partial {
-                Some(partial) => partial,
-                None => Partial::new(0, receiver.admit(&publish, &mut sender)?),
-            };
-            let offset = partial.offset() as usize;
-            let total = len.wrapping_sub(end);
-            let left = total.wrapping_sub(offset);
-            let part_len = left.min(capacity.wrapping_sub(end));
-            let start = end.wrapping_add(rx.cursor.passed());
-            let Some(payload) = bytes.get(start..start.wrapping_add(part_len)) else {
-                break 'wait (end.wrapping_add(part_len), capacity);
-            };
-            publish.payload = payload;
-            let mut token = None;
-            if part_len < left {
-                rx.cursor.pass(end, part_len);
-                let offset = partial.offset().wrapping_add(part_len as u32);
-                receiver.intake.partial = Some(Partial::new(offset, partial.is_seen()));
-            } else {
-                receiver.intake.partial = None;
-                if let Some(id) = publish.packet_id {
-                    let (qos, id) = (publish.qos, id.value());
-                    token =
-                        receiver.accept(qos, id, partial.is_seen(), acknowledge, &mut sender)?;
-                }
-                rx.cursor.consume_passed(start.wrapping_add(part_len));
-            }
-            if partial.is_seen() {
-                return Ok(Told::Nothing);
-            }
-            return Ok(Told::Message(publish, token, Part { offset, total }));
+        head: &RawPacket<'p>,
+        fields: &Fields<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
+        let rx = &mut *input.rx;
+        let header = head.header();
+        let end = header.len().wrapping_add(head.body().len());
+        let total = header.packet_len().wrapping_sub(end);
+        // Put together in its place, which is looked at only where it is told of.
+        let came = input.came.insert(Came {
+            publish: fields.publish(header, &[]),
+            is_held: false,
+            offset: 0,
+            total,
+        });
+        let manually = self.out.config.acknowledges_manually();
+        let (mut sender, mut receiver) = self.halves(Stores {
+            outbound: &mut *input.outbound,
+            inbound: &mut *input.inbound,
+        });
+        let partial = match receiver.intake.partial {
+            Some(partial) => partial,
+            None => match receiver.admit(&came.publish, &mut sender) {
+                Ok(seen) => Partial::new(seen),
+                Err(breach) => return self.breaks(breach),
+            },
         };
+        came.offset = partial.offset();
+        let left = total.wrapping_sub(came.offset);
+        let part_len = left.min(rx.capacity().wrapping_sub(end));
+        let start = end.wrapping_add(rx.cursor.passed());
+        let part = rx.unread().get(start..start.wrapping_add(part_len));
+        let Some(payload) = part else {
+            let capacity = rx.capacity();
+            return self.want(end.wrapping_add(part_len), capacity, rx);
+        };
+        came.publish.payload = payload;
+        let seen = partial.is_seen();
+        if part_len < left {
+            rx.cursor.pass(end, part_len);
+            receiver.intake.partial = Some(partial.behind(part_len));
+        } else {
+            receiver.intake.partial = None;
+            if let Some(id) = came.publish.packet_id {
+                came.is_held = manually;
+                let qos = came.publish.qos;
+                if !receiver.accept(qos, id.value(), seen, manually, &mut sender) {
+                    return self.breaks(Breach::ReceiveMaximum);
+                }
+            }
+            rx.cursor.consume_passed(start.wrapping_add(part_len));
+        }
+        if seen { Told::Nothing } else { Told::Message }
+    }
+
+    /// So many bytes are wanted of the input, of which no more than `most` may be.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn want(&mut self, wanted: usize, most: usize, rx: &mut Rx<'_>) -> Told {
         if wanted > most {
-            return Err(Violation::LargerThanBuffer);
+            return self.breaks(Breach::LargerThanBuffer);
         }
         rx.cursor.want(wanted);
-        Ok(Told::Wait)
+        Told::Wait
     }
 }

@@ -1,20 +1,21 @@
 //! The one output: what came in, what may leave, and when to come back.
 
-use crate::action::Action;
+use crate::action::{Action, Asked, Place};
 use crate::answer::Sender;
 use crate::connection::Phase;
-use crate::delivery::{AckToken, Delivery, Message};
-use crate::dispatch::{Heard, Part, Told};
+use crate::delivery::{Delivery, Message};
+use crate::dispatch::{Came, Input, Told};
 use crate::event::Event;
 use crate::exchanges::Work;
-use crate::instant::Instant;
+use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
+use crate::parts::head_of_publish;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{FixedHeader, PacketType, Publish, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
@@ -23,11 +24,24 @@ impl Machine {
         &'a mut self,
         now: Instant,
         stores: Stores<'a, O, I>,
-        mut rx: Rx<'a>,
+        rx: Rx<'a>,
     ) -> Action<'a> {
+        Action::of(|action| self.poll_into(now, stores, rx, action))
+    }
+
+    /// What is told is written to its place where it comes about: it is large.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn poll_into<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
+        &'a mut self,
+        now: Instant,
+        stores: Stores<'a, O, I>,
+        mut rx: Rx<'a>,
+        place: &mut P,
+    ) -> Asked<'a> {
         let Stores { outbound, inbound } = stores;
-        // An event is written to its place where it comes about: it is large.
-        let mut event = Event::DeliveryCut;
+        let Some(event) = place.event() else {
+            return Asked::Told;
+        };
         self.out.clock.advance(now);
         if self.out.clock.is_due() {
             // Before anything is judged late: what came in is a sign of life, however late the
@@ -37,14 +51,15 @@ impl Machine {
             }
             self.on_due(outbound);
         }
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
-        {
-            return Action::Event(event);
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+            return Asked::Told;
         }
         if self.phase.reads() {
+            #[cfg(feature = "fast")]
             self.note_life(&rx);
+            let mut came = None;
             // Every packet that tells the application something returns from here.
-            while let Some(bytes) = rx.news() {
+            while rx.cursor.brings_news() {
                 // What a packet let go leaves before what the next one is answered with, also
                 // when both came in one piece.
                 if self.out.exchanges.work.has(Work::PUMP) {
@@ -55,30 +70,36 @@ impl Machine {
                 }
                 #[cfg(feature = "fast")]
                 match self.take_short_ack(&mut *outbound, &mut rx) {
-                    ShortAck::Settled(event) => return Action::Event(event),
+                    ShortAck::Settled(settled) => {
+                        *event = settled;
+                        return Asked::Told;
+                    }
                     ShortAck::Taken => continue,
                     ShortAck::Otherwise => {}
                 }
-                let stores = Stores {
+                let told = self.read(&mut Input {
+                    rx: &mut rx,
+                    event: &mut *event,
+                    came: &mut came,
                     outbound: &mut *outbound,
                     inbound: &mut *inbound,
-                };
-                match self.read(bytes, stores, &mut rx, &mut event) {
-                    Ok(Told::Wait) => break,
-                    Ok(Told::Nothing) => {}
-                    Ok(Told::Event) => {
-                        self.connection.unread = rx.cursor.len();
-                        return Action::Event(event);
+                });
+                match told {
+                    Told::Nothing => continue,
+                    Told::Wait => break,
+                    Told::Broken => {
+                        self.violate(outbound, event);
+                        return Asked::Told;
                     }
-                    Ok(Told::Message(publish, token, part)) => {
-                        self.connection.unread = rx.cursor.len();
-                        return self.deliver(outbound, inbound, publish, token, part);
-                    }
-                    Err(violation) => {
-                        self.violate(violation, outbound, &mut event);
-                        return Action::Event(event);
-                    }
+                    Told::Event | Told::Message => {}
                 }
+                self.connection.unread = rx.cursor.len();
+                if told == Told::Message
+                    && let Some(came) = &came
+                {
+                    self.deliver(outbound, inbound, came, place);
+                }
+                return Asked::Told;
             }
             self.connection.unread = rx.cursor.len();
         }
@@ -86,84 +107,70 @@ impl Machine {
             self.write(outbound, inbound);
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, &mut event)
-        {
-            return Action::Event(event);
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+            return Asked::Told;
         }
         #[cfg(feature = "draw")]
         if self.phase == Phase::Connected
             && let Some(ticket) = self.sender(outbound).ask_for_payload()
         {
-            return Action::Event(Event::PayloadWanted { ticket });
+            *event = Event::PayloadWanted { ticket };
+            return Asked::Told;
         }
         if self.phase.writes() && self.out.line.tx.has_to_offer() {
-            return Action::Send(self.out.offer(outbound));
+            return Asked::Send(self.out.offer(outbound));
         }
-        if let Some(action) = self.turn() {
-            return action;
+        if let Some(asked) = self.turn() {
+            return asked;
         }
         let deadline = self.next_deadline(outbound);
-        self.out.clock.due = deadline;
-        Action::Timeout(deadline)
+        self.out.clock.set_due(deadline);
+        Asked::Timeout(self.out.clock.instant(deadline))
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
     #[cold]
-    fn turn<'e>(&mut self) -> Option<Action<'e>> {
-        let (next, action) = match self.phase {
-            Phase::Dial => (Phase::AwaitTransport, Action::Open),
-            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Action::Close),
-            Phase::Close => (Phase::AwaitClosed, Action::Close),
-            Phase::ComeToRest => (Phase::Rest, Action::Done),
+    fn turn<'e>(&mut self) -> Option<Asked<'e>> {
+        let (next, asked) = match self.phase {
+            Phase::Dial => (Phase::AwaitTransport, Asked::Open),
+            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Asked::Close),
+            Phase::Close => (Phase::AwaitClosed, Asked::Close),
+            Phase::ComeToRest => (Phase::Rest, Asked::Done),
             _ => return None,
         };
         self.phase = next;
-        Some(action)
+        Some(asked)
     }
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn read<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        bytes: &'p [u8],
-        stores: Stores<'_, O, I>,
-        rx: &mut Rx<'p>,
-        event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
-        let wanted = match FixedHeader::parse(bytes, self.intake.maximum_packet_size)? {
-            Some(header) if header.packet_type() == PacketType::Publish => {
-                return self.read_publish(header, bytes, stores, rx);
-            }
-            Some(header) => match header.packet(bytes) {
-                Some(raw) => return self.read_other(raw, stores, rx, event),
-                None => header.packet_len(),
-            },
-            // The smallest packet has two bytes.
-            None => bytes.len().saturating_add(1).max(2),
-        };
-        if wanted > rx.capacity() {
-            return Err(Violation::LargerThanBuffer);
+    fn read<O: OutboundStore, I: InboundStore>(&mut self, input: &mut Input<'_, '_, O, I>) -> Told {
+        match self.front(input.rx) {
+            Ok(raw) => self.hear(&raw, input),
+            Err(told) => told,
         }
-        rx.cursor.want(wanted);
-        Ok(Told::Wait)
     }
 
-    /// A packet other than PUBLISH.
-    #[inline]
-    fn read_other<'p, O: OutboundStore, I: InboundStore>(
-        &mut self,
-        raw: RawPacket<'p>,
-        stores: Stores<'_, O, I>,
-        rx: &mut Rx<'p>,
-        event: &mut Event<'p>,
-    ) -> Result<Told<'p>, Violation> {
-        let told = match self.hear(raw, stores, event) {
-            Heard::Wait => return Ok(Told::Wait),
-            Heard::Nothing => Told::Nothing,
-            Heard::Event => Told::Event,
+    /// What is to be decoded of the packet at the front of the input, if that has come.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn front<'p>(&mut self, rx: &mut Rx<'p>) -> Result<RawPacket<'p>, Told> {
+        let bytes = rx.unread();
+        let (wanted, most) = match FixedHeader::parse(bytes, self.intake.maximum_packet_size) {
+            Err(error) => return Err(self.malformed(&error)),
+            // The smallest packet has two bytes.
+            Ok(None) => (bytes.len().wrapping_add(1).max(2), rx.capacity()),
+            Ok(Some(header)) if header.packet_type() == PacketType::Publish => {
+                match head_of_publish(header, bytes, rx.capacity()) {
+                    Ok(head) => return Ok(head),
+                    Err(wanted) => wanted,
+                }
+            }
+            Ok(Some(header)) => match header.packet(bytes) {
+                Some(raw) => return Ok(raw),
+                None => (header.packet_len(), rx.capacity()),
+            },
         };
-        rx.cursor.consume(raw.len());
-        Ok(told)
+        Err(self.want(wanted, most, rx))
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
@@ -171,53 +178,58 @@ impl Machine {
     pub(crate) fn note_life(&mut self, rx: &Rx<'_>) {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
-            self.connection.last_life = self.out.clock.now;
-            if self.connection.ping_due != Instant::NEVER {
+            self.connection.last_life = self.out.clock.moment();
+            if self.connection.ping_due != Moment::NEVER {
                 self.await_ping();
             }
+            // How long it has been accepted can be told for 24 days.
+            #[cfg(not(feature = "fast"))]
+            self.note_stable();
         }
     }
 
-    fn deliver<'a, O: OutboundStore, I: InboundStore>(
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn deliver<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
         &'a mut self,
         outbound: &'a mut O,
         inbound: &'a mut I,
-        publish: Publish<'a>,
-        token: Option<AckToken>,
-        part: Part,
-    ) -> Action<'a> {
+        came: &Came<'a>,
+        place: &mut P,
+    ) {
+        let publish = &came.publish;
         let topic = match publish.topic {
             Some(topic) => topic,
-            None => match Self::aliased_topic(inbound, &publish) {
+            None => match Self::aliased_topic(inbound, publish) {
                 Ok(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
                 Err(alias) => {
-                    let mut event = Event::DeliveryCut;
-                    let violation = Violation::UnknownTopicAlias(alias);
-                    self.violate(violation, outbound, &mut event);
-                    return Action::Event(event);
+                    self.breaks(Breach::UnknownTopicAlias(alias));
+                    if let Some(event) = place.event() {
+                        self.violate(outbound, event);
+                    }
+                    return;
                 }
             },
         };
-        let Part { offset, total } = part;
-        Action::Deliver(Delivery {
-            message: Message {
-                topic,
-                payload: publish.payload,
-                offset,
-                total,
-                qos: publish.qos,
-                retain: publish.retain,
-                dup: publish.dup,
-                properties: publish.properties,
-                token,
-            },
+        let message = Message {
+            topic,
+            payload: publish.payload,
+            offset: came.offset,
+            total: came.total,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            properties: publish.properties,
+            token: came.is_held.then(|| self.receipts.last_token()),
+        };
+        *place = P::from(Delivery {
+            message,
             sender: Sender {
                 out: &mut self.out,
                 store: outbound,
             },
-        })
+        });
     }
 
     /// The topic that an alias stands for, or the alias.
@@ -260,8 +272,7 @@ impl Machine {
             inbound,
         });
         if sender.is_drained() && receiver.is_drained() {
-            self.write_disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
-            self.flush();
+            self.disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
         }
     }
 
@@ -283,19 +294,19 @@ impl Machine {
         if self.notices.take(Notices::STALE_INPUT) {
             rx.cursor.clear();
         }
-        *event = if self.notices.take(Notices::DELIVERY_CUT) {
-            Event::DeliveryCut
-        } else if self.notices.take(Notices::DISCONNECTED) {
-            // A wait for the next attempt has its deadline, and keeps it when it is over.
-            let retry = self.connection.deadline;
-            Event::Disconnected {
-                cause: self.cause,
-                retry: (retry != Instant::NEVER).then_some(retry),
+        *event = match self.notices.take_first() {
+            Notices::DELIVERY_CUT => Event::DeliveryCut,
+            Notices::DISCONNECTED => {
+                // A wait for the next attempt has its deadline, and keeps it when it is over.
+                let retry = self.connection.deadline;
+                let clock = &self.out.clock;
+                Event::Disconnected {
+                    cause: self.cause,
+                    retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
+                }
             }
-        } else if self.notices.take(Notices::SESSION_LOST) {
-            Event::SessionLost
-        } else {
-            return false;
+            Notices::SESSION_LOST => Event::SessionLost,
+            _ => return false,
         };
         true
     }

@@ -3,14 +3,16 @@
 //! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
 //! connection, the acknowledgements that are owed, the quota and the topic aliases.
 
-use crate::config::Acknowledge;
 use crate::delivery::AckToken;
 use crate::exchanges::Work;
 use crate::receipt::{Receipt, Stage};
 use crate::request::AcknowledgeError;
 use crate::sender::Sending;
 use crate::store::{InboundStore, OutboundStore};
+use crate::violation::Breach;
+#[cfg(feature = "broker")]
 use crate::violation::Violation;
+use core::num::NonZero;
 use mqtt_proto::{
     Ack, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, Sender as From,
 };
@@ -27,6 +29,7 @@ pub(crate) struct Receipts {
 pub(crate) struct Intake {
     /// What CONNECT allowed the server.
     pub(crate) receive_maximum: u16,
+    #[cfg(feature = "topic-alias")]
     pub(crate) topic_alias_maximum: u16,
     pub(crate) problem_information: bool,
     pub(crate) maximum_packet_size: u32,
@@ -38,24 +41,30 @@ pub(crate) struct Intake {
 
 /// How far a PUBLISH that is larger than the input buffer has been delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Partial(u32);
+pub(crate) struct Partial(NonZero<u32>);
 
 impl Partial {
-    /// No packet has so many bytes.
-    const SEEN: u32 = 1 << 31;
+    const SEEN: u32 = 2;
 
-    /// At `offset`, and whether it is a QoS 2 message that was delivered before: its payload passes
+    /// At its start, and whether it is a QoS 2 message that was delivered before: its payload passes
     /// unseen then.
-    pub(crate) const fn new(offset: u32, seen: bool) -> Self {
-        Self(offset | if seen { Self::SEEN } else { 0 })
+    pub(crate) fn new(seen: bool) -> Self {
+        // It is never zero, so that there being none takes no room.
+        Self(NonZero::<u32>::MIN | if seen { Self::SEEN } else { 0 })
     }
 
-    pub(crate) const fn offset(self) -> u32 {
-        self.0 & !Self::SEEN
+    /// So many bytes behind.
+    pub(crate) fn behind(self, len: usize) -> Self {
+        // No packet has 2^30 bytes.
+        Self(self.0.saturating_add((len as u32) << 2))
     }
 
-    pub(crate) const fn is_seen(self) -> bool {
-        self.0 & Self::SEEN != 0
+    pub(crate) fn offset(self) -> usize {
+        (self.0.get() >> 2) as usize
+    }
+
+    pub(crate) fn is_seen(self) -> bool {
+        self.0.get() & Self::SEEN != 0
     }
 }
 
@@ -64,6 +73,7 @@ impl Intake {
     pub(crate) const fn new() -> Self {
         Self {
             receive_maximum: 0,
+            #[cfg(feature = "topic-alias")]
             topic_alias_maximum: 0,
             problem_information: false,
             maximum_packet_size: 0,
@@ -84,6 +94,11 @@ impl Receipts {
     pub(crate) const fn new() -> Self {
         Self { next_token: 0 }
     }
+
+    /// Of the message that came in last.
+    pub(crate) const fn last_token(&self) -> AckToken {
+        AckToken(self.next_token.wrapping_sub(1))
+    }
 }
 
 impl<I: InboundStore> Receiver<'_, I> {
@@ -93,7 +108,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         &mut self,
         publish: &Publish<'_>,
         sender: &mut Sending<'_, O>,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Breach> {
         if let Some(alias) = publish.properties.topic_alias() {
             self.resolve_alias(publish, alias)?;
         }
@@ -105,14 +120,14 @@ impl<I: InboundStore> Receiver<'_, I> {
         &mut self,
         publish: &Publish<'_>,
         sender: &mut Sending<'_, O>,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Breach> {
         if self.was_received(publish) {
             return Ok(true);
         }
         if publish.packet_id.is_some() && self.is_full() {
             self.pump(sender);
             if self.is_full() {
-                return Err(Violation::ReceiveMaximum);
+                return Err(Breach::ReceiveMaximum);
             }
         }
         Ok(false)
@@ -132,49 +147,46 @@ impl<I: InboundStore> Receiver<'_, I> {
     }
 
     #[cfg(feature = "topic-alias")]
-    fn resolve_alias(&mut self, publish: &Publish<'_>, alias: u16) -> Result<(), Violation> {
+    fn resolve_alias(&mut self, publish: &Publish<'_>, alias: u16) -> Result<(), Breach> {
         if alias == 0 || alias > self.intake.topic_alias_maximum {
-            return Err(Violation::TopicAlias(alias));
+            return Err(Breach::TopicAlias(alias));
         }
         match publish.topic {
             Some(topic) if self.store.set_alias(alias, topic.as_str().as_bytes()) => Ok(()),
-            Some(_) => Err(Violation::TopicAliasTooLong),
-            None if self.store.alias(alias).is_empty() => Err(Violation::UnknownTopicAlias(alias)),
+            Some(_) => Err(Breach::TopicAliasTooLong),
+            None if self.store.alias(alias).is_empty() => Err(Breach::UnknownTopicAlias(alias)),
             None => Ok(()),
         }
     }
 
     #[cfg(not(feature = "topic-alias"))]
-    fn resolve_alias(&mut self, _: &Publish<'_>, alias: u16) -> Result<(), Violation> {
-        Err(Violation::TopicAlias(alias))
+    fn resolve_alias(&mut self, _: &Publish<'_>, alias: u16) -> Result<(), Breach> {
+        Err(Breach::TopicAlias(alias))
     }
 
     /// A PUBLISH has been received whole: what is owed for it from now on. `seen` says what
     /// [`Receiver::admit`] said.
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
-    /// message counts as received. Otherwise the token lets the application acknowledge it.
+    /// message counts as received. Otherwise its token lets the application acknowledge it. False
+    /// when there are more than Receive Maximum allows.
     pub(crate) fn accept<O: OutboundStore>(
         &mut self,
         qos: QoS,
         id: u16,
         seen: bool,
-        acknowledge: Acknowledge,
+        manually: bool,
         sender: &mut Sending<'_, O>,
-    ) -> Result<Option<AckToken>, Violation> {
-        let manual = acknowledge == Acknowledge::Manually && !seen;
+    ) -> bool {
+        let manual = manually && !seen;
         let stage = match (qos, manual) {
-            (QoS::AtMostOnce, _) => return Ok(None),
+            (QoS::AtMostOnce, _) => return true,
             (QoS::AtLeastOnce, true) => Stage::PubAckAwaited,
             (QoS::AtLeastOnce, false) => Stage::PubAck,
             (QoS::ExactlyOnce, true) => Stage::PubRecAwaited,
             (QoS::ExactlyOnce, false) => Stage::PubRec,
         };
-        let token = AckToken(self.receipts.next_token);
-        if !self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender) {
-            return Err(Violation::ReceiveMaximum);
-        }
-        Ok(manual.then_some(token))
+        self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)
     }
 
     /// PUBACK or PUBREC is owed from now on; false when there are too many.
@@ -200,7 +212,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         &mut self,
         id: u16,
         sender: &mut Sending<'_, O>,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Breach> {
         let (stage, reason) = match self.store.known(id) {
             None => (
                 Stage::PubCompUncounted,
@@ -209,7 +221,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             Some(Stage::Open) => (Stage::PubComp, ReasonCode::SUCCESS),
             Some(Stage::Earlier) => (Stage::PubCompUncounted, ReasonCode::SUCCESS),
             // PUBREC is still owed or in the application's hands: the server cannot have it.
-            Some(_) => return Err(Violation::OutOfOrder(PacketType::PubRel)),
+            Some(_) => return Err(Breach::OutOfOrder(PacketType::PubRel)),
         };
         Ok(self.owe(id, stage, reason, sender))
     }
@@ -235,14 +247,15 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let receipt = Receipt { id, stage, reason };
-        if !self.store.put(receipt) {
+        #[cfg(feature = "fast")]
+        if self.store.put(receipt) {
             self.pump(sender);
-            if !self.store.put(receipt) {
-                return false;
-            }
+            return true;
         }
         self.pump(sender);
-        true
+        let put = self.store.put(receipt);
+        self.pump(sender);
+        put
     }
 
     /// Writes what is owed and may leave, as far as there is room.

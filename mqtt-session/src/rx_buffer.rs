@@ -74,13 +74,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// wait until the transport takes some: do not read then, for a read of no bytes looks like
     /// the end of the stream.
     pub fn spare(&mut self) -> &mut [u8] {
-        if self.cursor.start != self.cursor.end {
-            return self.spare_behind_unread();
-        }
         // Nearly always all that came is read.
-        self.cursor.start = 0;
-        self.cursor.end = 0;
-        self.bytes.as_mut()
+        #[cfg(feature = "fast")]
+        if self.cursor.start == self.cursor.end {
+            self.cursor.start = 0;
+            self.cursor.end = 0;
+            return self.bytes.as_mut();
+        }
+        self.spare_behind_unread()
     }
 
     #[cfg_attr(feature = "fast", inline(never))]
@@ -94,7 +95,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// there are not counted.
     pub fn filled(&mut self, count: usize) {
         let capacity = self.bytes.as_ref().len();
-        self.cursor.end = self.cursor.end.saturating_add(count).min(capacity);
+        let room = capacity.wrapping_sub(self.cursor.end);
+        self.cursor.end = self.cursor.end.wrapping_add(count.min(room));
     }
 
     /// Unread bytes.
@@ -159,6 +161,7 @@ impl<'a> Rx<'a> {
     }
 
     /// The unread bytes, if looking at them can bring news.
+    #[cfg(any(feature = "fast", test))]
     pub(crate) fn news(&self) -> Option<&'a [u8]> {
         if !self.cursor.brings_news() {
             return None;
@@ -166,8 +169,7 @@ impl<'a> Rx<'a> {
         self.bytes.get(self.cursor.start..self.cursor.end)
     }
 
-    /// The unread bytes, where no header is pinned.
-    #[cfg(feature = "fast")]
+    /// The unread bytes, with those behind the header that have passed.
     #[inline]
     pub(crate) fn unread(&self) -> &'a [u8] {
         self.bytes
@@ -233,19 +235,21 @@ impl RxCursor {
 
     /// Moves what is unread to the front when the room behind it is used up. A packet is moved
     /// at most once, so this stays linear in the bytes.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn make_room(&mut self, bytes: &mut [u8]) {
+        // Nothing here is longer than the bytes.
         if self.gap > 0 {
-            let kept = self.start.saturating_add(self.header);
-            let rest = kept.saturating_add(self.gap);
-            move_down(bytes, rest, self.end, kept);
-            self.end = self.end.saturating_sub(self.gap);
+            let kept = self.start.wrapping_add(self.header);
+            move_down(bytes, kept.wrapping_add(self.gap), self.end, kept);
+            self.end = self.end.wrapping_sub(self.gap);
             self.gap = 0;
         }
-        if self.start > 0
-            && (self.end == bytes.len() || self.start.saturating_add(self.wanted) > bytes.len())
-        {
+        let is_used_up = self.end == bytes.len()
+            || self.start == self.end
+            || self.start.wrapping_add(self.wanted) > bytes.len();
+        if self.start > 0 && is_used_up {
             move_down(bytes, self.start, self.end, 0);
-            self.end = self.end.saturating_sub(self.start);
+            self.end = self.end.wrapping_sub(self.start);
             self.start = 0;
         }
     }

@@ -1,10 +1,12 @@
 //! Requests of the application, from the call to the store: the sending half of the session
 //! beside the sending half of the connection.
 
-use crate::config::{Config, Offline};
+use crate::config::Config;
 use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
-use crate::instant::{Clock, Instant};
+#[cfg(feature = "message-expiry")]
+use crate::instant::Instant;
+use crate::instant::{Clock, Moment};
 use crate::line::{Line, Standing};
 use crate::record::{Flags, Place, Stage};
 use crate::request::{Publish, RequestError};
@@ -77,14 +79,15 @@ impl Outbox {
         Self {
             clock: Clock::new(),
             exchanges: Exchanges::new(),
-            line: Line::new(Instant::from_micros(0)),
+            line: Line::new(Moment::START),
             config,
             #[cfg(feature = "broker")]
             side,
         }
     }
 
-    /// Which end of the connection this is: it decides what may be sent.
+    /// Which end of the connection this is; without a broker there are none but clients.
+    #[inline(always)]
     pub(crate) const fn side(&self) -> From {
         #[cfg(feature = "broker")]
         return self.side;
@@ -186,7 +189,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     ) -> Result<Taken, RequestError> {
         if publish.qos == QoS::AtMostOnce
             && self.out.line.standing == Standing::Down
-            && self.out.config.offline == Offline::Refuse
+            && !self.out.config.queues_offline()
         {
             return Err(RequestError::NotConnected);
         }
@@ -305,18 +308,21 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Err(RequestError::LargerThanStore);
         }
         let parts = self.store.parts();
-        let exchanges = &mut self.out.exchanges;
         let mut flags = kept.flags;
         flags.set(Flags::STORED);
         #[cfg(feature = "message-expiry")]
         if let Some(expires) = kept.expires {
-            let place = exchanges.arena.rest(parts.arena, 0);
+            let place = self.out.exchanges.arena.rest(parts.arena, 0);
             if let Some(place) = place.first_chunk_mut::<EXPIRY_PREFIX>() {
                 *place = expires.as_micros().to_le_bytes();
             }
-            exchanges.next_expiry.no_later_than(expires);
-            self.out.clock.arm(expires);
+            #[cfg(feature = "fast")]
+            {
+                let due = self.out.clock.due_at(expires);
+                self.out.expires_by(due);
+            }
         }
+        let exchanges = &mut self.out.exchanges;
         let place = if kept.stage.is_exchange() {
             Place::Queued
         } else {

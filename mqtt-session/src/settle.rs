@@ -2,8 +2,10 @@
 
 use crate::event::{Event, GiveUp, Ticket};
 use crate::exchanges::Work;
-#[cfg(any(not(feature = "fast"), feature = "message-expiry"))]
+#[cfg(not(feature = "fast"))]
 use crate::instant::Alarm;
+use crate::instant::Due;
+#[cfg(feature = "message-expiry")]
 use crate::instant::Instant;
 #[cfg(feature = "fast")]
 use crate::line::ACK_DUE_UNKNOWN;
@@ -12,7 +14,7 @@ use crate::sender::{Outbox, Sending};
 use crate::store::OutboundStore;
 #[cfg(not(feature = "fast"))]
 use crate::tables::{find_id, oldest};
-use crate::violation::Violation;
+use crate::violation::Breach;
 use mqtt_proto::{PacketType, Properties, ReasonCode};
 
 /// What an acknowledgement did.
@@ -26,8 +28,6 @@ pub(crate) enum Answer {
     Quiet,
     /// Nothing waited for it.
     Unsolicited,
-    /// It has to wait: there is no room for what it would be answered with.
-    NoRoom,
     /// PUBREC for an identifier that is not in use: it wants PUBREL 0x92.
     Unknown,
 }
@@ -63,7 +63,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         packet: PacketType,
         id: u16,
         reason: ReasonCode,
-    ) -> Result<Answer, Violation> {
+    ) -> Result<Answer, Breach> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
         #[cfg(feature = "fast")]
@@ -89,7 +89,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
             if packet == PacketType::PubRec {
                 if failed {
-                    return Err(Violation::OutOfOrder(packet));
+                    return Err(Breach::OutOfOrder(packet));
                 }
                 if record.flags.has(Flags::ON_WIRE) {
                     #[cfg(feature = "fast")]
@@ -117,7 +117,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Unsolicited);
         };
         if packet != expected {
-            return Err(Violation::WrongAcknowledgement(packet));
+            return Err(Breach::WrongAcknowledgement(packet));
         }
         let ticket = self.out.exchanges.tables.ticket(record);
         if packet == PacketType::PubRec && !failed {
@@ -144,7 +144,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         packet: PacketType,
         id: u16,
         reasons: usize,
-    ) -> Result<Option<Ticket>, Violation> {
+    ) -> Result<Option<Ticket>, Breach> {
         #[cfg(feature = "fast")]
         let found = self.find(id);
         #[cfg(feature = "fast")]
@@ -161,14 +161,14 @@ impl<O: OutboundStore> Sending<'_, O> {
             _ => PacketType::PubAck,
         };
         if packet != expected {
-            return Err(Violation::WrongAcknowledgement(packet));
+            return Err(Breach::WrongAcknowledgement(packet));
         }
         if !record.flags.has(Flags::ON_WIRE) {
             return Ok(None);
         }
         // What is kept of the count stops at 65,535.
         if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
-            return Err(Violation::ReasonCodeCount(packet));
+            return Err(Breach::ReasonCodeCount(packet));
         }
         let ticket = self.out.exchanges.tables.ticket(record);
         #[cfg(feature = "fast")]
@@ -289,7 +289,8 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Gives up every message that was never sent and has expired, and finds the next to expire.
     #[cfg(feature = "message-expiry")]
-    pub(crate) fn expire(&mut self) {
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) fn expire(&mut self) -> Due {
         let mut next = Instant::NEVER;
         for place in [Place::Queued, Place::Prompt] {
             let mut at = self.first(place);
@@ -307,12 +308,24 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         // Message Expiry Interval counts seconds: looking once a second is often enough, and
         // bounds what many messages that expire one after the other cost.
-        let soonest = self.out.clock.now.plus_secs(1);
-        self.out.exchanges.next_expiry = Alarm::NEVER;
-        if next != Instant::NEVER {
-            let next_expiry = &mut self.out.exchanges.next_expiry;
-            next_expiry.no_later_than(next.max(soonest));
+        #[cfg(feature = "fast")]
+        let next = next.max(self.out.clock.now.plus_secs(1));
+        let due = if next == Instant::NEVER {
+            Due::NEVER
+        } else {
+            self.out.clock.due_at(next)
+        };
+        #[cfg(feature = "fast")]
+        {
+            self.out.exchanges.next_expiry = self.out.clock.alarm(due);
         }
+        due
+    }
+
+    /// Nothing expires.
+    #[cfg(not(feature = "message-expiry"))]
+    pub(crate) fn expire(&mut self) -> Due {
+        Due::NEVER
     }
 
     /// Gives up one publish, subscribe or unsubscribe that was never sent, or is not being sent
@@ -351,7 +364,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// When the longest unanswered packet should have been answered; never, while there is none.
-    pub(crate) fn ack_deadline(&mut self) -> Instant {
+    pub(crate) fn ack_deadline(&mut self) -> Due {
         let records = self.store.records();
         #[cfg(feature = "fast")]
         {
@@ -362,18 +375,14 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         #[cfg(not(feature = "fast"))]
         {
-            let mut oldest: Option<&Record> = None;
+            let limit = self.out.config.ack_timeout.get();
+            let mut due = Due::NEVER;
             for record in records {
-                if record.flags.has(Flags::ON_WIRE)
-                    && oldest.is_none_or(|oldest| record.sent_at().is_before(oldest.sent_at()))
-                {
-                    oldest = Some(record);
+                if record.flags.has(Flags::ON_WIRE) {
+                    due = due.min(self.out.clock.after(record.sent_at(), limit));
                 }
             }
-            oldest.map_or(Instant::NEVER, |record| {
-                let limit = self.out.config.ack_timeout.get();
-                record.sent_at().deadline(limit, self.out.clock.now)
-            })
+            due
         }
     }
 
@@ -385,7 +394,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if line.tx.took(count) == 0 {
             return;
         }
-        let now = self.out.clock.now;
+        let now = self.out.clock.moment();
         line.last_sent = now;
         line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
@@ -396,7 +405,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                 && tx.has_taken(record.mark)
             {
                 record.flags.now_on_wire();
-                record.mark = now.stamp().raw();
+                record.mark = now.raw();
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
                 // where it is stored, is still there.
                 if record.place == Place::Requests {
@@ -405,8 +414,6 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
         }
         self.end_taken();
-        let limit = self.out.config.ack_timeout.get();
-        self.out.clock.arm_in(limit);
     }
 }
 

@@ -53,6 +53,58 @@ pub enum Violation {
     SessionExpiry,
 }
 
+/// What the peer did wrong beside sending a packet that is wrong by itself, as small as it is handed
+/// on within the machine: each stands for the [`Violation`] of its name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Breach {
+    Unexpected(PacketType),
+    LargerThanBuffer,
+    SessionPresentAfterCleanStart,
+    UnknownSession,
+    NoAssignedClientIdentifier,
+    UnwantedClientIdentifier,
+    ClientIdentifierTooLong,
+    AuthenticationMethod,
+    #[cfg(feature = "auth")]
+    AuthenticationReason(ReasonCode),
+    ReceiveMaximum,
+    TopicAlias(u16),
+    UnknownTopicAlias(u16),
+    #[cfg(feature = "topic-alias")]
+    TopicAliasTooLong,
+    WrongAcknowledgement(PacketType),
+    OutOfOrder(PacketType),
+    ReasonCodeCount(PacketType),
+    ProblemInformation(PacketType),
+}
+
+impl From<Breach> for Violation {
+    #[inline]
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Unexpected(packet) => Self::Unexpected(packet),
+            Breach::LargerThanBuffer => Self::LargerThanBuffer,
+            Breach::SessionPresentAfterCleanStart => Self::SessionPresentAfterCleanStart,
+            Breach::UnknownSession => Self::UnknownSession,
+            Breach::NoAssignedClientIdentifier => Self::NoAssignedClientIdentifier,
+            Breach::UnwantedClientIdentifier => Self::UnwantedClientIdentifier,
+            Breach::ClientIdentifierTooLong => Self::ClientIdentifierTooLong,
+            Breach::AuthenticationMethod => Self::AuthenticationMethod,
+            #[cfg(feature = "auth")]
+            Breach::AuthenticationReason(reason) => Self::AuthenticationReason(reason),
+            Breach::ReceiveMaximum => Self::ReceiveMaximum,
+            Breach::TopicAlias(alias) => Self::TopicAlias(alias),
+            Breach::UnknownTopicAlias(alias) => Self::UnknownTopicAlias(alias),
+            #[cfg(feature = "topic-alias")]
+            Breach::TopicAliasTooLong => Self::TopicAliasTooLong,
+            Breach::WrongAcknowledgement(packet) => Self::WrongAcknowledgement(packet),
+            Breach::OutOfOrder(packet) => Self::OutOfOrder(packet),
+            Breach::ReasonCodeCount(packet) => Self::ReasonCodeCount(packet),
+            Breach::ProblemInformation(packet) => Self::ProblemInformation(packet),
+        }
+    }
+}
+
 impl Violation {
     /// The reason code that goes to the peer in DISCONNECT.
     #[must_use]

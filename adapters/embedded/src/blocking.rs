@@ -122,6 +122,8 @@ where
         }
     }
 
+    // What is told has its place below this: neither is to lie on the other.
+    #[inline(never)]
     fn work_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
         match self.todo {
             Todo::Poll => None,
@@ -143,6 +145,8 @@ where
         }
     }
 
+    // Nor is this to lie below a transport being dialled.
+    #[inline(never)]
     fn wait_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
         let exchange = self.exchange();
         let clock = exchange.clock;

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::turn::{Failed, Turn};
 use mqtt_session::{
-    AckToken, AcknowledgeError, Action, Connect, Instant, Property, Publish, ReasonCode,
+    AckToken, AcknowledgeError, Asked, Connect, Instant, Property, Publish, ReasonCode,
     RequestError, RxBuffer, Store, Subscription, Ticket, TopicFilter,
 };
 
@@ -153,6 +153,7 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[inline(never)]
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         let (machine, now) = self.machine();
         machine.publish(now, publish)
@@ -202,6 +203,7 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
+    #[inline(never)]
     pub fn subscribe(
         &mut self,
         subscriptions: &[Subscription<'_>],
@@ -248,19 +250,24 @@ where
     pub(crate) fn polled<D, E>(&mut self) -> Turn<'_, D, E> {
         let now = self.clock.now();
         self.todo = Todo::Poll;
-        match self.machine.get().poll(now, &mut self.input) {
-            Action::Deliver(delivery) => return Turn::Message(delivery),
-            Action::Event(event) => return Turn::Event(event),
-            Action::Done => return Turn::Done,
-            Action::Open => self.todo = Todo::Open,
-            Action::Send(_) => {
-                self.offered = true;
-                self.todo = Todo::Wait(now);
+        let mut turn = Turn::Nothing;
+        let machine = self.machine.get();
+        self.todo = match machine.poll_into(now, &mut self.input, &mut turn) {
+            Asked::Told => return turn,
+            Asked::Done => {
+                turn = Turn::Done;
+                return turn;
             }
-            Action::Close => self.todo = Todo::Close,
-            Action::Timeout(deadline) => self.todo = Todo::Wait(deadline),
-        }
-        Turn::Nothing
+            Asked::Open => Todo::Open,
+            Asked::Send(_) => {
+                self.offered = true;
+                Todo::Wait(now)
+            }
+            Asked::Close => Todo::Close,
+            Asked::Timeout(deadline) => Todo::Wait(deadline),
+        };
+        turn = Turn::Nothing;
+        turn
     }
 
     /// What is to be done with the transport while the client waits.

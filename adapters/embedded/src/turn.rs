@@ -1,7 +1,7 @@
 //! What a turn of the client brings.
 
 use core::fmt;
-use mqtt_session::{ConnectError, Delivery, Event};
+use mqtt_session::{ConnectError, Delivery, Event, Place};
 
 /// What a turn brings: at most one thing. `D` is what dialling can fail with, `E` the transport.
 ///
@@ -21,6 +21,25 @@ pub enum Turn<'a, D, E> {
     Nothing,
     /// The client has stopped and is at rest. [`Client::start`](crate::Client::start) wakes it.
     Done,
+}
+
+impl<'a, D, E> From<Delivery<'a>> for Turn<'a, D, E> {
+    fn from(delivery: Delivery<'a>) -> Self {
+        Self::Message(delivery)
+    }
+}
+
+impl<'a, D, E> Place<'a> for Turn<'a, D, E> {
+    // What is offered is asked for when it is written.
+    const TAKES_BYTES: bool = false;
+
+    fn event(&mut self) -> Option<&mut Event<'a>> {
+        *self = Self::Event(Event::DeliveryCut);
+        match self {
+            Self::Event(event) => Some(event),
+            _ => None,
+        }
+    }
 }
 
 /// What failed. The connection is given up then, and the machine decides when to try again.

@@ -396,7 +396,6 @@ impl<A: Access> Broker<A> {
         } else {
             match sender.acknowledged(packet, id, ack.reason)? {
                 Answer::Settled(ticket, _) => session.settled(ticket),
-                Answer::NoRoom => return Ok(Step::Wait(LONGEST_ACK)),
                 Answer::Unknown => {
                     if !receiver.unknown_pubrec(id, &mut sender) {
                         return Ok(Step::Wait(LONGEST_ACK));

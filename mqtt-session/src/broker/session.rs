@@ -448,7 +448,7 @@ impl Session {
     /// When something is due without a connection or besides it.
     pub(crate) fn deadline(&self) -> Instant {
         let will = self.will.as_ref().map_or(Instant::NEVER, |will| will.due);
-        let expiry = self.out.exchanges.next_expiry.instant();
+        let expiry = self.out.exchanges.next_expiry.moment();
         let waits = match self.pace {
             Pace::Full { until, .. } => until,
             Pace::Good | Pace::TooSlow => Instant::NEVER,
@@ -458,7 +458,7 @@ impl Session {
 
     /// Drops what has expired.
     pub(crate) fn expire(&mut self, now: Instant) {
-        if self.out.exchanges.next_expiry.instant() <= now {
+        if self.out.exchanges.next_expiry.moment() <= now {
             self.sender(now).expire();
             self.settle(now);
         }
@@ -467,7 +467,7 @@ impl Session {
     /// Since when the transport has taken nothing of what waits for it; `None` while nothing
     /// does.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
-        (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since.instant())
+        (!self.out.line.tx.is_empty()).then_some(self.out.line.stalled_since.moment())
     }
 
     /// A filter is subscribed to; whether it was not before.

@@ -42,8 +42,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         {
             *place = until.as_micros().to_le_bytes();
         }
-        self.out.exchanges.next_expiry.no_later_than(until);
-        self.out.clock.arm(until);
+        self.out.expires_by(until);
         Ok(ticket)
     }
 

@@ -1,6 +1,5 @@
 //! What becomes of exchanges where the records of a place are linked in their order.
 
-use crate::config::Lost;
 use crate::event::GiveUp;
 use crate::line::Line;
 use crate::record::{Flags, Place, Stage};
@@ -11,7 +10,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
-        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.now));
+        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.moment()));
         #[cfg(feature = "fast")]
         self.out.exchanges.tables.cut();
         #[cfg(feature = "draw")]
@@ -82,9 +81,9 @@ impl<O: OutboundStore> Sending<'_, O> {
                 break;
             };
             let again = if record.stage == Stage::AwaitPubAck {
-                self.out.config.qos1_lost == Lost::Republish
+                !self.out.config.gives_up_qos1()
             } else {
-                self.out.config.qos2_again
+                self.out.config.publishes_qos2_again()
             };
             if discarded {
                 self.give_up(slot, Place::Resume, GiveUp::SessionDiscarded);

@@ -1,6 +1,5 @@
 //! What becomes of exchanges where each record is looked at: its order in another place is known.
 
-use crate::config::Lost;
 use crate::event::GiveUp;
 use crate::line::Line;
 use crate::record::{Flags, Place, Stage};
@@ -56,8 +55,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if accepted {
             self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
         }
-        self.out.line = Line::new(self.out.clock.now);
-        self.look_for_expired();
+        self.out.line = Line::new(self.out.clock.moment());
     }
 
     /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it
@@ -67,9 +65,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         self.end_all(Place::Release, Stage::EndedWell);
         while let Some((_slot, record)) = oldest(self.store.records(), Place::Resume) {
             let again = if record.stage == Stage::AwaitPubAck {
-                self.out.config.qos1_lost == Lost::Republish
+                !self.out.config.gives_up_qos1()
             } else {
-                self.out.config.qos2_again
+                self.out.config.publishes_qos2_again()
             };
             let cause = if discarded {
                 GiveUp::SessionDiscarded
@@ -91,6 +89,5 @@ impl<O: OutboundStore> Sending<'_, O> {
                 record.place = Place::Free;
             }
         }
-        self.look_for_expired();
     }
 }

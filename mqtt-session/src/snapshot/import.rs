@@ -175,8 +175,6 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         if !tables.is_empty(records, Place::Ended) {
             exchanges.work.note(Work::TELL);
         }
-        let next_expiry = exchanges.expiry();
-        self.machine.out.clock.arm(next_expiry);
         Ok(())
     }
 
@@ -332,8 +330,11 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             at = Some(moment);
             #[cfg(feature = "message-expiry")]
             if head.kind == Kind::Queued {
-                let exchanges = &mut self.machine.out.exchanges;
-                exchanges.next_expiry.no_later_than(moment);
+                #[cfg(feature = "fast")]
+                {
+                    let out = &mut self.machine.out;
+                    out.expires_by(out.clock.due_at(moment));
+                }
             }
         }
         self.place(source, head.kind, record, packet, at)

@@ -106,7 +106,7 @@ impl Machine {
             }
             Ok(Answer::Continues(..) | Answer::Quiet) => ShortAck::Taken,
             // It has changed nothing, and is looked at again with all others.
-            Ok(Answer::Unsolicited | Answer::Unknown | Answer::NoRoom) | Err(_) => {
+            Ok(Answer::Unsolicited | Answer::Unknown) | Err(_) => {
                 return ShortAck::Otherwise;
             }
         };
@@ -149,7 +149,7 @@ impl Machine {
             return Calm::LookUp;
         }
         let deadline = transport
-            .min(self.out.exchanges.expiry())
+            .min(self.out.exchanges.next_expiry.moment())
             .min(self.connection.ping_due)
             .min(self.connection.deadline)
             .min(self.out.line.ack_due);

@@ -6,7 +6,6 @@
 
 use crate::action::Action;
 use crate::answer::Sender;
-use crate::config::Acknowledge;
 use crate::delivery::{Delivery, Message};
 use crate::machine::{Machine, Stores};
 use crate::receipts::Receiver;
@@ -136,7 +135,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         id: u16,
         sender: &mut Sending<'_, O>,
     ) -> bool {
-        if sender.out.config.acknowledge == Acknowledge::Manually
+        if sender.out.config.acknowledges_manually()
             || !self.store.takes_plainly(self.intake.receive_maximum)
         {
             return false;
