@@ -148,7 +148,8 @@ where
     }
 }
 
-/// A subscription, and a message at QoS 1 and at QoS 2.
+/// A subscription, and a message at QoS 1 and at QoS 2. Inlined, it would have its room on the stack all the time.
+#[inline(never)]
 fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> Result<(), RequestError> {
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
