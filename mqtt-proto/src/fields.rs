@@ -166,7 +166,6 @@ static LAYOUTS: [u8; 16] = {
 const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
 
 /// What is in such a packet.
-#[cfg_attr(not(feature = "fast"), inline(never))]
 #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
 const fn layout(kind: PacketType) -> u8 {
     LAYOUTS[kind as usize & 15]

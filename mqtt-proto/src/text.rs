@@ -56,7 +56,6 @@ pub(crate) fn flaw(bytes: &[u8], kind: Kind) -> Option<(usize, What)> {
 
 /// Where what is UTF-8 at the start of the bytes ends.
 #[cfg(not(feature = "fast"))]
-#[inline(never)]
 fn end_of_text(bytes: &[u8]) -> usize {
     let mut at = 0_usize;
     while let Some(&first) = bytes.get(at) {
