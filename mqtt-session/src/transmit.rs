@@ -112,7 +112,12 @@ impl Transmit {
     /// Whether anything waits for the transport.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.taken == self.queued
+        #[cfg(feature = "fast")]
+        return self.start == self.end && !self.large.is_some();
+        #[cfg(not(feature = "fast"))]
+        {
+            self.taken == self.queued
+        }
     }
 
     /// The packet that is sent from where it is stored, or none.
@@ -307,7 +312,7 @@ impl Transmit {
         } else if self.offered != NOT_OFFERED {
             Buffered::Pending
         } else {
-            self.offered = self.live() as u32;
+            self.offered = self.end.wrapping_sub(self.start);
             Buffered::Offered(self.start as usize, self.end as usize)
         }
     }
@@ -361,12 +366,22 @@ impl Transmit {
         if offered == NOT_OFFERED {
             return 0;
         }
-        let len = if len < offered as usize {
-            len
+        let taken = if len < offered as usize {
+            len as u32
         } else {
-            offered as usize
+            offered
         };
-        self.taken = self.taken.wrapping_add(len as u32);
+        self.taken = self.taken.wrapping_add(taken);
+        #[cfg(feature = "fast")]
+        if !self.large.is_some() {
+            self.start = self.start.wrapping_add(taken);
+            if self.start == self.end {
+                self.start = 0;
+                self.end = 0;
+            }
+            return taken;
+        }
+        let len = taken as usize;
         let mut start = self.start as usize;
         let drawing = self.is_drawing();
         if drawing {
@@ -391,7 +406,7 @@ impl Transmit {
             self.start = 0;
             self.end = 0;
         }
-        len as u32
+        taken
     }
 }
 
