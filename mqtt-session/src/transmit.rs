@@ -279,7 +279,7 @@ impl Transmit {
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
     #[inline]
     pub(crate) fn commit(&mut self, len: usize) {
-        self.end = (self.end as usize).wrapping_add(len) as At;
+        self.end = self.end.wrapping_add(len as At);
         self.queued = self.queued.wrapping_add(len as u32);
     }
 
@@ -372,19 +372,11 @@ impl Transmit {
             offered
         };
         self.taken = self.taken.wrapping_add(taken);
-        #[cfg(feature = "fast")]
-        if !self.large.is_some() {
-            self.start = self.start.wrapping_add(taken);
-            if self.start == self.end {
-                self.start = 0;
-                self.end = 0;
-            }
-            return taken;
-        }
         let len = taken as usize;
         let mut start = self.start as usize;
         let drawing = self.is_drawing();
-        if drawing {
+        // With the feature `fast`, nearly always there is no large packet.
+        if drawing || cfg!(feature = "fast") && !self.large.is_some() {
             start = start.wrapping_add(len);
         } else {
             // What lies before a large packet is taken first, what lies behind it last. Of none,
