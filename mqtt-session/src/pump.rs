@@ -337,7 +337,8 @@ impl Outbox {
         }
         record.stage = stage;
         record.flags.end();
-        self.exchanges.tables.put(record, Place::Ended);
+        record.place = Place::Ended;
+        self.exchanges.tables.put_behind(record);
         self.exchanges.work.note(Work::TELL);
     }
 }

@@ -96,6 +96,18 @@ impl Outbox {
     }
 }
 
+/// What is kept of a count of filters, or of a length: it stops at 65,535.
+#[cfg(any(feature = "fast", feature = "alloc"))]
+fn counted(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// What is kept of a count of filters, or of a length: in less than 64 KiB there are not more.
+#[cfg(not(any(feature = "fast", feature = "alloc")))]
+const fn counted(count: usize) -> u16 {
+    count as u16
+}
+
 /// What is to be kept until it is settled.
 pub(crate) struct Kept<'e> {
     pub(crate) stage: Stage,
@@ -340,8 +352,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         let record = oldest(parts.records, Place::Free).map(|(_, record)| record);
         if let Some(record) = record {
             record.set_block(offset, len);
-            // What is kept of a count of filters stops.
-            record.count = u16::try_from(kept.count).unwrap_or(u16::MAX);
+            record.count = counted(kept.count);
             record.stage = kept.stage;
             record.flags = flags;
             #[cfg(not(feature = "fast"))]

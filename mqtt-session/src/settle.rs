@@ -167,7 +167,9 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(None);
         }
         // What is kept of the count stops at 65,535.
-        if reasons.min(usize::from(u16::MAX)) != usize::from(record.count) {
+        #[cfg(any(feature = "fast", feature = "alloc"))]
+        let reasons = reasons.min(usize::from(u16::MAX));
+        if reasons != usize::from(record.count) {
             return Err(Breach::ReasonCodeCount(packet));
         }
         let ticket = self.out.exchanges.tables.ticket(record);
@@ -443,7 +445,11 @@ impl Outbox {
     /// PUBREL is due.
     fn releases(&mut self, record: &mut Record) {
         record.flags.past_pubrec();
-        self.exchanges.tables.put(record, Place::Release);
+        // One that was sent before keeps its order.
+        if record.place != Place::Released {
+            self.exchanges.tables.put_behind(record);
+        }
+        record.place = Place::Release;
         self.exchanges.work.note(Work::PUMP);
     }
 }

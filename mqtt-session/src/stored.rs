@@ -20,11 +20,11 @@ pub(crate) const DUP: u8 = 0x08;
 #[inline(never)]
 pub(crate) fn stamp(packet: &mut [u8], record: &Record, expiry: Option<u32>) {
     let mut at = behind_integer(packet, 1);
-    let exchange = record.stage.is_exchange();
-    if exchange || record.stage == Stage::AwaitSent {
+    if !record.flags.has(Flags::REQUEST) {
         at = at.wrapping_add(2).wrapping_add(usize::from(record.count));
     }
-    if exchange && let Some(first) = packet.first_mut() {
+    // Nothing but messages of QoS 1 and 2 is sent again: of all else this leaves the byte as it is.
+    if let Some(first) = packet.first_mut() {
         let dup = u8::from(record.flags.has(Flags::MAYBE_SEEN)) << DUP.trailing_zeros();
         *first = *first & !DUP | dup;
     }

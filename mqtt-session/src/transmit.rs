@@ -112,7 +112,12 @@ impl Transmit {
     /// Whether anything waits for the transport.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.taken == self.queued
+        #[cfg(feature = "fast")]
+        return self.start == self.end && !self.large.is_some();
+        #[cfg(not(feature = "fast"))]
+        {
+            self.taken == self.queued
+        }
     }
 
     /// The packet that is sent from where it is stored, or none.
@@ -274,7 +279,7 @@ impl Transmit {
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
     #[inline]
     pub(crate) fn commit(&mut self, len: usize) {
-        self.end = (self.end as usize).wrapping_add(len) as At;
+        self.end = self.end.wrapping_add(len as At);
         self.queued = self.queued.wrapping_add(len as u32);
     }
 
@@ -307,7 +312,7 @@ impl Transmit {
         } else if self.offered != NOT_OFFERED {
             Buffered::Pending
         } else {
-            self.offered = self.live() as u32;
+            self.offered = self.end.wrapping_sub(self.start);
             Buffered::Offered(self.start as usize, self.end as usize)
         }
     }
@@ -361,15 +366,17 @@ impl Transmit {
         if offered == NOT_OFFERED {
             return 0;
         }
-        let len = if len < offered as usize {
-            len
+        let taken = if len < offered as usize {
+            len as u32
         } else {
-            offered as usize
+            offered
         };
-        self.taken = self.taken.wrapping_add(len as u32);
+        self.taken = self.taken.wrapping_add(taken);
+        let len = taken as usize;
         let mut start = self.start as usize;
         let drawing = self.is_drawing();
-        if drawing {
+        // With the feature `fast`, nearly always there is no large packet.
+        if drawing || cfg!(feature = "fast") && !self.large.is_some() {
             start = start.wrapping_add(len);
         } else {
             // What lies before a large packet is taken first, what lies behind it last. Of none,
@@ -391,7 +398,7 @@ impl Transmit {
             self.start = 0;
             self.end = 0;
         }
-        len as u32
+        taken
     }
 }
 

@@ -128,8 +128,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         let mut asks = Flags::default();
         if packet.retain {
             asks.set(Flags::RETAIN);
+            // What asks for nothing more is refused for its length alone.
+            self.allow(asks, 0)?;
         }
-        self.allow(asks, 0)?;
         let slot = self.free_slot().ok_or(RequestError::TooMany)?;
         let len = match packet.encode(
             self.out.side(),

@@ -161,27 +161,22 @@ impl Tables {
     }
 
     /// Puts a record that is in no place into one. Its order there is that of tickets, and of
-    /// PUBREC or of the end where that came: its block is free then, and its place there serves to
-    /// remember.
-    pub(crate) fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
+    /// PUBREC or of the end where that came.
+    fn push(&mut self, records: &mut [Record], slot: u16, place: Place) {
         if let Some(record) = records.get_mut(usize::from(slot)) {
-            self.put(record, place);
+            if matches!(place, Place::Release | Place::Ended) {
+                self.put_behind(record);
+            }
+            record.place = place;
         }
     }
 
-    /// The same, where the record is known.
-    #[inline(never)]
-    pub(crate) fn put(&mut self, record: &mut Record, place: Place) {
-        let orders = match place {
-            Place::Release => record.place != Place::Released,
-            Place::Ended => true,
-            _ => false,
-        };
-        if orders {
-            self.releases = self.releases.wrapping_add(1);
-            record.set_order(self.releases);
-        }
-        record.place = place;
+    /// A record that got its PUBREC or ended goes behind all that did before. Its block is free, and
+    /// what described that serves to remember.
+    #[inline]
+    pub(crate) fn put_behind(&mut self, record: &mut Record) {
+        self.releases = self.releases.wrapping_add(1);
+        record.set_order(self.releases);
     }
 
     /// PUBLISH of QoS 1 and 2 and PUBREL that are written or to be written: what counts for the
