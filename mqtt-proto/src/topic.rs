@@ -66,7 +66,8 @@ impl<'a> TopicName<'a> {
         Self(name)
     }
 
-    /// The text. Without the feature `fast`, which keeps a string, it is checked to be UTF-8 again.
+    /// The text. Without the feature `fast`, which keeps a string, it is checked to be UTF-8 again, by code that
+    /// nothing else needs: comparing topic names, or [`TopicName::as_bytes`], does without.
     #[must_use]
     #[inline]
     pub const fn as_str(&self) -> &'a str {
@@ -76,8 +77,7 @@ impl<'a> TopicName<'a> {
         text::string(self.0)
     }
 
-    /// The bytes of the text, for which it is not checked again.
-    #[doc(hidden)]
+    /// The bytes of the text.
     #[must_use]
     #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {

@@ -33,8 +33,6 @@ pub enum Action<'a> {
 /// Where what a poll brings is written at once, by whoever has something to tell: it is large.
 #[doc(hidden)]
 pub trait Place<'a>: From<Delivery<'a>> {
-    /// Whether the bytes of [`Asked::Send`] are looked at; otherwise there are none.
-    const TAKES_BYTES: bool;
     /// Becomes the place of an event, which is written there; `None` never comes.
     fn event(&mut self) -> Option<&mut Event<'a>>;
 }
@@ -64,8 +62,6 @@ impl<'a> From<Delivery<'a>> for Action<'a> {
 }
 
 impl<'a> Place<'a> for Action<'a> {
-    const TAKES_BYTES: bool = true;
-
     #[inline]
     fn event(&mut self) -> Option<&mut Event<'a>> {
         *self = Self::Event(Event::DeliveryCut);

@@ -30,9 +30,6 @@ impl<'a, D, E> From<Delivery<'a>> for Turn<'a, D, E> {
 }
 
 impl<'a, D, E> Place<'a> for Turn<'a, D, E> {
-    // What is offered is asked for when it is written.
-    const TAKES_BYTES: bool = false;
-
     fn event(&mut self) -> Option<&mut Event<'a>> {
         *self = Self::Event(Event::DeliveryCut);
         match self {

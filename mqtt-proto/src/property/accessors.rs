@@ -23,6 +23,7 @@ macro_rules! single {
     ($(#[$doc:meta])* $name:ident, $id:ident, $value:ty, $convert:ident) => {
         $(#[$doc])*
         #[must_use]
+        #[inline(always)]
         pub fn $name(&self) -> Option<$value> {
             self.$convert(PropertyId::$id)
         }
