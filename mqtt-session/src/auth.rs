@@ -9,7 +9,10 @@ use crate::machine::Machine;
 use crate::request::ControlError;
 use crate::store::OutboundStore;
 use crate::violation::Breach;
-use mqtt_proto::{Auth, Fields, PacketType, Properties, Property, ReasonCode, Sender as From};
+use core::slice;
+use mqtt_proto::{
+    Auth, Fields, PacketType, Properties, Property, PropertyId, ReasonCode, Sender as From,
+};
 
 impl Machine {
     /// Sends AUTH: the answer to a challenge, or the start of a re-authentication.
@@ -36,34 +39,25 @@ impl Machine {
             return Err(ControlError::NotNow);
         }
         let given = Properties::new(properties);
-        let named = given.authentication_method();
-        if named.map(|named| fingerprint(named.as_bytes())) != Some(method) {
+        if given.authentication_method_bytes().map(fingerprint) != Some(method) {
             return Err(ControlError::Method);
         }
         let maximum = self.out.line.limits().maximum_packet_size as usize;
-        let packet = Auth {
+        let mut packet = Auth {
             reason,
             properties: given,
         };
         let mut len = packet.encoded_len().map_err(ControlError::Invalid)?;
-        let essential = [
-            given
-                .authentication_method()
-                .map(Property::AuthenticationMethod),
-            given
-                .authentication_data()
-                .map(Property::AuthenticationData),
-        ];
-        let mut least = [Property::AuthenticationMethod(""); 2];
-        let mut count = 0usize;
-        for (place, property) in least.iter_mut().zip(essential.into_iter().flatten()) {
-            *place = property;
-            count = count.saturating_add(1);
-        }
-        let mut packet = packet;
         if len > maximum {
             // Reason String and User Property are left out (MQTT-3.15.2-2, MQTT-3.15.2-3).
-            packet.properties = Properties::new(least.get(..count).unwrap_or_default());
+            let only = |id| {
+                let found = properties.iter().find(|property| property.id() == id);
+                found.map(slice::from_ref).unwrap_or_default()
+            };
+            packet.properties = Properties::chain(
+                only(PropertyId::AuthenticationMethod),
+                only(PropertyId::AuthenticationData),
+            );
             len = packet.encoded_len().map_err(ControlError::Invalid)?;
         }
         if len > maximum {
@@ -104,7 +98,7 @@ impl Machine {
         if self.says_too_much(fields) {
             return self.breaks(Breach::ProblemInformation(PacketType::Auth));
         }
-        if !self.is_method(auth.properties.authentication_method()) {
+        if !self.is_method(auth.properties.authentication_method_bytes()) {
             return self.breaks(Breach::AuthenticationMethod);
         }
         let again = self.connection.facts.has(Facts::REAUTHENTICATING);
@@ -128,7 +122,7 @@ impl Machine {
     }
 
     /// Every AUTH, and the CONNACK that ends them, names the method of CONNECT.
-    pub(crate) fn is_method(&self, method: Option<&str>) -> bool {
-        method.map(|method| fingerprint(method.as_bytes())) == self.connection.method
+    pub(crate) fn is_method(&self, method: Option<&[u8]>) -> bool {
+        method.map(fingerprint) == self.connection.method
     }
 }

@@ -267,7 +267,7 @@ impl Machine {
             return Err(Breach::SessionPresentAfterCleanStart);
         }
         #[cfg(feature = "auth")]
-        let other_method = !self.is_method(properties.authentication_method());
+        let other_method = !self.is_method(properties.authentication_method_bytes());
         #[cfg(not(feature = "auth"))]
         let other_method = properties.contains(PropertyId::AuthenticationMethod);
         if other_method {

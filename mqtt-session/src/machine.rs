@@ -242,8 +242,8 @@ impl Machine {
         {
             connection.method = packet
                 .properties
-                .authentication_method()
-                .map(|method| fingerprint(method.as_bytes()));
+                .authentication_method_bytes()
+                .map(fingerprint);
         }
         let keeps = packet.properties.session_expiry_interval().unwrap_or(0) > 0;
         let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;

@@ -144,6 +144,16 @@ impl<'a> Properties<'a> {
         self.binary(PropertyId::AssignedClientIdentifier)
     }
 
+    /// The bytes of the authentication method's name, for which they are not checked to be text again.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn authentication_method_bytes(&self) -> Option<&'a [u8]> {
+        #[cfg(feature = "fast")]
+        return self.authentication_method().map(str::as_bytes);
+        #[cfg(not(feature = "fast"))]
+        self.binary(PropertyId::AuthenticationMethod)
+    }
+
     /// Names and values of the user properties, in their order; they may repeat.
     pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.iter().filter_map(|property| match property {
