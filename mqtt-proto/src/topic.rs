@@ -60,6 +60,16 @@ impl<'a> TopicName<'a> {
         Some(Self(name.as_bytes()))
     }
 
+    /// The topic name that the bytes are, if they are one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_bytes(name: &'a [u8]) -> Option<Self> {
+        if name.is_empty() || name.len() > text::MAX_LEN {
+            return None;
+        }
+        text::scan(name, text::Kind::TopicName).map(Self)
+    }
+
     /// For the decoder, which has made the same checks on the way.
     #[inline]
     pub(crate) const fn checked(name: Checked<'a>) -> Self {

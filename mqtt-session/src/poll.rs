@@ -239,8 +239,7 @@ impl Machine {
         publish: &Publish<'_>,
     ) -> Result<TopicName<'i>, u16> {
         let alias = publish.properties.topic_alias().unwrap_or(0);
-        let kept = core::str::from_utf8(inbound.alias(alias)).map_err(|_| alias)?;
-        TopicName::new(kept).map_err(|_| alias)
+        TopicName::from_bytes(inbound.alias(alias)).ok_or(alias)
     }
 
     /// No alias was admitted.

@@ -152,7 +152,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             return Err(Breach::TopicAlias(alias));
         }
         match publish.topic {
-            Some(topic) if self.store.set_alias(alias, topic.as_str().as_bytes()) => Ok(()),
+            Some(topic) if self.store.set_alias(alias, topic.as_bytes()) => Ok(()),
             Some(_) => Err(Breach::TopicAliasTooLong),
             None if self.store.alias(alias).is_empty() => Err(Breach::UnknownTopicAlias(alias)),
             None => Ok(()),

@@ -304,7 +304,7 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             QoS::AtLeastOnce => Stage::AwaitPubAck,
             QoS::ExactlyOnce => Stage::AwaitPubRec,
         };
-        record.count = u16::try_from(topic.as_str().len()).unwrap_or(u16::MAX);
+        record.count = u16::try_from(topic.as_bytes().len()).unwrap_or(u16::MAX);
         record.set_block(0, len);
         record.flags = Flags::STORED;
         #[cfg(feature = "draw")]

@@ -504,6 +504,10 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     }
 
     fn assigned_client_id(&self) -> &str {
+        // Where there is no room for any, nothing is to be linked that makes text of it.
+        if CLIENT_ID == 0 {
+            return "";
+        }
         // It came as text.
         core::str::from_utf8(self.client_id.as_bytes()).unwrap_or_default()
     }

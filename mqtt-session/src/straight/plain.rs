@@ -16,7 +16,7 @@ pub(crate) struct Plain<'a> {
 impl<'a> Plain<'a> {
     #[inline(always)]
     pub(crate) fn new(publish: &Publish<'a>, qos: QoS) -> Self {
-        let topic = publish.topic.as_str().as_bytes();
+        let topic = publish.topic.as_bytes();
         let id = if qos == QoS::AtMostOnce { 0 } else { 2 };
         // The lengths of the topic and of the properties take three bytes; no two slices in
         // memory can be so long that this wraps.
