@@ -2,8 +2,8 @@
 
 use super::tag;
 use crate::snapshot::{
-    ACCEPTED, CHECKSUM, Crc32, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, MAGIC,
-    PREAMBLE, VERSION, has_session, identity_parts,
+    ACCEPTED, CHECKSUM, Crc32, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS,
+    LONGEST_INTERVAL, MAGIC, PREAMBLE, VERSION, has_session, identity_parts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -214,7 +214,8 @@ impl Image {
             let left = if message.expires == LASTS {
                 LASTS
             } else {
-                message.expires.saturating_sub(wall)
+                // The wall clock may have been set back.
+                message.expires.saturating_sub(wall).min(LONGEST_INTERVAL)
             };
             out.extend(message.head.bytes());
             out.extend(left.to_le_bytes());

@@ -5,8 +5,8 @@ use super::Kept;
 use super::crc::Crc32;
 use super::error::ImportError;
 use super::layout::{
-    ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, MAGIC, PREAMBLE,
-    VERSION, cause_of, is_success, walk_from,
+    ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LASTS, LEAST, LONGEST_INTERVAL,
+    MAGIC, PREAMBLE, VERSION, cause_of, is_success, walk_from,
 };
 use crate::connection::{Fingerprint, Phase};
 use crate::exchanges::{Exchanges, Work};
@@ -218,10 +218,13 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         source.ensure((head.id != 0) == has_id || may_have_id)?;
         source.ensure((head.ticket == 0) == (head.kind == Kind::Reserved))?;
         let mut record = Record::EMPTY;
-        let tables = &self.machine.out.exchanges.tables;
-        record.ticket = tables
-            .kept_ticket(head.ticket)
-            .ok_or(ImportError::DoesNotFit)?;
+        // What is reserved has lost its ticket: none is too old for it.
+        if head.kind != Kind::Reserved {
+            let tables = &self.machine.out.exchanges.tables;
+            record.ticket = tables
+                .kept_ticket(head.ticket)
+                .ok_or(ImportError::DoesNotFit)?;
+        }
         record.id = head.id;
         record.flags.set(Flags::MAYBE_SEEN);
         match head.kind {
@@ -326,6 +329,8 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
         if expires {
             record.flags.set(Flags::EXPIRES);
             let now = self.machine.out.clock.now;
+            // Of more, the seconds could not be told.
+            source.ensure(left <= LONGEST_INTERVAL)?;
             let moment = Instant::from_micros(now.as_micros().saturating_add(left));
             at = Some(moment);
             #[cfg(feature = "message-expiry")]

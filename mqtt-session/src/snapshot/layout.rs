@@ -34,6 +34,8 @@ pub(crate) const IDENTITY_NUMBERS: usize = 1 + 4;
 pub(crate) const LEAST: usize = PREAMBLE + 1 + 4 + 2 + 8 + 2 + 2 + 2 + CHECKSUM;
 /// In place of the microseconds until a message expires: it does not.
 pub(crate) const LASTS: u64 = u64::MAX;
+/// The longest Message Expiry Interval, in microseconds.
+pub(crate) const LONGEST_INTERVAL: u64 = u32::MAX as u64 * 1_000_000;
 
 /// There was an accepted connection, so that the fingerprint counts.
 pub(crate) const ACCEPTED: u8 = 1;
@@ -118,6 +120,8 @@ impl Head {
             Stage::AwaitPubAck | Stage::AwaitPubRec => (Kind::Queued, source_of(record)),
             _ if record.flags.has(Flags::REQUEST) => return None,
             Stage::Ended(cause) => (Kind::GivenUp, number_of(cause)),
+            // A message of QoS 0 that the transport has taken: nothing of it outlives that.
+            Stage::EndedWell if !record.flags.has(Flags::MAYBE_SEEN) => return None,
             Stage::EndedWell => {
                 id = 0;
                 (Kind::EndedWell, record.reason().value())

@@ -101,8 +101,8 @@ pub use error::{ImportError, TooSmall};
 pub(crate) use export::{expires, write_identity, write_record};
 #[cfg(feature = "alloc")]
 pub(crate) use layout::{
-    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, MAGIC, PREAMBLE,
-    VERSION, has_session, identity_parts, walk, walk_from,
+    ACCEPTED, CHECKSUM, HAS_SESSION, HEAD, Head, IDENTITY_NUMBERS, Kind, LASTS, LONGEST_INTERVAL,
+    MAGIC, PREAMBLE, VERSION, has_session, identity_parts, walk, walk_from,
 };
 
 use crate::client::Client;
@@ -327,13 +327,109 @@ impl<'p> Kept<'p> {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::layout::{CHECKSUM, DRAWN, HEAD, LEAST};
+    use super::layout::{
+        ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LEAST, PREAMBLE,
+    };
     use super::*;
     use crate::config::Config;
     use crate::request::Publish;
     use crate::store::Fixed;
+    use crate::{Action, Connect, RxBuffer};
     use mqtt_proto::TopicName;
     use std::vec::Vec;
+
+    fn written<S: Store>(client: &mut Client<S>, now: Instant) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let whole = client.export(now, |piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(whole, Ok(()));
+        bytes
+    }
+
+    fn check(bytes: &mut [u8]) {
+        let content = bytes.len() - CHECKSUM;
+        let mut crc = Crc32::new();
+        crc.update(&bytes[..content]);
+        bytes[content..].copy_from_slice(&crc.value().to_le_bytes());
+    }
+
+    /// Otherwise flash would be written for it, once when it has left and once when that is told.
+    #[test]
+    fn a_message_of_qos_0_that_has_left_is_nothing_to_save() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::default(), Fixed::<4, 2, 256, 128>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        client.opened(now, &Connect::new("c")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        client.sent(now, 100);
+        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
+        input.filled(5);
+        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let saved = (client.session_mark(), client.export_len());
+        let publish = Publish::new(TopicName::new("t").unwrap(), b"21.5");
+        client.publish(now, &publish).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        assert_eq!((client.session_mark(), client.export_len()), saved);
+        client.sent(now, 100);
+        assert_eq!((client.session_mark(), client.export_len()), saved);
+        // The session ends with the connection, which is to be saved; of the message nothing is.
+        client.closed(now);
+        assert_eq!(client.export_len(), saved.1);
+    }
+
+    /// A record has half of the bits of a ticket, and what is reserved has none.
+    #[test]
+    fn what_is_reserved_is_kept_however_many_tickets_were_issued() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
+        let mut bytes = written(&mut client, now);
+        let records = LEAST - CHECKSUM - 2;
+        let flags = PREAMBLE;
+        bytes[flags] = ACCEPTED | HAS_SESSION;
+        // The next ticket.
+        bytes[flags + 7..flags + 15].copy_from_slice(&(1u64 << 40).to_le_bytes());
+        bytes[records] = 1;
+        let head = Head {
+            kind: Kind::Reserved,
+            reason: 0,
+            id: 7,
+            ticket: 0,
+        };
+        bytes.splice(records + 2..records + 2, head.bytes());
+        let len = u32::try_from(bytes.len()).unwrap();
+        bytes[6..10].copy_from_slice(&len.to_le_bytes());
+        check(&mut bytes);
+        let mut again = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
+        assert_eq!(again.import(now, &bytes), Ok(()));
+        assert_eq!(written(&mut again, now), bytes);
+    }
+
+    /// Its deadline could have come and change nothing.
+    #[test]
+    fn a_message_that_lasts_longer_than_any_interval_is_refused() {
+        let now = Instant::from_micros(5);
+        let mut client = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
+        let publish = Publish::new(TopicName::new("t").unwrap(), &[])
+            .qos(QoS::AtLeastOnce)
+            .message_expiry_interval(u32::MAX);
+        client.publish(now, &publish).unwrap();
+        let mut bytes = written(&mut client, now);
+        let import = |bytes: &[u8]| {
+            Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new()).import(now, bytes)
+        };
+        assert_eq!(import(&bytes), Ok(()));
+        let left = LEAST - CHECKSUM + HEAD;
+        for longer in [layout::LONGEST_INTERVAL + 1, layout::LASTS - 1] {
+            bytes[left..left + 8].copy_from_slice(&longer.to_le_bytes());
+            check(&mut bytes);
+            let refused = import(&bytes);
+            assert!(matches!(refused, Err(ImportError::Inconsistent { .. })));
+        }
+    }
 
     /// A build that cannot draw payloads says so, and does not send a message without its payload.
     #[test]
@@ -342,21 +438,13 @@ mod tests {
         let mut client = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
         let publish = Publish::new(TopicName::new("t").unwrap(), &[]).qos(QoS::AtLeastOnce);
         client.publish(now, &publish).unwrap();
-        let mut bytes = Vec::new();
-        let whole = client.export(now, |piece| {
-            bytes.extend_from_slice(piece);
-            Ok::<(), ()>(())
-        });
-        assert_eq!(whole, Ok(()));
+        let mut bytes = written(&mut client, now);
         // Its first record begins where a session without records ends.
         let record = LEAST - CHECKSUM;
         bytes[record + 1] = DRAWN;
         // The header announces 5 bytes.
         bytes[record + HEAD + 8 + 4 + 1] += 5;
-        let content = bytes.len() - CHECKSUM;
-        let mut crc = Crc32::new();
-        crc.update(&bytes[..content]);
-        bytes[content..].copy_from_slice(&crc.value().to_le_bytes());
+        check(&mut bytes);
         let mut again = Client::new(Config::default(), Fixed::<2, 2, 64, 64>::new());
         let result = again.import(now, &bytes);
         if cfg!(feature = "draw") {
