@@ -32,7 +32,6 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
     }
 
-    #[cfg(feature = "fast")]
     /// Messages wait again that did not wait a moment ago: which of them expires first is found
     /// out at the next poll.
     #[cfg(feature = "fast")]

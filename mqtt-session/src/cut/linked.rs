@@ -11,7 +11,6 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
         let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.moment()));
-        #[cfg(feature = "fast")]
         self.out.exchanges.tables.cut();
         #[cfg(feature = "draw")]
         self.cut_unfinished(&line.tx);

@@ -267,21 +267,15 @@ impl OutboundStore for Outbound {
 
     #[cfg(feature = "bytes")]
     fn payload(&self, slot: u16) -> &[u8] {
-        #[cfg(feature = "bytes")]
-        if let Some(payload) = self.payloads.get(usize::from(slot)) {
-            return payload;
-        }
-        let _ = slot;
-        &[]
+        let payload = self.payloads.get(usize::from(slot));
+        payload.map(AsRef::as_ref).unwrap_or_default()
     }
 
     #[cfg(feature = "bytes")]
     fn release_payload(&mut self, slot: u16) {
-        #[cfg(feature = "bytes")]
         if let Some(payload) = self.payloads.get_mut(usize::from(slot)) {
             *payload = bytes::Bytes::new();
         }
-        let _ = slot;
     }
 
     #[cfg(feature = "topic-alias")]
