@@ -82,14 +82,18 @@ impl Machine {
             rx.cursor.pass(end, part_len);
             receiver.intake.partial = Some(partial.behind(part_len));
         } else {
-            receiver.intake.partial = None;
             if let Some(id) = came.publish.packet_id {
                 came.is_held = manually;
                 let qos = came.publish.qos;
                 if !receiver.accept(qos, id.value(), seen, manually, &mut sender) {
+                    // What is owed and cannot leave may have all the room: that passes.
+                    if !receiver.is_drained() {
+                        return Told::Wait;
+                    }
                     return self.breaks(Breach::ReceiveMaximum);
                 }
             }
+            receiver.intake.partial = None;
             rx.cursor.consume_passed(start.wrapping_add(part_len));
         }
         if seen { Told::Nothing } else { Told::Message }
@@ -103,5 +107,66 @@ impl Machine {
         }
         rx.cursor.want(wanted);
         Told::Wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, RxBuffer, TopicName,
+    };
+
+    /// Acknowledgements that are owed and cannot leave may take all the room there is.
+    #[test]
+    fn a_message_waits_for_the_room_of_its_acknowledgement() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::new(), Fixed::<2, 1, 128, 64>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        client.opened(now, &Connect::new("c")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        client.sent(now, 100);
+        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
+        input.filled(5);
+        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        // It fills the transmit buffer up to the reserve, and the transport takes nothing.
+        let publish = Publish::new(TopicName::new("t").unwrap(), &[0; 53]);
+        client.publish(now, &publish).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        // PUBREC for what was never sent, twice, and a message of QoS 1.
+        let came = [0x50, 2, 0, 7, 0x50, 2, 0, 8, 0x32, 6, 0, 1, b't', 0, 1, 0];
+        input.spare()[..came.len()].copy_from_slice(&came);
+        input.filled(came.len());
+        match client.poll(now, &mut input) {
+            Action::Timeout(_) => {}
+            other => panic!("{other:?}"),
+        }
+        client.sent(now, 100);
+        let mut sent = [0; 16];
+        let mut len = 0;
+        let mut delivered = 0;
+        loop {
+            let count = match client.poll(now, &mut input) {
+                Action::Send(bytes) => {
+                    sent[len..][..bytes.len()].copy_from_slice(bytes);
+                    bytes.len()
+                }
+                Action::Deliver(_) => {
+                    delivered += 1;
+                    0
+                }
+                Action::Event(Event::Published { .. }) => 0,
+                Action::Timeout(_) => break,
+                other => panic!("{other:?}"),
+            };
+            len += count;
+            if count > 0 {
+                client.sent(now, count);
+            }
+        }
+        assert_eq!(delivered, 1);
+        let answers = [0x62, 3, 0, 7, 0x92, 0x62, 3, 0, 8, 0x92, 0x40, 2, 0, 1];
+        assert_eq!(sent[..len], answers);
     }
 }

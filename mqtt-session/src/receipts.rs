@@ -169,7 +169,8 @@ impl<I: InboundStore> Receiver<'_, I> {
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
     /// message counts as received. Otherwise its token lets the application acknowledge it. False
-    /// when there are more than Receive Maximum allows.
+    /// when there is no room for that: there are more than Receive Maximum allows, or what is owed
+    /// cannot leave now.
     pub(crate) fn accept<O: OutboundStore>(
         &mut self,
         qos: QoS,
@@ -202,8 +203,10 @@ impl<I: InboundStore> Receiver<'_, I> {
         if seen && self.store.known(id).is_some_and(Stage::is_ack) {
             return true;
         }
-        self.receipts.next_token = self.receipts.next_token.wrapping_add(1);
-        self.owe(id, stage, reason, sender)
+        let owed = self.owe(id, stage, reason, sender);
+        let tokens = u64::from(owed);
+        self.receipts.next_token = self.receipts.next_token.wrapping_add(tokens);
+        owed
     }
 
     /// PUBREL came in: PUBCOMP is owed, with 0x92 when the identifier is unknown. False, and
