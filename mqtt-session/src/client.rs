@@ -93,7 +93,7 @@ impl<S: Store> Client<S> {
     }
 
     /// Other policies and time limits from now on: for a client in a `static`, which costs no flash
-    /// while it has the defaults.
+    /// while it has the defaults. The jitter of the waits begins again with the seed.
     pub fn configure(&mut self, config: Config) {
         self.machine.out.config = config;
     }

@@ -184,3 +184,93 @@ impl Outbox {
         self.exchanges.next_expiry.moment()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Action, Client, Config, Connect, Event, Fixed, GiveUp, Instant, Publish, QoS, RxBuffer,
+        TopicName,
+    };
+
+    /// Whatever the epoch is, and however finely the caller counts: a server that says nothing
+    /// after CONNACK is pinged and left, again and again, and a message that waits expires.
+    #[test]
+    fn a_deadline_that_is_reached_makes_progress_and_stays_until_then() {
+        const WRAP: u64 = (1 << 32) * 1_000;
+        for epoch in [
+            0,
+            1,
+            999,
+            1_001,
+            WRAP / 2 - 3_000_500,
+            WRAP - 2_000_001,
+            WRAP - 1_000,
+            1_700_000_000_000_333,
+            u64::MAX / 2,
+        ] {
+            let mut now = Instant::from_micros(epoch);
+            let mut client = Client::new(Config::new(), Fixed::<4, 2, 256, 128>::new());
+            let mut input = RxBuffer::new([0; 64]);
+            client.start(now);
+            let connect = Connect {
+                keep_alive: 1,
+                ..Connect::new("c")
+            };
+            let publish = Publish::new(TopicName::new("t").unwrap(), b"21.5")
+                .qos(QoS::AtLeastOnce)
+                .message_expiry_interval(40);
+            let (mut opened, mut pings, mut expired) = (0, 0, 0);
+            let mut reached = None;
+            for _ in 0..400 {
+                match client.poll(now, &mut input) {
+                    Action::Open if opened % 3 == 2 => {
+                        opened += 1;
+                        client.closed(now);
+                    }
+                    Action::Open => {
+                        client.opened(now, &connect).unwrap();
+                        opened += 1;
+                        client.publish(now, &publish).ok();
+                    }
+                    Action::Send(bytes) => {
+                        pings += usize::from(bytes == [0xc0, 0]);
+                        let connects = bytes[0] == 0x10;
+                        client.sent(now, 200);
+                        if connects {
+                            // Of one message at a time, so that the others wait.
+                            let connack = [0x20, 6, 0, 0, 3, 0x21, 0, 1];
+                            input.spare()[..8].copy_from_slice(&connack);
+                            input.filled(8);
+                        }
+                    }
+                    Action::Event(Event::Published { outcome, .. }) => {
+                        expired += usize::from(outcome == Err(GiveUp::Expired));
+                    }
+                    Action::Event(_) => {}
+                    Action::Close => client.closed(now),
+                    Action::Timeout(deadline) => {
+                        assert!(deadline > now, "{deadline:?} at {now:?}");
+                        assert_ne!(reached, Some(deadline));
+                        let early = Instant::from_micros(deadline.as_micros() - 1);
+                        if early > now {
+                            now = early;
+                            let again = client.poll(now, &mut input);
+                            assert!(
+                                matches!(again, Action::Timeout(at) if at == deadline),
+                                "{again:?}"
+                            );
+                        }
+                        now = deadline;
+                        reached = Some(deadline);
+                        continue;
+                    }
+                    other => panic!("{other:?}"),
+                }
+                reached = None;
+            }
+            assert!(opened > 10 && pings > 10, "{opened} {pings} {epoch}");
+            let runs = cfg!(feature = "message-expiry");
+            assert_eq!(expired > 0, runs, "{epoch}");
+        }
+    }
+}

@@ -56,3 +56,69 @@ fn queued<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> [&'s [u8]; 3] {
 fn part(bytes: &[u8], start: usize, end: usize) -> &[u8] {
     bytes.get(start..end.min(bytes.len())).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use crate::{
+        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, QoS, RxBuffer, TopicName,
+    };
+    use std::vec::Vec;
+
+    /// What is stored moves when gaps are closed, also under a packet that is being sent from there.
+    #[test]
+    fn a_large_packet_goes_on_where_it_was_moved_to() {
+        let now = Instant::from_secs(1);
+        let mut client = Client::new(Config::new(), Fixed::<4, 2, 640, 64>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        client.opened(now, &Connect::new("c")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        client.sent(now, 100);
+        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
+        input.filled(5);
+        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let topic = TopicName::new("t").unwrap();
+        let publish = |client: &mut Client<_>, byte: u8, len: usize| {
+            let payload = std::vec![byte; len];
+            let publish = Publish::new(topic, &payload).qos(QoS::AtLeastOnce);
+            client.publish(now, &publish).unwrap();
+        };
+        publish(&mut client, b'a', 200);
+        publish(&mut client, b'b', 300);
+        let mut wire = Vec::new();
+        let mut is_acknowledged = false;
+        let mut is_moved = false;
+        loop {
+            match client.poll(now, &mut input) {
+                Action::Send(bytes) => {
+                    let count = bytes.len().min(50);
+                    wire.extend_from_slice(&bytes[..count]);
+                    if is_acknowledged && !is_moved && wire.ends_with(b"bb") {
+                        // While it is offered: this has no room before the gap is closed.
+                        publish(&mut client, b'c', 250);
+                        is_moved = true;
+                    }
+                    client.sent(now, count);
+                }
+                Action::Timeout(_) => break,
+                Action::Event(Event::Published { .. }) => is_acknowledged = true,
+                other => panic!("{other:?}"),
+            }
+            if !is_acknowledged && wire.ends_with(b"bb") {
+                input.spare()[..4].copy_from_slice(&[0x40, 2, 0, 1]);
+                input.filled(4);
+            }
+        }
+        assert!(is_moved);
+        let mut expected = Vec::new();
+        for (id, byte, len) in [(1, b'a', 200usize), (2, b'b', 300), (3, b'c', 250)] {
+            let remaining = len + 6;
+            let length = [(remaining % 128) as u8 | 0x80, (remaining / 128) as u8];
+            expected.extend([0x32, length[0], length[1], 0, 1, b't', 0, id, 0]);
+            expected.extend(core::iter::repeat_n(byte, len));
+        }
+        assert_eq!(wire, expected);
+    }
+}

@@ -16,8 +16,9 @@ use crate::record::Record;
 ///   Maximum. At least 1, at most 32,767. Twice as many are remembered: messages of an earlier
 ///   connection that wait for PUBREL do not count. They are looked at one by one: for hundreds
 ///   of messages at a time, `Heap` is the better store.
-/// - `ARENA`: bytes for the packets that wait or are unacknowledged, with 6 bytes beside each. At
-///   most 65,535 without the features `alloc` and `fast`.
+/// - `ARENA`: bytes for the packets that wait or are unacknowledged. With the feature `fast` there
+///   are 6 bytes beside each, and with `message-expiry` 8 beside each that expires. At most 65,535
+///   without the features `alloc` and `fast`.
 /// - `TRANSMIT`: bytes for what goes to the transport next; CONNECT must fit in. At most as many.
 /// - `ALIASES`: topics kept for topic aliases, in each direction. They are looked up one by one.
 /// - `TOPIC`: the longest topic name that is kept for an alias.
@@ -187,10 +188,14 @@ impl<
         const {
             assert!(OUT >= 1 && OUT < u16::MAX as usize, "OUT is 1 to 65,534");
             assert!(IN >= 1 && IN <= i16::MAX as usize, "IN is 1 to 32,767");
-            assert!(ARENA <= LARGEST_BUFFER, "ARENA is at most 2 GiB, or 65,535");
+            // Places in a buffer have 16 bits without the features `alloc` and `fast`.
+            assert!(
+                ARENA <= LARGEST_BUFFER,
+                "ARENA is at most 65,535, or 2 GiB with `alloc` or `fast`"
+            );
             assert!(
                 TRANSMIT >= 64 && TRANSMIT <= LARGEST_BUFFER,
-                "TRANSMIT is at least 64"
+                "TRANSMIT is 64 to 65,535, or to 2 GiB with `alloc` or `fast`"
             );
             assert!(ALIASES <= u16::MAX as usize, "ALIASES is at most 65,535");
             assert!(TOPIC <= u16::MAX as usize, "TOPIC is at most 65,535");
@@ -514,5 +519,64 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
 
     fn set_assigned_client_id(&mut self, id: &[u8]) -> bool {
         self.client_id.set(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use crate::{
+        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, QoS, RequestError,
+        RxBuffer, TopicName,
+    };
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    /// Places and lengths have 16 bits each where that is the largest store there is.
+    #[test]
+    fn the_largest_store_of_16_bits_is_used_to_its_last_byte() {
+        const SIZE: usize = 65_535;
+        let now = Instant::from_secs(1);
+        let mut client = Box::new(Client::new(Config::new(), Fixed::<3, 1, SIZE, SIZE>::new()));
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        client.opened(now, &Connect::new("c")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        client.sent(now, 100);
+        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
+        input.filled(5);
+        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let topic = TopicName::new("t").unwrap();
+        // Beside the payload a packet has 10 bytes, and with the feature `fast` its block 6 more.
+        let most = SIZE - if cfg!(feature = "fast") { 16 } else { 10 };
+        for round in 1..=3u8 {
+            let payload = std::vec![round; most];
+            let publish = |len| Publish::new(topic, &payload[..len]).qos(QoS::AtLeastOnce);
+            client.publish(now, &publish(most)).unwrap();
+            let none = client.publish(now, &publish(1));
+            assert_eq!(none, Err(RequestError::NoRoom));
+            let mut wire = Vec::new();
+            loop {
+                match client.poll(now, &mut input) {
+                    Action::Send(bytes) => {
+                        let count = bytes.len().min(20_000);
+                        wire.extend_from_slice(&bytes[..count]);
+                        client.sent(now, count);
+                    }
+                    Action::Timeout(_) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(wire.len(), most + 10);
+            assert!(wire.ends_with(&payload));
+            input.spare()[..4].copy_from_slice(&[0x40, 2, 0, round]);
+            input.filled(4);
+            let acknowledged = client.poll(now, &mut input);
+            assert!(matches!(
+                acknowledged,
+                Action::Event(Event::Published { outcome: Ok(_), .. })
+            ));
+        }
     }
 }
