@@ -66,7 +66,8 @@ fn end_of_text(bytes: &[u8]) -> usize {
         }
         let len = first.leading_ones();
         let mut value = u32::from(first) & 0x7f_u32.wrapping_shr(len);
-        // What has as many bytes is not below this: 0x80, 0x800, 0x1_0000, too much.
+        // What has as many bytes is not below this: 0x80, 0x800, 0x1_0000. Of seven bytes or more it
+        // would be 0, so that the first byte alone has to refuse them.
         let mut least = 0x10_u32;
         for index in 1..len {
             let byte = bytes.get(at).copied().unwrap_or_default();
@@ -78,7 +79,11 @@ fn end_of_text(bytes: &[u8]) -> usize {
             least = least.wrapping_shl(index.wrapping_add(2));
         }
         // The first byte of a character, in the shortest way, no surrogate, and not too large.
-        if first < 0xc2 || value < least || value >> 11 == 0x1b || value > 0x10_ffff {
+        if !matches!(first, 0xc2..=0xf4)
+            || value < least
+            || value >> 11 == 0x1b
+            || value > 0x10_ffff
+        {
             return start;
         }
     }
@@ -282,6 +287,25 @@ mod tests {
                         same(&[first, second, third, fourth]);
                         same(&[first, second, third, fourth, 0x80]);
                     }
+                }
+            }
+        }
+    }
+
+    /// After a first byte that promises up to eight, so many follow, or fewer, or more.
+    #[test]
+    fn what_promises_more_than_four_bytes_is_no_text() {
+        const TELLING: [u8; 3] = [0x80, 0x81, 0xbf];
+        for first in 0xe0..=0xff {
+            for choice in 0..3_usize.pow(7) {
+                let mut bytes = [first; 8];
+                let mut left = choice;
+                for byte in &mut bytes[1..] {
+                    *byte = TELLING[left % 3];
+                    left /= 3;
+                }
+                for len in 5..=8 {
+                    same(&bytes[..len]);
                 }
             }
         }

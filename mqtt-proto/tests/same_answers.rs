@@ -28,6 +28,13 @@ impl Digest {
     fn note(&mut self, thing: impl std::fmt::Debug) {
         write!(self, "{thing:?};").unwrap();
     }
+
+    /// Many bytes, of which nobody writes numbers first.
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
 }
 
 /// xorshift64*: the same numbers everywhere.
@@ -580,4 +587,202 @@ fn topics() {
     digest.note(TopicName::new(&long));
     digest.note(TopicFilter::new(&long));
     assert_eq!(digest.0, 0x4830_f0a5_f8ec_a5ae, "{:#018x}", digest.0);
+}
+
+/// A packet with this first byte and body, which has less than 16,384 bytes.
+fn packet_of(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
+    if body.len() > 0x7f {
+        packet.push((body.len() & 0x7f) as u8 | 0x80);
+        packet.push((body.len() >> 7) as u8);
+    } else {
+        packet.push(body.len() as u8);
+    }
+    packet.extend(body);
+    packet
+}
+
+fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    let mut all = u16::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
+    all.extend(bytes);
+    all
+}
+
+/// Bytes that are text, or nearly.
+fn almost_texts() -> Vec<Vec<u8>> {
+    let mut texts: Vec<Vec<u8>> = [
+        &b""[..],
+        b"a/b",
+        b"\xef\xbb\xbf",             // U+FEFF
+        b"\xed\x9f\xbf\xee\x80\x80", // the characters next to the surrogates
+        b"\xed\xa0\x80",             // surrogates
+        b"\xed\xbf\xbf",
+        b"\xf4\x8f\xbf\xbf", // the last character
+        b"\xf4\x90\x80\x80", // one more
+        b"\xc0\x80",         // too long
+        b"\xc1\xbf",
+        b"\xe0\x9f\xbf",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xc2\x80\xe0\xa0\x80\xf0\x90\x80\x80",
+        b"\x80",
+        b"\xe2\x82",
+        b"a\xe2\x82b",
+        b"\0",
+        b"ab\0\xff",
+        b"a\xff\0",
+        b"+",
+        b"a+\0",
+        b"a#\xff",
+        b"$share/\xc3/a",
+        b"$share/g/\xc3\xa4",
+    ]
+    .map(<[u8]>::to_vec)
+    .into();
+    // As many bytes as the first one promises, which may be eight, or not quite.
+    for first in [0xc3, 0xe2, 0xf1, 0xf5, 0xf8, 0xfc, 0xfe, 0xff] {
+        for len in 1..9 {
+            for (more, last) in [(0x80, 0x81), (0xbf, 0xbf), (0x81, b'a')] {
+                let mut text = vec![more; len];
+                text[len - 1] = last;
+                text[0] = first;
+                texts.push(text);
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn text_on_the_wire() {
+    const CONNECT: &[u8] = b"\0\x04MQTT\x05";
+    let mut digest = Digest::new();
+    for bytes in almost_texts() {
+        let text = prefixed(&bytes);
+        let text = text.as_slice();
+        let len = text.len() as u8;
+        let parts: [(u8, &[&[u8]]); 14] = [
+            (0x30, &[text, &[0], b"payload"]),
+            (0x32, &[text, &[0, 7, 0], text]),
+            (0x30, &[&[0, 1, b't', len + 1, 0x03], text]),
+            (0x30, &[&[0, 1, b't', len + 1, 0x08], text]),
+            (0x30, &[&[0, 1, b't', len + 1, 0x09], text]),
+            (0x40, &[&[0, 7, 0, len + 1, 0x1f], text]),
+            (0x40, &[&[0, 7, 0, 2 * len + 1, 0x26], text, text]),
+            (0x40, &[&[0, 7, 0, len + 4, 0x26, 0, 1, b'n'], text]),
+            (0x82, &[&[0, 7, 0], text, &[1]]),
+            (0xa2, &[&[0, 7, 0], text]),
+            (0x10, &[CONNECT, &[0x02, 0, 9, 0], text]),
+            (0x10, &[CONNECT, &[0x80, 0, 9, 0, 0, 1, b'c'], text]),
+            (
+                0x10,
+                &[CONNECT, &[0x04, 0, 9, 0, 0, 1, b'c', 0], text, &[0, 0]],
+            ),
+            (0x10, &[text, &[5, 0, 0, 9, 0, 0, 1, b'c']]),
+        ];
+        for (first, parts) in parts {
+            look_at(&mut digest, &packet_of(first, &parts.concat()));
+        }
+    }
+    assert_eq!(digest.0, 0x4148_de9c_47da_8e20, "{:#018x}", digest.0);
+}
+
+#[test]
+fn received_reason_codes() {
+    const BODIES: [(u8, &[u8], &[u8]); 10] = [
+        (0x20, &[0], &[0]),
+        (0x20, &[1], &[0]),
+        (0x40, &[0, 1], &[]),
+        (0x50, &[0, 1], &[0]),
+        (0x62, &[0, 1], &[]),
+        (0x70, &[0, 1], &[0]),
+        (0x90, &[0, 1, 0], &[0]),
+        (0xb0, &[0, 1, 0], &[0]),
+        (0xe0, &[], &[]),
+        (0xf0, &[], &[4, 0x15, 0, 1, b'm']),
+    ];
+    let mut digest = Digest::new();
+    for (first, before, after) in BODIES {
+        for code in 0..=u8::MAX {
+            look_at(
+                &mut digest,
+                &packet_of(first, &[before, &[code], after].concat()),
+            );
+        }
+    }
+    assert_eq!(digest.0, 0x996f_900d_d919_401a, "{:#018x}", digest.0);
+}
+
+#[test]
+fn lengths_at_their_limits() {
+    let mut digest = Digest::new();
+    let long = "x".repeat(65_535);
+    let payload = vec![b'p'; 2_097_160];
+    let mut out = vec![0; 2_300_000];
+    // The lengths that properties and the rest of a packet are to have, around what one, two and
+    // three bytes say.
+    let around = |limit: usize| (limit - 9)..=(limit + 2);
+    for len in around(0x80).chain(around(0x4000)).chain([65_535, 65_536]) {
+        let list = [Property::UserProperty("", &long[..(len - 5).min(65_535)])];
+        for packet in packets_with(Properties::new(&list), Properties::new(&list)) {
+            digest.note(packet.encoded_len());
+            for sender in BOTH {
+                let result = packet.encode(sender, &mut out);
+                digest.note(result);
+                let Ok(len) = result else { continue };
+                digest.bytes(&out[..len]);
+                assert_eq!(packet.encoded_len(), Ok(len));
+                let (first, exact) = (out[..len].to_vec(), &mut out[..len]);
+                exact.fill(0);
+                assert_eq!(packet.encode(sender, exact), Ok(len));
+                assert!(*exact == first, "{len} bytes");
+                for short in [1, 2, 3, len].map(|less| len.saturating_sub(less)) {
+                    digest.note(packet.encode(sender, &mut out[..short]));
+                }
+                let decoded = Packet::decode(&first, sender).unwrap();
+                assert_eq!(decoded, packet);
+                digest.note(decoded.encode(sender, &mut out[..len]));
+                assert!(out[..len] == first, "{len} bytes");
+            }
+        }
+    }
+    for len in around(0x80)
+        .chain(around(0x4000))
+        .chain([0x1f_ffff, 0x20_0000, 0x20_0003])
+    {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: Some(topic("a")),
+            packet_id: None,
+            properties: Properties::EMPTY,
+            payload: &payload[..len - 4],
+        };
+        let encoded = publish.encode(Sender::Client, &mut out);
+        digest.note((publish.encoded_len(), encoded));
+        let end = encoded.unwrap();
+        digest.bytes(&out[..end]);
+        assert_eq!(publish.encode(Sender::Client, &mut out[..end]), Ok(end));
+        digest.note(publish.encode(Sender::Client, &mut out[..end - 1]));
+    }
+    for payload_len in [0, 0x7b, 0x7c, 268_435_451, 268_435_452, 0xff_ffff] {
+        let publish = Publish {
+            dup: true,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: None,
+            packet_id: Some(id(5)),
+            properties: Properties::new(&[Property::TopicAlias(1)]),
+            payload: &[],
+        };
+        let encoded = publish.encode_header(Sender::Client, payload_len, &mut out);
+        digest.note((publish.header_len(payload_len), encoded));
+        if let Ok(len) = encoded {
+            digest.bytes(&out[..len]);
+            for len in 0..=len {
+                digest.note(publish.encode_header(Sender::Client, payload_len, &mut out[..len]));
+            }
+        }
+    }
+    assert_eq!(digest.0, 0x4676_de09_e5cb_644d, "{:#018x}", digest.0);
 }
