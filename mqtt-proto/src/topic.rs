@@ -32,8 +32,8 @@ impl<'a> TopicName<'a> {
         }
     }
 
-    /// As [`TopicName::new`], for a constant: the compiler checks the name, and there is no check in the
-    /// program. None where it is no topic name.
+    /// As [`TopicName::new`], for a constant: the compiler checks the name, and there is no check in
+    /// the program. `None` where it is no topic name.
     ///
     /// ```
     /// use mqtt_proto::TopicName;
@@ -76,8 +76,8 @@ impl<'a> TopicName<'a> {
         Self(name)
     }
 
-    /// The text. Without the feature `fast`, which keeps a string, it is checked to be UTF-8 again, by code that
-    /// nothing else needs: comparing topic names, or [`TopicName::as_bytes`], does without.
+    /// The text. Without the feature `fast`, which keeps a string, it is checked to be UTF-8 again, by
+    /// code that nothing else needs: comparing topic names, or [`TopicName::as_bytes`], does without.
     #[must_use]
     #[inline]
     pub const fn as_str(&self) -> &'a str {

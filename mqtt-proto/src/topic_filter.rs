@@ -44,8 +44,8 @@ impl<'a> TopicFilter<'a> {
         Ok(Self(filter))
     }
 
-    /// As [`TopicFilter::new`], for a constant: the compiler checks the filter, and there is no check in the
-    /// program. None where it is no topic filter.
+    /// As [`TopicFilter::new`], for a constant: the compiler checks the filter, and there is no check
+    /// in the program. `None` where it is no topic filter.
     ///
     /// ```
     /// use mqtt_proto::TopicFilter;

@@ -130,7 +130,8 @@ impl<'o> Writer<'o> {
                 byte = core::mem::replace(place, byte);
                 at = at.wrapping_add(1);
             }
-            self.at = self.at.wrapping_add(1);
+            // What is too large to be counted stays so, and does not become small again.
+            self.at = self.at.saturating_add(1);
             start = start.wrapping_add(1);
             value = rest;
             if rest == 0 {
@@ -223,4 +224,26 @@ impl<'o> Writer<'o> {
 #[expect(clippy::cast_possible_truncation)]
 const fn low_byte(value: usize) -> u8 {
     value as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On 32 bits a list of properties that are all the same long text gets there.
+    #[test]
+    fn what_is_beyond_counting_is_too_large() {
+        let mut out = [0; 16];
+        let mut writer = Writer::new(&mut out);
+        writer.at = usize::MAX - 2;
+        writer.block(b"four");
+        writer.insert_len(1);
+        writer.number(200, 0);
+        writer.byte(0);
+        let remaining_length = usize::MAX - 1;
+        assert_eq!(
+            writer.end(0x30, 0),
+            Err(EncodeError::TooLarge { remaining_length })
+        );
+    }
 }
