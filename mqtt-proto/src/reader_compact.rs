@@ -147,7 +147,7 @@ impl<'a> Reader<'a, '_> {
         &[]
     }
 
-    /// The rules for the properties of the packet.
+    /// The rules for the properties of the packet, until those of a will have been read.
     pub(crate) const fn rules(&self) -> PropertyRules {
         self.rules
     }

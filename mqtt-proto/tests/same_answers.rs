@@ -569,8 +569,11 @@ fn topics() {
         for _ in 0..numbers.below(7) {
             text.push_str(parts[numbers.below(parts.len())]);
         }
-        digest.note(TopicName::new(&text));
+        let name = TopicName::new(&text);
+        digest.note(name);
+        assert_eq!(TopicName::constant(&text), name.ok());
         let filter = TopicFilter::new(&text);
+        assert_eq!(TopicFilter::constant(&text), filter.ok());
         digest.note(filter);
         if let Ok(filter) = filter {
             digest.note((
@@ -586,6 +589,10 @@ fn topics() {
     let long = "x".repeat(65_536);
     digest.note(TopicName::new(&long));
     digest.note(TopicFilter::new(&long));
+    for (text, fits) in [(&long[1..], true), (&long[..], false)] {
+        assert_eq!(TopicName::constant(text).is_some(), fits);
+        assert_eq!(TopicFilter::constant(text).is_some(), fits);
+    }
     assert_eq!(digest.0, 0x4830_f0a5_f8ec_a5ae, "{:#018x}", digest.0);
 }
 
