@@ -78,8 +78,8 @@ fn export(path: &str, file: &Path, names: &mut BTreeSet<String>) {
             "struct" | "enum" | "union" | "type" => {
                 names.insert(format!("{path}::{name}"));
             }
-            // Types of another core crate are that one's.
-            "use" if !rest.starts_with("mqtt_proto") => {
+            // Types of another core crate are that one's, and what is hidden is for the crates beside it.
+            "use" if !hidden && !rest.starts_with("mqtt_proto") => {
                 assert!(!rest.contains('*'), "what does {item} hand on?");
                 let list = rest.rsplit("::").next().unwrap();
                 names.extend(
