@@ -178,12 +178,9 @@ impl<'o> Writer<'o> {
         if width == 0 {
             self.insert(self.at, value.min(varint::MAX) as usize);
         }
-        let mut left = width;
-        while left > 0 {
-            left = left.wrapping_sub(1);
-            self.byte(low_byte(value as usize >> (left << 3)));
-        }
-        Some(())
+        let bytes = value.to_be_bytes();
+        let start = bytes.len().wrapping_sub(width);
+        self.block(bytes.get(start..).unwrap_or_default())
     }
 
     /// Binary data.
@@ -193,7 +190,7 @@ impl<'o> Writer<'o> {
         if bytes.len() > MAX_LEN {
             self.fail(EncodeError::BinaryTooLong(field));
         }
-        self.two(bytes.len() as u16);
+        self.number(u32::from(bytes.len() as u16), 2);
         self.block(bytes)
     }
 

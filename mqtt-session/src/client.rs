@@ -253,7 +253,6 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn publish(&mut self, now: Instant, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         self.requests(now).publish(publish)
     }
@@ -264,7 +263,6 @@ impl<S: Store> Client<S> {
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn subscribe(
         &mut self,
         now: Instant,

@@ -250,20 +250,22 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let receipt = Receipt { id, stage, reason };
-        #[cfg(feature = "fast")]
-        if self.store.put(receipt) {
+        let put = self.store.put(receipt) || {
             self.pump(sender);
-            return true;
-        }
-        self.pump(sender);
-        let put = self.store.put(receipt);
-        self.pump(sender);
-        put
+            self.store.put(receipt)
+        };
+        self.pump_and_say(put, sender)
     }
 
     /// Writes what is owed and may leave, as far as there is room.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn pump<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) {
+        self.pump_and_say(true, sender);
+    }
+
+    /// The same, and then says what it was told to say: whoever has nothing else to say calls this
+    /// last, and needs no stack meanwhile.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn pump_and_say<O: OutboundStore>(&mut self, say: bool, sender: &mut Sending<'_, O>) -> bool {
         // Where there is no connection yet, all of it is looked at when there is one.
         while sender.out.line.is_up()
             && let Some(receipt) = self.store.next()
@@ -271,10 +273,11 @@ impl<I: InboundStore> Receiver<'_, I> {
         {
             if !sender.write_ack(packet, receipt.id, receipt.reason) {
                 sender.out.line.blocked = true;
-                return;
+                break;
             }
             self.store.written(receipt);
         }
+        say
     }
 
     /// Whether an acknowledgement that may leave has not been written.

@@ -134,6 +134,40 @@ pub(crate) trait Storable {
     ) -> Result<usize, EncodeError>;
 }
 
+/// The packet of a message, with the properties that are the machine's to set.
+#[inline(always)]
+fn packet_of<'p>(publish: &Publish<'p>, own: &'p [Property<'p>]) -> Packet<'p> {
+    Packet {
+        dup: false,
+        qos: publish.qos,
+        retain: publish.retain,
+        topic: Some(publish.topic),
+        packet_id: stored::placeholder(publish.qos),
+        properties: Properties::chain(own, publish.properties),
+        payload: publish.payload,
+    }
+}
+
+/// Its packet is made where it is encoded, so that the stack does not hold it longer.
+#[cfg(not(feature = "fast"))]
+impl Storable for Publish<'_> {
+    fn encode(
+        &self,
+        side: From,
+        #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        let own = self.expiry.map(Property::MessageExpiryInterval);
+        let packet = packet_of(self, own.as_slice());
+        #[cfg(any(feature = "bytes", feature = "draw"))]
+        if let Some(payload_len) = apart {
+            return packet.encode_header(side, payload_len, out);
+        }
+        packet.encode(side, out)
+    }
+}
+
+#[cfg(feature = "fast")]
 impl Storable for Packet<'_> {
     fn encode(
         &self,
@@ -186,7 +220,13 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Publishes a message.
-    #[cfg(not(feature = "fast"))]
+    #[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+        self.enqueue(publish, None)
+    }
+
+    /// Publishes a message.
+    #[cfg(all(not(feature = "fast"), any(feature = "bytes", feature = "draw")))]
     pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         ticket_of(self.enqueue(publish, None))
     }
@@ -214,8 +254,6 @@ impl<O: OutboundStore> Sending<'_, O> {
                 return Err(RequestError::OwnProperty(id));
             }
         }
-        let expiry = [Property::MessageExpiryInterval(publish.expiry.unwrap_or(0))];
-        let own = publish.expiry.map_or(0, |_| 1);
         let mut flags = Flags::default();
         let stage = match publish.qos {
             QoS::AtMostOnce => Stage::AwaitSent,
@@ -231,22 +269,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         if publish.retain {
             flags.set(Flags::RETAIN);
         }
-        let packet = Packet {
-            dup: false,
-            qos: publish.qos,
-            retain: publish.retain,
-            topic: Some(publish.topic),
-            packet_id: stored::placeholder(publish.qos),
-            properties: Properties::chain(
-                expiry.get(..own).unwrap_or_default(),
-                publish.properties,
-            ),
-            payload: if apart.is_some() {
-                &[]
-            } else {
-                publish.payload
-            },
-        };
+        #[cfg(feature = "fast")]
+        let own = publish.expiry.map(Property::MessageExpiryInterval);
+        #[cfg(feature = "fast")]
+        let packet = packet_of(publish, own.as_slice());
         #[cfg(feature = "fast")]
         if publish.qos == QoS::AtMostOnce
             && apart.is_none()
@@ -265,7 +291,10 @@ impl<O: OutboundStore> Sending<'_, O> {
                 .map(|seconds| self.out.clock.now.plus_secs(seconds)),
             #[cfg(any(feature = "bytes", feature = "draw"))]
             apart,
+            #[cfg(feature = "fast")]
             packet: &packet,
+            #[cfg(not(feature = "fast"))]
+            packet: publish,
         })
     }
 

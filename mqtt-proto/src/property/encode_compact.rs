@@ -10,6 +10,15 @@ impl Properties<'_> {
     /// Writes the length and the properties, if the packet may carry them and they are valid.
     #[inline(never)]
     pub(crate) fn write(&self, rules: Rules, writer: &mut Writer<'_>) -> Option<()> {
+        // Most packets have none, and the rest of this takes much of the stack.
+        if self.is_empty() && !rules.lacks_method(Present::NONE) {
+            return writer.byte(0);
+        }
+        self.write_some(rules, writer)
+    }
+
+    #[inline(never)]
+    fn write_some(&self, rules: Rules, writer: &mut Writer<'_>) -> Option<()> {
         let start = writer.at();
         self.write_each(rules, writer);
         writer.insert_len(start);

@@ -132,7 +132,9 @@ impl<'a> Properties<'a> {
             Source::List(..) => self.find(id).is_some(),
         };
         #[cfg(not(feature = "fast"))]
-        self.find(id, &mut Shown::nothing()).is_some()
+        {
+            !self.is_empty() && self.find(id, &mut Shown::nothing()).is_some()
+        }
     }
 
     /// The first property of this kind.

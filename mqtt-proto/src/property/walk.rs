@@ -94,6 +94,9 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn four(&self, id: PropertyId) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
         let mut shown = Shown::nothing();
         self.find(id, &mut shown)?;
         Some(shown.number)
@@ -122,6 +125,9 @@ impl<'a> Properties<'a> {
 
     #[inline(never)]
     pub(super) fn binary(&self, id: PropertyId) -> Option<&'a [u8]> {
+        if self.is_empty() {
+            return None;
+        }
         let mut shown = Shown::nothing();
         self.find(id, &mut shown)?;
         Some(shown.bytes)
