@@ -43,6 +43,29 @@ pub struct Will<'a> {
     pub properties: Properties<'a>,
 }
 
+/// What is encoded of CONNECT, borrowed, so that whoever has it in other parts copies none of it.
+#[doc(hidden)]
+#[expect(
+    missing_debug_implementations,
+    reason = "there is a password in it, and it is out of reach but for the machine"
+)]
+pub struct ConnectParts<'h> {
+    /// As [`Connect::clean_start`].
+    pub clean_start: bool,
+    /// As [`Connect::keep_alive`].
+    pub keep_alive: u16,
+    /// As [`Connect::client_id`].
+    pub client_id: &'h str,
+    /// As [`Connect::properties`].
+    pub properties: &'h Properties<'h>,
+    /// As [`Connect::will`].
+    pub will: Option<&'h Will<'h>>,
+    /// As [`Connect::user_name`].
+    pub user_name: Option<&'h str>,
+    /// As [`Connect::password`].
+    pub password: Option<&'h [u8]>,
+}
+
 /// Length and text of the protocol name (section 3.1.2.1).
 const PROTOCOL_NAME: [u8; 6] = [0, 4, b'M', b'Q', b'T', b'T'];
 const VERSION: u8 = 5;
@@ -115,9 +138,10 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        let parts = self.parts();
         measured(
-            || self.remaining_length(),
-            |writer| self.write(Sender::Client, writer),
+            || parts.remaining_length(),
+            |writer| parts.write(Sender::Client, writer),
         )
     }
 
@@ -125,6 +149,30 @@ impl<'a> Connect<'a> {
     ///
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
+    pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        self.parts().encode(sender, out)
+    }
+
+    #[inline(always)]
+    const fn parts(&self) -> ConnectParts<'_> {
+        ConnectParts {
+            clean_start: self.clean_start,
+            keep_alive: self.keep_alive,
+            client_id: self.client_id,
+            properties: &self.properties,
+            will: self.will.as_ref(),
+            user_name: self.user_name,
+            password: self.password,
+        }
+    }
+}
+
+impl ConnectParts<'_> {
+    /// As [`Connect::encode`].
+    ///
+    /// # Errors
+    /// The same.
+    #[inline(always)]
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
         if !PacketType::Connect.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
@@ -168,7 +216,7 @@ impl<'a> Connect<'a> {
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
         let payload = |writer: &mut Writer<'_>| {
             writer.text(self.client_id, Field::ClientId)?;
-            if let Some(will) = &self.will {
+            if let Some(will) = self.will {
                 will.properties.write(PropertyRules::WILL, writer)?;
                 writer.known(will.topic.as_bytes())?;
                 writer.binary(will.payload, Field::WillPayload)?;
@@ -195,7 +243,7 @@ impl<'a> Connect<'a> {
     #[inline(never)]
     fn explain(&self, fault: &mut EncodeFault) -> Option<()> {
         fault.look_at_text(self.client_id, Field::ClientId);
-        if let Some(will) = &self.will {
+        if let Some(will) = self.will {
             fault.look_at_binary(will.payload, Field::WillPayload);
         }
         if let Some(user_name) = self.user_name {
@@ -209,7 +257,7 @@ impl<'a> Connect<'a> {
 
     fn remaining_length(&self) -> usize {
         let prefixed = |len: usize| len.saturating_add(2);
-        let will = self.will.as_ref().map_or(0, |will| {
+        let will = self.will.map_or(0, |will| {
             prefixed(will.topic.as_bytes().len())
                 .saturating_add(prefixed(will.payload.len()))
                 .saturating_add(will.properties.prefixed_len())
@@ -223,7 +271,7 @@ impl<'a> Connect<'a> {
     }
 
     fn flags(&self) -> u8 {
-        let will = self.will.as_ref().map_or(0, |will| {
+        let will = self.will.map_or(0, |will| {
             WILL | (will.qos as u8) << WILL_QOS_SHIFT | if will.retain { WILL_RETAIN } else { 0 }
         });
         will | if self.clean_start { CLEAN_START } else { 0 }

@@ -75,6 +75,8 @@ mod wrong;
 pub use ack::Ack;
 pub use auth::Auth;
 pub use connack::ConnAck;
+#[doc(hidden)]
+pub use connect::ConnectParts;
 pub use connect::{Connect, Will};
 pub use decode_error::{DecodeError, DecodeErrorKind};
 pub use disconnect::Disconnect;

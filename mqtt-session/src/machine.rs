@@ -18,7 +18,7 @@ use crate::violation::{Breach, Violation};
 #[cfg(not(feature = "auth"))]
 use mqtt_proto::PropertyId;
 use mqtt_proto::{
-    Connect as Packet, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
+    ConnectParts, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
     ReasonCode, Sender as From,
 };
 
@@ -163,27 +163,19 @@ impl Machine {
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let mut packet = Packet {
-            clean_start: connect.clean_start,
-            keep_alive: connect.keep_alive,
-            client_id: connect.client_id,
-            properties: Properties::new(connect.properties),
-            will: connect.will,
-            user_name: connect.user_name,
-            password: connect.password,
-        };
+        let mut properties = Properties::new(connect.properties);
         #[cfg(not(feature = "auth"))]
-        if packet.properties.contains(PropertyId::AuthenticationMethod)
-            || packet.properties.contains(PropertyId::AuthenticationData)
+        if properties.contains(PropertyId::AuthenticationMethod)
+            || properties.contains(PropertyId::AuthenticationData)
         {
             return Err(ConnectError::Authentication);
         }
         let store = stores.inbound.receive_maximum();
         let own = [Property::ReceiveMaximum(store)];
-        let receive_maximum = match packet.properties.receive_maximum() {
+        let receive_maximum = match properties.receive_maximum() {
             Some(demanded) => demanded,
             None if store < u16::MAX => {
-                packet.properties = Properties::chain(&own, connect.properties);
+                properties = Properties::chain(&own, connect.properties);
                 store
             }
             None => store,
@@ -192,38 +184,26 @@ impl Machine {
             return Err(ConnectError::ReceiveMaximum { store });
         }
         let store = stores.inbound.alias_capacity();
-        let topic_alias_maximum = packet.properties.topic_alias_maximum().unwrap_or(0);
+        let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
         if topic_alias_maximum > store {
             return Err(ConnectError::TopicAliasMaximum { store });
         }
-        if packet.client_id.is_empty() {
-            packet.client_id = stores.inbound.assigned_client_id();
-        }
-        let client_id = packet.client_id;
+        let client_id = match connect.client_id {
+            "" => stores.inbound.assigned_client_id(),
+            client_id => client_id,
+        };
         let client = (!client_id.is_empty()).then(|| fingerprint(client_id.as_bytes()));
         let another_client = self.identity.client.is_some() && self.identity.client != client;
         // Another client's session was not thrown away yet.
         let first = !self.identity.accepted || another_client;
-        packet.clean_start &= self.out.config.is_clean_start_always() || first;
-        let line = &mut self.out.line;
-        let written = loop {
-            // Nothing was written for this transport yet.
-            let transmit = stores.outbound.transmit();
-            let end = transmit.len().saturating_sub(RESERVE);
-            let room = transmit.get_mut(..end).unwrap_or_default();
-            match packet.encode(From::Client, room) {
-                Ok(written) => break written,
-                Err(EncodeError::BufferTooSmall { needed }) => {
-                    let needed = needed.saturating_add(RESERVE);
-                    if !stores.outbound.grow_transmit(needed) {
-                        return Err(ConnectError::TransmitBuffer { needed });
-                    }
-                }
-                Err(error) => return Err(ConnectError::Invalid(error)),
-            }
-        };
-        line.tx.commit(written);
-        line.last_sent = self.out.clock.moment();
+        let clean_start = connect.clean_start && (self.out.config.is_clean_start_always() || first);
+        self.queue(
+            stores.outbound,
+            connect,
+            &properties,
+            client_id,
+            clean_start,
+        )?;
         // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
         let intake = &mut self.intake;
         intake.receive_maximum = receive_maximum;
@@ -231,8 +211,8 @@ impl Machine {
         {
             intake.topic_alias_maximum = topic_alias_maximum;
         }
-        intake.maximum_packet_size = packet.properties.maximum_packet_size().unwrap_or(u32::MAX);
-        intake.problem_information = packet.properties.request_problem_information() != Some(false);
+        intake.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
+        intake.problem_information = properties.request_problem_information() != Some(false);
         let connection = &mut self.connection;
         connection.last_life = self.out.clock.moment();
         connection.ping_due = Moment::NEVER;
@@ -240,22 +220,60 @@ impl Machine {
         connection.client = client;
         #[cfg(feature = "auth")]
         {
-            connection.method = packet
-                .properties
-                .authentication_method_bytes()
-                .map(fingerprint);
+            connection.method = properties.authentication_method_bytes().map(fingerprint);
         }
-        let keeps = packet.properties.session_expiry_interval().unwrap_or(0) > 0;
+        let keeps = properties.session_expiry_interval().unwrap_or(0) > 0;
         let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
         connection.facts = Facts::NONE
             .with(kept, keeps)
-            .with(Facts::CLEAN_START, packet.clean_start)
+            .with(Facts::CLEAN_START, clean_start)
             .with(Facts::ANONYMOUS, client_id.is_empty())
             .with(Facts::ANOTHER_CLIENT, another_client);
         self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
         self.phase = Phase::AwaitConnAck;
         self.give_time(self.out.config.connect_timeout.get());
+        Ok(())
+    }
+
+    /// Writes CONNECT for the transport. What was looked up before is not to lie below it.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn queue<O: OutboundStore>(
+        &mut self,
+        store: &mut O,
+        connect: &Connect<'_>,
+        properties: &Properties<'_>,
+        client_id: &str,
+        clean_start: bool,
+    ) -> Result<(), ConnectError> {
+        let packet = ConnectParts {
+            clean_start,
+            keep_alive: connect.keep_alive,
+            client_id,
+            properties,
+            will: connect.will.as_ref(),
+            user_name: connect.user_name,
+            password: connect.password,
+        };
+        let written = loop {
+            // Nothing was written for this transport yet.
+            let transmit = store.transmit();
+            let end = transmit.len().saturating_sub(RESERVE);
+            let room = transmit.get_mut(..end).unwrap_or_default();
+            match packet.encode(From::Client, room) {
+                Ok(written) => break written,
+                Err(EncodeError::BufferTooSmall { needed }) => {
+                    let needed = needed.saturating_add(RESERVE);
+                    if !store.grow_transmit(needed) {
+                        return Err(ConnectError::TransmitBuffer { needed });
+                    }
+                }
+                Err(error) => return Err(ConnectError::Invalid(error)),
+            }
+        };
+        let line = &mut self.out.line;
+        line.tx.commit(written);
+        line.last_sent = self.out.clock.moment();
         Ok(())
     }
 
