@@ -241,6 +241,16 @@ impl<'a> Publish<'a> {
 
     #[cfg_attr(feature = "fast", inline(always))]
     fn write_body(&self, sender: Sender, writer: &mut Writer<'_>) -> Option<()> {
+        self.write_body_with(&self.properties, sender, writer)
+    }
+
+    #[cfg_attr(feature = "fast", inline(always))]
+    fn write_body_with(
+        &self,
+        properties: &Properties<'_>,
+        sender: Sender,
+        writer: &mut Writer<'_>,
+    ) -> Option<()> {
         writer.known(self.topic_bytes())?;
         if let Some(id) = self.packet_id {
             writer.two(id.value())?;
@@ -251,11 +261,10 @@ impl<'a> Publish<'a> {
         if self.dup && self.qos == QoS::AtMostOnce {
             writer.fail(EncodeError::DupWithQoS0)?;
         }
-        if self.topic.is_none() && !self.properties.contains(PropertyId::TopicAlias) {
+        if self.topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
             writer.fail(EncodeError::MissingTopic)?;
         }
-        self.properties
-            .write(PropertyRules::of(PacketType::Publish, sender), writer)
+        properties.write(PropertyRules::of(PacketType::Publish, sender), writer)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]

@@ -264,7 +264,7 @@ impl Machine {
                 Ok(written) => break written,
                 Err(EncodeError::BufferTooSmall { needed }) => {
                     let needed = needed.saturating_add(RESERVE);
-                    if !store.grow_transmit(needed) {
+                    if !O::GROWS || !store.grow_transmit(needed) {
                         return Err(ConnectError::TransmitBuffer { needed });
                     }
                 }

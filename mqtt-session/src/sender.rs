@@ -158,12 +158,12 @@ impl Storable for Publish<'_> {
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         let own = self.expiry.map(Property::MessageExpiryInterval);
-        let packet = packet_of(self, own.as_slice());
         #[cfg(any(feature = "bytes", feature = "draw"))]
         if let Some(payload_len) = apart {
-            return packet.encode_header(side, payload_len, out);
+            return packet_of(self, own.as_slice()).encode_header(side, payload_len, out);
         }
-        packet.encode(side, out)
+        let properties = Properties::chain(own.as_slice(), self.properties);
+        packet_of(self, &[]).encode_with(&properties, side, out)
     }
 }
 

@@ -257,6 +257,8 @@ impl Transmit {
         rest.get_mut(..len)
     }
 
+    // Seldom wanted, so that its stack is not to lie below the bytes that are written.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
         move_down(buffer, start, end, 0);
