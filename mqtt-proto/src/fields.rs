@@ -16,7 +16,7 @@ pub struct Fields<'a> {
     /// CONNACK.
     pub session_present: bool,
     /// PUBLISH, if it has one.
-    pub(crate) topic: Option<TopicName<'a>>,
+    pub topic: Option<TopicName<'a>>,
     /// All that are acknowledged or acknowledge.
     pub packet_id: Option<PacketId>,
     /// All but PUBLISH, SUBACK and UNSUBACK.

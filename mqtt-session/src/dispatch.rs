@@ -12,7 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
 use mqtt_proto::{
-    ConnAck, Disconnect, Fields, PacketId, PacketType, Properties, PropertyId, Publish, RawPacket,
+    ConnAck, Disconnect, Fields, PacketId, PacketType, Properties, PropertyId, QoS, RawPacket,
     Sender as From,
 };
 
@@ -31,9 +31,13 @@ pub(crate) enum Told {
     Broken,
 }
 
-/// A message that came in, or a part of one.
+/// A packet that came in, and besides, of a message or a part of one: what is told of it.
 pub(crate) struct Came<'p> {
-    pub(crate) publish: Publish<'p>,
+    pub(crate) fields: Fields<'p>,
+    pub(crate) payload: &'p [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) dup: bool,
     /// Whether the application is to acknowledge it now.
     pub(crate) is_held: bool,
     /// Which part of a payload it has.
@@ -41,12 +45,28 @@ pub(crate) struct Came<'p> {
     pub(crate) total: usize,
 }
 
+impl Came<'_> {
+    /// To be filled.
+    #[inline(always)]
+    pub(crate) const fn none() -> Self {
+        Self {
+            fields: Fields::none(),
+            payload: &[],
+            qos: QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            is_held: false,
+            offset: 0,
+            total: 0,
+        }
+    }
+}
+
 /// What is read, where what comes of it goes, and what it is done with, so that one reference hands
 /// them on.
 pub(crate) struct Input<'x, 'p, O, I> {
     pub(crate) rx: &'x mut Rx<'p>,
     pub(crate) event: &'x mut Event<'p>,
-    pub(crate) came: &'x mut Option<Came<'p>>,
     pub(crate) outbound: &'x mut O,
     pub(crate) inbound: &'x mut I,
 }
@@ -74,6 +94,7 @@ impl Machine {
     pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: &RawPacket<'p>,
+        came: &mut Came<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let packet = raw.packet_type();
@@ -82,35 +103,35 @@ impl Machine {
         if packet == PacketType::Auth {
             return self.breaks(Breach::Unexpected(packet));
         }
-        let mut fields = Fields::none();
-        if let Err(error) = raw.fields(&mut fields, From::Server) {
+        if let Err(error) = raw.fields(&mut came.fields, From::Server) {
             return self.malformed(&error);
         }
         if self.phase.verdict(packet) == Verdict::Break {
             return self.breaks(Breach::Unexpected(packet));
         }
         if packet == PacketType::Publish {
-            return self.on_publish(raw, &fields, input);
+            return self.on_publish(raw, came, input);
         }
+        let fields = &came.fields;
         let may_explain = matches!(
             packet,
             PacketType::ConnAck | PacketType::Disconnect | PacketType::Auth
         );
-        if !may_explain && self.says_too_much(&fields) {
+        if !may_explain && self.says_too_much(fields) {
             return self.breaks(Breach::ProblemInformation(packet));
         }
         let told = match packet {
             PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.on_ack(packet, &fields, input)
+                self.on_ack(packet, fields, input)
             }
-            PacketType::SubAck | PacketType::UnsubAck => self.on_answer(packet, &fields, input),
+            PacketType::SubAck | PacketType::UnsubAck => self.on_answer(packet, fields, input),
             PacketType::PingResp => {
                 self.connection.ping_due = Moment::NEVER;
                 Told::Nothing
             }
-            PacketType::ConnAck => self.on_connack(&fields, input),
+            PacketType::ConnAck => self.on_connack(fields, input),
             #[cfg(feature = "auth")]
-            PacketType::Auth => self.on_auth(&fields, input.event),
+            PacketType::Auth => self.on_auth(fields, input.event),
             PacketType::Disconnect => {
                 self.fail(Cause::ServerDisconnect(fields.reason));
                 *input.event = Event::ServerDisconnect(Disconnect {

@@ -6,7 +6,7 @@ use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
-use mqtt_proto::{Fields, FixedHeader, Publish, RawPacket};
+use mqtt_proto::{FixedHeader, Publish, RawPacket};
 
 /// What comes before the payload of the PUBLISH at the front of the input, if it is there; otherwise
 /// how many bytes of the input are wanted before there is news, and how many of it may be wanted.
@@ -41,20 +41,19 @@ impl Machine {
     pub(crate) fn on_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         head: &RawPacket<'p>,
-        fields: &Fields<'p>,
+        came: &mut Came<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
         let rx = &mut *input.rx;
         let header = head.header();
         let end = header.len().wrapping_add(head.body().len());
         let total = header.packet_len().wrapping_sub(end);
-        // Put together in its place, which is looked at only where it is told of.
-        let came = input.came.insert(Came {
-            publish: fields.publish(header, &[]),
-            is_held: false,
-            offset: 0,
-            total,
-        });
+        let publish = came.fields.publish(header, &[]);
+        came.total = total;
+        came.is_held = false;
+        came.qos = publish.qos;
+        came.retain = publish.retain;
+        came.dup = publish.dup;
         let manually = self.out.config.acknowledges_manually();
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *input.outbound,
@@ -62,7 +61,7 @@ impl Machine {
         });
         let partial = match receiver.intake.partial {
             Some(partial) => partial,
-            None => match receiver.admit(&came.publish, &mut sender) {
+            None => match receiver.admit(&came.fields, publish.qos, &mut sender) {
                 Ok(seen) => Partial::new(seen),
                 Err(breach) => return self.breaks(breach),
             },
@@ -76,15 +75,15 @@ impl Machine {
             let capacity = rx.capacity();
             return self.want(end.wrapping_add(part_len), capacity, rx);
         };
-        came.publish.payload = payload;
+        came.payload = payload;
         let seen = partial.is_seen();
         if part_len < left {
             rx.cursor.pass(end, part_len);
             receiver.intake.partial = Some(partial.behind(part_len));
         } else {
-            if let Some(id) = came.publish.packet_id {
+            if let Some(id) = came.fields.packet_id {
                 came.is_held = manually;
-                let qos = came.publish.qos;
+                let qos = publish.qos;
                 if !receiver.accept(qos, id.value(), seen, manually, &mut sender) {
                     // What is owed and cannot leave may have all the room: that passes.
                     if !receiver.is_drained() {

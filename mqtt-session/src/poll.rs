@@ -16,7 +16,7 @@ use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
 use crate::violation::Breach;
-use mqtt_proto::{FixedHeader, PacketType, Publish, RawPacket, ReasonCode, TopicName};
+use mqtt_proto::{FixedHeader, PacketType, Properties, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -57,7 +57,7 @@ impl Machine {
         if self.phase.reads() {
             #[cfg(feature = "fast")]
             self.note_life(&rx);
-            let mut came = None;
+            let mut came = Came::none();
             // Every packet that tells the application something returns from here.
             while rx.cursor.brings_news() {
                 // What a packet let go leaves before what the next one is answered with, also
@@ -77,13 +77,15 @@ impl Machine {
                     ShortAck::Taken => continue,
                     ShortAck::Otherwise => {}
                 }
-                let told = self.read(&mut Input {
-                    rx: &mut rx,
-                    event: &mut *event,
-                    came: &mut came,
-                    outbound: &mut *outbound,
-                    inbound: &mut *inbound,
-                });
+                let told = self.read(
+                    &mut came,
+                    &mut Input {
+                        rx: &mut rx,
+                        event: &mut *event,
+                        outbound: &mut *outbound,
+                        inbound: &mut *inbound,
+                    },
+                );
                 match told {
                     Told::Nothing => continue,
                     Told::Wait => break,
@@ -94,10 +96,8 @@ impl Machine {
                     Told::Event | Told::Message => {}
                 }
                 self.connection.unread = rx.cursor.len();
-                if told == Told::Message
-                    && let Some(came) = &came
-                {
-                    self.deliver(outbound, inbound, came, place);
+                if told == Told::Message {
+                    self.deliver(outbound, inbound, &came, place);
                 }
                 return Asked::Told;
             }
@@ -144,9 +144,13 @@ impl Machine {
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
     #[cfg_attr(feature = "fast", inline(never))]
-    fn read<O: OutboundStore, I: InboundStore>(&mut self, input: &mut Input<'_, '_, O, I>) -> Told {
+    fn read<'p, O: OutboundStore, I: InboundStore>(
+        &mut self,
+        came: &mut Came<'p>,
+        input: &mut Input<'_, 'p, O, I>,
+    ) -> Told {
         match self.front(input.rx) {
-            Ok(raw) => self.hear(&raw, input),
+            Ok(raw) => self.hear(&raw, came, input),
             Err(told) => told,
         }
     }
@@ -196,10 +200,10 @@ impl Machine {
         came: &Came<'a>,
         place: &mut P,
     ) {
-        let publish = &came.publish;
-        let topic = match publish.topic {
+        let properties = came.fields.properties();
+        let topic = match came.fields.topic {
             Some(topic) => topic,
-            None => match Self::aliased_topic(inbound, publish) {
+            None => match Self::aliased_topic(inbound, &properties) {
                 Ok(topic) => topic,
                 // What is kept for an alias came in as a topic name, and was there when the
                 // message was admitted.
@@ -214,13 +218,13 @@ impl Machine {
         };
         let message = Message {
             topic,
-            payload: publish.payload,
+            payload: came.payload,
             offset: came.offset,
             total: came.total,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            properties: publish.properties,
+            qos: came.qos,
+            retain: came.retain,
+            dup: came.dup,
+            properties,
             token: came.is_held.then(|| self.receipts.last_token()),
         };
         *place = P::from(Delivery {
@@ -236,15 +240,18 @@ impl Machine {
     #[cfg(feature = "topic-alias")]
     fn aliased_topic<'i, I: InboundStore>(
         inbound: &'i I,
-        publish: &Publish<'_>,
+        properties: &Properties<'_>,
     ) -> Result<TopicName<'i>, u16> {
-        let alias = publish.properties.topic_alias().unwrap_or(0);
+        let alias = properties.topic_alias().unwrap_or(0);
         TopicName::from_bytes(inbound.alias(alias)).ok_or(alias)
     }
 
     /// No alias was admitted.
     #[cfg(not(feature = "topic-alias"))]
-    fn aliased_topic<'i, I: InboundStore>(_: &'i I, _: &Publish<'_>) -> Result<TopicName<'i>, u16> {
+    fn aliased_topic<'i, I: InboundStore>(
+        _: &'i I,
+        _: &Properties<'_>,
+    ) -> Result<TopicName<'i>, u16> {
         Err(0)
     }
 

@@ -13,8 +13,11 @@ use crate::violation::Breach;
 #[cfg(feature = "broker")]
 use crate::violation::Violation;
 use core::num::NonZero;
+#[cfg(feature = "broker")]
+use mqtt_proto::Publish;
 use mqtt_proto::{
-    Ack, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, Sender as From,
+    Ack, Fields, PacketId, PacketType, Properties, Property, QoS, ReasonCode, Sender as From,
+    TopicName,
 };
 
 /// What outlives a transport on the receiving side; the identifiers are in the store.
@@ -104,27 +107,43 @@ impl Receipts {
 impl<I: InboundStore> Receiver<'_, I> {
     /// Holds a PUBLISH against the limits and resolves its topic alias; whether it was delivered
     /// before, so that it is not delivered again.
+    #[inline]
     pub(crate) fn admit<O: OutboundStore>(
+        &mut self,
+        fields: &Fields<'_>,
+        qos: QoS,
+        sender: &mut Sending<'_, O>,
+    ) -> Result<bool, Breach> {
+        if let Some(alias) = fields.properties().topic_alias() {
+            self.resolve_alias(fields.topic, alias)?;
+        }
+        self.admit_exchange(fields.packet_id, qos, sender)
+    }
+
+    /// As [`Receiver::admit`], for one that was decoded before.
+    #[cfg(feature = "broker")]
+    pub(crate) fn admit_publish<O: OutboundStore>(
         &mut self,
         publish: &Publish<'_>,
         sender: &mut Sending<'_, O>,
     ) -> Result<bool, Breach> {
         if let Some(alias) = publish.properties.topic_alias() {
-            self.resolve_alias(publish, alias)?;
+            self.resolve_alias(publish.topic, alias)?;
         }
-        self.admit_exchange(publish, sender)
+        self.admit_exchange(publish.packet_id, publish.qos, sender)
     }
 
     /// As [`Receiver::admit`], for one whose topic alias was resolved before.
     pub(crate) fn admit_exchange<O: OutboundStore>(
         &mut self,
-        publish: &Publish<'_>,
+        id: Option<PacketId>,
+        qos: QoS,
         sender: &mut Sending<'_, O>,
     ) -> Result<bool, Breach> {
-        if self.was_received(publish) {
+        if self.was_received(id, qos) {
             return Ok(true);
         }
-        if publish.packet_id.is_some() && self.is_full() {
+        if id.is_some() && self.is_full() {
             self.pump(sender);
             if self.is_full() {
                 return Err(Breach::ReceiveMaximum);
@@ -134,9 +153,9 @@ impl<I: InboundStore> Receiver<'_, I> {
     }
 
     /// Whether a QoS 2 message was delivered before, and is not released yet.
-    pub(crate) fn was_received(&mut self, publish: &Publish<'_>) -> bool {
-        match publish.packet_id {
-            Some(id) if publish.qos == QoS::ExactlyOnce => self.store.known(id.value()).is_some(),
+    pub(crate) fn was_received(&mut self, id: Option<PacketId>, qos: QoS) -> bool {
+        match id {
+            Some(id) if qos == QoS::ExactlyOnce => self.store.known(id.value()).is_some(),
             _ => false,
         }
     }
@@ -147,11 +166,11 @@ impl<I: InboundStore> Receiver<'_, I> {
     }
 
     #[cfg(feature = "topic-alias")]
-    fn resolve_alias(&mut self, publish: &Publish<'_>, alias: u16) -> Result<(), Breach> {
+    fn resolve_alias(&mut self, topic: Option<TopicName<'_>>, alias: u16) -> Result<(), Breach> {
         if alias == 0 || alias > self.intake.topic_alias_maximum {
             return Err(Breach::TopicAlias(alias));
         }
-        match publish.topic {
+        match topic {
             Some(topic) if self.store.set_alias(alias, topic.as_bytes()) => Ok(()),
             Some(_) => Err(Breach::TopicAliasTooLong),
             None if self.store.alias(alias).is_empty() => Err(Breach::UnknownTopicAlias(alias)),
@@ -160,7 +179,7 @@ impl<I: InboundStore> Receiver<'_, I> {
     }
 
     #[cfg(not(feature = "topic-alias"))]
-    fn resolve_alias(&mut self, _: &Publish<'_>, alias: u16) -> Result<(), Breach> {
+    fn resolve_alias(&mut self, _: Option<TopicName<'_>>, alias: u16) -> Result<(), Breach> {
         Err(Breach::TopicAlias(alias))
     }
 

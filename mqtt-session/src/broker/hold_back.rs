@@ -406,7 +406,7 @@ impl<A: Access> Broker<A> {
         let arrival = Arrival {
             publish: &publish,
             topic,
-            seen: receiver.admit_exchange(&publish, &mut sender)?,
+            seen: receiver.admit_exchange(publish.packet_id, publish.qos, &mut sender)?,
             allowed: held.allowed,
             since: held.since,
         };
@@ -431,7 +431,10 @@ impl<A: Access> Broker<A> {
         for held in backlog.messages {
             if let Some((publish, topic)) = held.decode()
                 && let Some(session) = self.session(key)
-                && !session.halves(now).1.was_received(&publish)
+                && !session
+                    .halves(now)
+                    .1
+                    .was_received(publish.packet_id, publish.qos)
             {
                 let arrival = Arrival {
                     publish: &publish,

@@ -254,7 +254,7 @@ impl<A: Access> Broker<A> {
             return Ok(Step::Done);
         };
         let (mut sender, mut receiver) = session.halves(now);
-        let seen = receiver.admit(publish, &mut sender)?;
+        let seen = receiver.admit_publish(publish, &mut sender)?;
         // An alias was admitted, so it stands for a topic.
         let aliased: Option<String> = match (publish.topic, publish.properties.topic_alias()) {
             (None, Some(alias)) => session.alias(alias).map(Into::into),
