@@ -32,17 +32,19 @@ pub enum Action<'a> {
 
 /// Where what a poll brings is written at once, by whoever has something to tell: it is large.
 #[doc(hidden)]
-pub trait Place<'a>: From<Delivery<'a>> {
+pub trait Place<'a> {
     /// Becomes the place of an event, which is written there; `None` never comes.
     fn event(&mut self) -> Option<&mut Event<'a>>;
+    /// There is a message to tell of.
+    fn deliver(&mut self, delivery: Delivery<'a>);
+    /// There is nothing to tell: this is asked for.
+    fn ask(&mut self, asked: Asked<'a>);
 }
 
-/// What a poll asks for besides.
+/// What a poll asks for where it has nothing to tell.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Asked<'a> {
-    /// Nothing: there is something to tell, which was written to its place.
-    Told,
     /// As [`Action::Open`].
     Open,
     /// As [`Action::Send`].
@@ -55,12 +57,6 @@ pub enum Asked<'a> {
     Done,
 }
 
-impl<'a> From<Delivery<'a>> for Action<'a> {
-    fn from(delivery: Delivery<'a>) -> Self {
-        Self::Deliver(delivery)
-    }
-}
-
 impl<'a> Place<'a> for Action<'a> {
     #[inline]
     fn event(&mut self) -> Option<&mut Event<'a>> {
@@ -70,22 +66,21 @@ impl<'a> Place<'a> for Action<'a> {
             _ => None,
         }
     }
-}
 
-impl<'a> Action<'a> {
-    /// What is asked for, or told.
     #[inline]
-    pub(crate) fn of(poll: impl FnOnce(&mut Self) -> Asked<'a>) -> Self {
-        let mut action = Self::Done;
-        match poll(&mut action) {
-            Asked::Told => {}
-            Asked::Open => action = Self::Open,
-            Asked::Send(bytes) => action = Self::Send(bytes),
-            Asked::Close => action = Self::Close,
-            Asked::Timeout(deadline) => action = Self::Timeout(deadline),
-            Asked::Done => action = Self::Done,
-        }
-        action
+    fn deliver(&mut self, delivery: Delivery<'a>) {
+        *self = Self::Deliver(delivery);
+    }
+
+    #[inline]
+    fn ask(&mut self, asked: Asked<'a>) {
+        *self = match asked {
+            Asked::Open => Self::Open,
+            Asked::Send(bytes) => Self::Send(bytes),
+            Asked::Close => Self::Close,
+            Asked::Timeout(deadline) => Self::Timeout(deadline),
+            Asked::Done => Self::Done,
+        };
     }
 }
 

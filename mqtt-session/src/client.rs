@@ -1,6 +1,8 @@
 //! The client: the machine with its store, as the application holds it.
 
-use crate::action::{Action, Asked, Place};
+#[cfg(feature = "fast")]
+use crate::action::Asked;
+use crate::action::{Action, Place};
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
@@ -139,30 +141,27 @@ impl<S: Store> Client<S> {
         now: Instant,
         input: &'a mut RxBuffer<B>,
         place: &mut P,
-    ) -> Asked<'a> {
+    ) {
         #[cfg(feature = "fast")]
-        return match self.poll(now, input) {
-            Action::Open => Asked::Open,
-            Action::Send(bytes) => Asked::Send(bytes),
-            Action::Close => Asked::Close,
-            Action::Timeout(deadline) => Asked::Timeout(deadline),
-            Action::Done => Asked::Done,
-            Action::Deliver(delivery) => {
-                *place = delivery.into();
-                Asked::Told
-            }
+        match self.poll(now, input) {
+            Action::Open => place.ask(Asked::Open),
+            Action::Send(bytes) => place.ask(Asked::Send(bytes)),
+            Action::Close => place.ask(Asked::Close),
+            Action::Timeout(deadline) => place.ask(Asked::Timeout(deadline)),
+            Action::Done => place.ask(Asked::Done),
+            Action::Deliver(delivery) => place.deliver(delivery),
             Action::Event(event) => {
                 if let Some(place) = place.event() {
                     *place = event;
                 }
-                Asked::Told
             }
-        };
+        }
         #[cfg(not(feature = "fast"))]
         {
             let (outbound, inbound) = self.store.split();
             let stores = Stores { outbound, inbound };
-            self.machine.poll_into(now, stores, input.parts(), place)
+            self.machine.out.clock.advance(now);
+            self.machine.poll_into(stores, input.parts(), place);
         }
     }
 

@@ -103,8 +103,8 @@ impl Machine {
         if packet == PacketType::Auth {
             return self.breaks(Breach::Unexpected(packet));
         }
-        if let Err(error) = raw.fields(&mut came.fields, From::Server) {
-            return self.malformed(&error);
+        if !self.understands(raw, &mut came.fields) {
+            return Told::Broken;
         }
         if self.phase.verdict(packet) == Verdict::Break {
             return self.breaks(Breach::Unexpected(packet));
@@ -146,6 +146,19 @@ impl Machine {
             input.rx.cursor.consume(raw.len());
         }
         told
+    }
+
+    /// Decodes a packet; false where it is wrong by itself. What it may be told of that is not to lie
+    /// below what the packet does.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn understands<'p>(&mut self, raw: &RawPacket<'p>, fields: &mut Fields<'p>) -> bool {
+        match raw.fields(fields, From::Server) {
+            Ok(()) => true,
+            Err(error) => {
+                self.malformed(&error);
+                false
+            }
+        }
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.

@@ -26,23 +26,25 @@ impl Machine {
         stores: Stores<'a, O, I>,
         rx: Rx<'a>,
     ) -> Action<'a> {
-        Action::of(|action| self.poll_into(now, stores, rx, action))
+        let mut action = Action::Done;
+        self.out.clock.advance(now);
+        self.poll_into(stores, rx, &mut action);
+        action
     }
 
-    /// What is told is written to its place where it comes about: it is large.
+    /// What there is to do at the moment that the clock was told. What is told is written to its
+    /// place where it comes about: it is large.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn poll_into<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
         &'a mut self,
-        now: Instant,
         stores: Stores<'a, O, I>,
         mut rx: Rx<'a>,
         place: &mut P,
-    ) -> Asked<'a> {
+    ) {
         let Stores { outbound, inbound } = stores;
         let Some(event) = place.event() else {
-            return Asked::Told;
+            return;
         };
-        self.out.clock.advance(now);
         if self.out.clock.is_due() {
             // Before anything is judged late: what came in is a sign of life, however late the
             // caller looked.
@@ -52,7 +54,7 @@ impl Machine {
             self.on_due(outbound);
         }
         if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
-            return Asked::Told;
+            return;
         }
         if self.phase.reads() {
             #[cfg(feature = "fast")]
@@ -72,7 +74,7 @@ impl Machine {
                 match self.take_short_ack(&mut *outbound, &mut rx) {
                     ShortAck::Settled(settled) => {
                         *event = settled;
-                        return Asked::Told;
+                        return;
                     }
                     ShortAck::Taken => continue,
                     ShortAck::Otherwise => {}
@@ -91,7 +93,7 @@ impl Machine {
                     Told::Wait => break,
                     Told::Broken => {
                         self.violate(outbound, event);
-                        return Asked::Told;
+                        return;
                     }
                     Told::Event | Told::Message => {}
                 }
@@ -99,7 +101,7 @@ impl Machine {
                 if told == Told::Message {
                     self.deliver(outbound, inbound, &came, place);
                 }
-                return Asked::Told;
+                return;
             }
             self.connection.unread = rx.cursor.len();
         }
@@ -108,24 +110,26 @@ impl Machine {
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
         if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
-            return Asked::Told;
+            return;
         }
         #[cfg(feature = "draw")]
         if self.phase == Phase::Connected
             && let Some(ticket) = self.sender(outbound).ask_for_payload()
         {
             *event = Event::PayloadWanted { ticket };
-            return Asked::Told;
+            return;
         }
         if self.phase.writes() && self.out.line.tx.has_to_offer() {
-            return Asked::Send(self.out.offer(outbound));
+            place.ask(Asked::Send(self.out.offer(outbound)));
+            return;
         }
         if let Some(asked) = self.turn() {
-            return asked;
+            place.ask(asked);
+            return;
         }
         let deadline = self.next_deadline(outbound);
         self.out.clock.set_due(deadline);
-        Asked::Timeout(self.out.clock.instant(deadline))
+        place.ask(Asked::Timeout(self.out.clock.instant(deadline)));
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
@@ -227,7 +231,7 @@ impl Machine {
             properties,
             token: came.is_held.then(|| self.receipts.last_token()),
         };
-        *place = P::from(Delivery {
+        place.deliver(Delivery {
             message,
             sender: Sender {
                 out: &mut self.out,

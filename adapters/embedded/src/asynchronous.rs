@@ -127,7 +127,7 @@ where
 
     async fn work(&mut self) -> Option<Failed<D, T::Error>> {
         match self.todo {
-            Todo::Poll => None,
+            Todo::Poll | Todo::Send => None,
             Todo::Open => {
                 let dialled = (self.dial)().await;
                 self.dialled(dialled)

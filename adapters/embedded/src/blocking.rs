@@ -126,7 +126,7 @@ where
     #[inline(never)]
     fn work_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
         match self.todo {
-            Todo::Poll => None,
+            Todo::Poll | Todo::Send => None,
             Todo::Open => {
                 let dialled = (self.dial)();
                 self.dialled(dialled)

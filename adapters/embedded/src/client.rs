@@ -1,10 +1,10 @@
 //! The client: machine, input buffer, transport and clock, and the calls that do not wait.
 
 use crate::clock::Clock;
-use crate::turn::{Failed, Turn};
+use crate::turn::{Answer, Failed, Turn};
 use mqtt_session::{
-    AckToken, AcknowledgeError, Asked, Connect, Instant, Property, Publish, ReasonCode,
-    RequestError, RxBuffer, Store, Subscription, Ticket, TopicFilter,
+    AckToken, AcknowledgeError, Connect, Instant, Property, Publish, ReasonCode, RequestError,
+    RxBuffer, Store, Subscription, Ticket, TopicFilter,
 };
 
 /// CONNECT with a session that outlives a cut by an hour, begun afresh by the first connection.
@@ -80,6 +80,8 @@ pub struct Client<'c, M, B, F, T, C> {
 pub(crate) enum Todo {
     Poll,
     Open,
+    /// Bytes were offered: before anything else is done, it becomes a wait that is over.
+    Send,
     Wait(Instant),
     Close,
 }
@@ -251,22 +253,17 @@ where
         let now = self.clock.now();
         self.todo = Todo::Poll;
         let mut turn = Turn::Nothing;
-        let machine = self.machine.get();
-        self.todo = match machine.poll_into(now, &mut self.input, &mut turn) {
-            Asked::Told => return turn,
-            Asked::Done => {
-                turn = Turn::Done;
-                return turn;
-            }
-            Asked::Open => Todo::Open,
-            Asked::Send(_) => {
-                self.offered = true;
-                Todo::Wait(now)
-            }
-            Asked::Close => Todo::Close,
-            Asked::Timeout(deadline) => Todo::Wait(deadline),
+        let mut answer = Answer {
+            turn: &mut turn,
+            todo: &mut self.todo,
         };
-        turn = Turn::Nothing;
+        self.machine
+            .get()
+            .poll_into(now, &mut self.input, &mut answer);
+        if matches!(self.todo, Todo::Send) {
+            self.offered = true;
+            self.todo = Todo::Wait(now);
+        }
         turn
     }
 

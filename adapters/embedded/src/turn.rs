@@ -1,7 +1,8 @@
 //! What a turn of the client brings.
 
+use crate::client::Todo;
 use core::fmt;
-use mqtt_session::{ConnectError, Delivery, Event, Place};
+use mqtt_session::{Asked, ConnectError, Delivery, Event, Place};
 
 /// What a turn brings: at most one thing. `D` is what dialling can fail with, `E` the transport.
 ///
@@ -23,19 +24,37 @@ pub enum Turn<'a, D, E> {
     Done,
 }
 
-impl<'a, D, E> From<Delivery<'a>> for Turn<'a, D, E> {
-    fn from(delivery: Delivery<'a>) -> Self {
-        Self::Message(delivery)
-    }
+/// Where the machine writes what there is to tell, or what it asks for.
+pub(crate) struct Answer<'t, 'a, D, E> {
+    pub(crate) turn: &'t mut Turn<'a, D, E>,
+    pub(crate) todo: &'t mut Todo,
 }
 
-impl<'a, D, E> Place<'a> for Turn<'a, D, E> {
+impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
     fn event(&mut self) -> Option<&mut Event<'a>> {
-        *self = Self::Event(Event::DeliveryCut);
-        match self {
-            Self::Event(event) => Some(event),
+        *self.turn = Turn::Event(Event::DeliveryCut);
+        match self.turn {
+            Turn::Event(event) => Some(event),
             _ => None,
         }
+    }
+
+    fn deliver(&mut self, delivery: Delivery<'a>) {
+        *self.turn = Turn::Message(delivery);
+    }
+
+    fn ask(&mut self, asked: Asked<'a>) {
+        *self.turn = Turn::Nothing;
+        *self.todo = match asked {
+            Asked::Open => Todo::Open,
+            Asked::Send(_) => Todo::Send,
+            Asked::Close => Todo::Close,
+            Asked::Timeout(deadline) => Todo::Wait(deadline),
+            Asked::Done => {
+                *self.turn = Turn::Done;
+                return;
+            }
+        };
     }
 }
 
