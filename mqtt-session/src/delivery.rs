@@ -3,6 +3,7 @@
 use crate::answer::Sender;
 use crate::event::Ticket;
 use crate::request::{Publish, RequestError};
+use core::num::NonZero;
 use mqtt_proto::{Properties, QoS, TopicName};
 
 /// A message, and beside it the sending half of the session.
@@ -102,4 +103,4 @@ impl defmt::Format for Message<'_> {
 /// What acknowledges one message, once; a later connection makes it stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct AckToken(pub(crate) u64);
+pub struct AckToken(pub(crate) NonZero<u64>);

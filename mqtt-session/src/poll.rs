@@ -229,7 +229,11 @@ impl Machine {
             retain: came.retain,
             dup: came.dup,
             properties,
-            token: came.is_held.then(|| self.receipts.last_token()),
+            token: if came.is_held {
+                self.receipts.last_token()
+            } else {
+                None
+            },
         };
         place.deliver(Delivery {
             message,

@@ -98,9 +98,10 @@ impl Receipts {
         Self { next_token: 0 }
     }
 
-    /// Of the message that came in last.
-    pub(crate) const fn last_token(&self) -> AckToken {
-        AckToken(self.next_token.wrapping_sub(1))
+    /// Of the message that came in last. It is one more than its number, so that no token takes no
+    /// room.
+    pub(crate) fn last_token(&self) -> Option<AckToken> {
+        NonZero::new(self.next_token).map(AckToken)
     }
 }
 
@@ -314,7 +315,8 @@ impl<I: InboundStore> Receiver<'_, I> {
     ) -> Result<(), AcknowledgeError> {
         let acks = u64::from(self.store.acks());
         let first = self.receipts.next_token.wrapping_sub(acks);
-        let index = u16::try_from(token.0.wrapping_sub(first)).unwrap_or(u16::MAX);
+        let index =
+            u16::try_from(token.0.get().wrapping_sub(1).wrapping_sub(first)).unwrap_or(u16::MAX);
         let entry = self.store.ack(index).ok_or(AcknowledgeError::Stale)?;
         let (ready, packet) = match entry.stage {
             Stage::PubAckAwaited => (Stage::PubAck, PacketType::PubAck),
