@@ -144,7 +144,7 @@ where
                 self.closed();
                 None
             }
-            Todo::Wait(deadline) => self.wait(deadline).await,
+            Todo::Wait => self.wait(self.deadline).await,
         }
     }
 

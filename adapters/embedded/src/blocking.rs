@@ -141,7 +141,7 @@ where
                 self.closed();
                 None
             }
-            Todo::Wait(deadline) => self.wait_blocking(deadline.min(until)),
+            Todo::Wait => self.wait_blocking(self.deadline.min(until)),
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Client<'c, M, B, F, T, C> {
     pub(crate) transport: Option<T>,
     pub(crate) clock: C,
     pub(crate) todo: Todo,
+    /// Until when to wait, where that is to be done.
+    pub(crate) deadline: Instant,
     /// Whether bytes were offered that the transport has not taken.
     offered: bool,
     /// Whether the transport took bytes since it was last flushed.
@@ -82,7 +84,7 @@ pub(crate) enum Todo {
     Open,
     /// Bytes were offered: before anything else is done, it becomes a wait that is over.
     Send,
-    Wait(Instant),
+    Wait,
     Close,
 }
 
@@ -125,6 +127,7 @@ where
             transport: None,
             clock,
             todo: Todo::Poll,
+            deadline: Instant::NEVER,
             offered: false,
             unflushed: false,
         }
@@ -242,8 +245,8 @@ where
         let now = self.clock.now();
         // It may have something to do after the call. What it has offered is written all the same,
         // and what has come is read: otherwise nobody could call it between any two turns.
-        if matches!(self.todo, Todo::Wait(_)) {
-            self.todo = Todo::Wait(now);
+        if matches!(self.todo, Todo::Wait) {
+            self.deadline = now;
         }
         (self.machine.get(), now)
     }
@@ -256,13 +259,16 @@ where
         let mut answer = Answer {
             turn: &mut turn,
             todo: &mut self.todo,
+            deadline: &mut self.deadline,
         };
         self.machine
             .get()
             .poll_into(now, &mut self.input, &mut answer);
         if matches!(self.todo, Todo::Send) {
             self.offered = true;
-            self.todo = Todo::Wait(now);
+            // Not to wait, but to take what is there.
+            self.todo = Todo::Wait;
+            self.deadline = Instant::from_micros(0);
         }
         turn
     }

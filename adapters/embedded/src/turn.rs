@@ -2,7 +2,7 @@
 
 use crate::client::Todo;
 use core::fmt;
-use mqtt_session::{Asked, ConnectError, Delivery, Event, Place};
+use mqtt_session::{Asked, ConnectError, Delivery, Event, Instant, Place};
 
 /// What a turn brings: at most one thing. `D` is what dialling can fail with, `E` the transport.
 ///
@@ -28,6 +28,7 @@ pub enum Turn<'a, D, E> {
 pub(crate) struct Answer<'t, 'a, D, E> {
     pub(crate) turn: &'t mut Turn<'a, D, E>,
     pub(crate) todo: &'t mut Todo,
+    pub(crate) deadline: &'t mut Instant,
 }
 
 impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
@@ -49,7 +50,10 @@ impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
             Asked::Open => Todo::Open,
             Asked::Send(_) => Todo::Send,
             Asked::Close => Todo::Close,
-            Asked::Timeout(deadline) => Todo::Wait(deadline),
+            Asked::Timeout(deadline) => {
+                *self.deadline = deadline;
+                Todo::Wait
+            }
             Asked::Done => {
                 *self.turn = Turn::Done;
                 return;
