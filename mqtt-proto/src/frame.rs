@@ -348,6 +348,11 @@ impl<'a> RawPacket<'a> {
     /// As [`decode`](Self::decode).
     #[doc(hidden)]
     pub fn fields(&self, fields: &mut Fields<'a>, sender: Sender) -> Result<(), DecodeError> {
+        // They may be those of an earlier packet.
+        #[cfg(feature = "fast")]
+        {
+            *fields = Fields::none();
+        }
         self.fill(fields, self.packet_type(), sender)
     }
 

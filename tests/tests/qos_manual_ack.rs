@@ -1,7 +1,9 @@
 //! Messages that the application acknowledges.
 
 use core::time::Duration;
-use mqtt_proto::{Ack, EncodeError, Packet, Properties, PropertyId, Publish, QoS, ReasonCode};
+use mqtt_proto::{
+    Ack, EncodeError, Packet, Properties, PropertyId, Publish, QoS, ReasonCode, Sender,
+};
 use mqtt_session::{
     AckToken, Acknowledge, AcknowledgeError, Cause, Config, Connect, Fixed, Heap, Property, Store,
 };
@@ -421,4 +423,27 @@ fn a_refused_puback_forgets_no_qos_2_message_of_the_same_number() {
         ..publish(QoS::ExactlyOnce, 5, "a", b"2")
     }));
     talk.sends(pubrec(5)).quiet();
+}
+
+#[test]
+fn what_wants_no_acknowledgement_gets_no_token_from_a_packet_in_the_same_piece() {
+    fn scenario<S: Store + Clone>(store: S) {
+        let mut talk = manual(store);
+        let token = brings(&mut talk, QoS::AtLeastOnce, 1);
+        acknowledges(&mut talk, token);
+        talk.sends(puback(1));
+        let mut piece = [0; 32];
+        // Nothing waits for it, so that the next packet is looked at at once.
+        let reasons = [ReasonCode::SUCCESS];
+        let first = suback(7, &reasons)
+            .encode(Sender::Server, &mut piece)
+            .unwrap();
+        let message = Packet::Publish(publish(QoS::AtMostOnce, 0, "a", b"0"));
+        let second = message.encode(Sender::Server, &mut piece[first..]).unwrap();
+        talk.server_bytes(&piece[..first + second]);
+        assert_eq!(talk.delivered().token, None);
+        talk.quiet();
+    }
+    scenario(Heap::default());
+    scenario(Small::new());
 }
