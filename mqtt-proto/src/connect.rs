@@ -138,10 +138,10 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// The packet is too large.
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        let parts = self.parts();
+        let source = self.source();
         measured(
-            || parts.remaining_length(),
-            |writer| parts.write(Sender::Client, writer),
+            || source.remaining_length(),
+            |writer| source.write(Sender::Client, writer),
         )
     }
 
@@ -150,11 +150,18 @@ impl<'a> Connect<'a> {
     /// # Errors
     /// What the standard forbids, a packet that is too large, or a buffer that is too small.
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
-        self.parts().encode(sender, out)
+        self.source().encode_all(sender, out)
     }
 
+    #[cfg(feature = "fast")]
     #[inline(always)]
-    const fn parts(&self) -> ConnectParts<'_> {
+    const fn source(&self) -> &Self {
+        self
+    }
+
+    #[cfg(not(feature = "fast"))]
+    #[inline(always)]
+    const fn source(&self) -> ConnectParts<'_> {
         ConnectParts {
             clean_start: self.clean_start,
             keep_alive: self.keep_alive,
@@ -174,6 +181,31 @@ impl ConnectParts<'_> {
     /// The same.
     #[inline(always)]
     pub fn encode(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
+        #[cfg(not(feature = "fast"))]
+        return self.encode_all(sender, out);
+        #[cfg(feature = "fast")]
+        Connect {
+            clean_start: self.clean_start,
+            keep_alive: self.keep_alive,
+            client_id: self.client_id,
+            properties: *self.properties,
+            will: self.will.copied(),
+            user_name: self.user_name,
+            password: self.password,
+        }
+        .encode(sender, out)
+    }
+}
+
+/// What the bytes are made of: with `fast` the packet as it is, without its parts, wherever they lie.
+#[cfg(feature = "fast")]
+type Source<'h> = Connect<'h>;
+#[cfg(not(feature = "fast"))]
+type Source<'h> = ConnectParts<'h>;
+
+impl Source<'_> {
+    #[inline(always)]
+    fn encode_all(&self, sender: Sender, out: &mut [u8]) -> Result<usize, EncodeError> {
         if !PacketType::Connect.may_come_from(sender) {
             return Err(EncodeError::WrongDirection(PacketType::Connect, sender));
         }
@@ -216,7 +248,7 @@ impl ConnectParts<'_> {
             .write(PropertyRules::of(PacketType::Connect, sender), writer)?;
         let payload = |writer: &mut Writer<'_>| {
             writer.text(self.client_id, Field::ClientId)?;
-            if let Some(will) = self.will {
+            if let Some(will) = &self.will {
                 will.properties.write(PropertyRules::WILL, writer)?;
                 writer.known(will.topic.as_bytes())?;
                 writer.binary(will.payload, Field::WillPayload)?;
@@ -243,7 +275,7 @@ impl ConnectParts<'_> {
     #[inline(never)]
     fn explain(&self, fault: &mut EncodeFault) -> Option<()> {
         fault.look_at_text(self.client_id, Field::ClientId);
-        if let Some(will) = self.will {
+        if let Some(will) = &self.will {
             fault.look_at_binary(will.payload, Field::WillPayload);
         }
         if let Some(user_name) = self.user_name {
@@ -257,7 +289,7 @@ impl ConnectParts<'_> {
 
     fn remaining_length(&self) -> usize {
         let prefixed = |len: usize| len.saturating_add(2);
-        let will = self.will.map_or(0, |will| {
+        let will = self.will.as_ref().map_or(0, |will| {
             prefixed(will.topic.as_bytes().len())
                 .saturating_add(prefixed(will.payload.len()))
                 .saturating_add(will.properties.prefixed_len())
@@ -271,7 +303,7 @@ impl ConnectParts<'_> {
     }
 
     fn flags(&self) -> u8 {
-        let will = self.will.map_or(0, |will| {
+        let will = self.will.as_ref().map_or(0, |will| {
             WILL | (will.qos as u8) << WILL_QOS_SHIFT | if will.retain { WILL_RETAIN } else { 0 }
         });
         will | if self.clean_start { CLEAN_START } else { 0 }
