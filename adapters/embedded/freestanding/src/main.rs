@@ -6,7 +6,7 @@
 mod kernel;
 mod memory;
 
-use conversation::{INPUT, MACHINE, client, connect, converse};
+use conversation::{INPUT, MACHINE, client, converse};
 use core::convert::Infallible;
 use kernel::Pipes;
 use mqtt_embedded::Clock;
@@ -14,10 +14,9 @@ use mqtt_session::Instant;
 
 /// Called with an empty stack; the exit code is 0 where the conversation came to its end.
 extern "C" fn main() -> ! {
-    let connect = connect();
     let dial = || Ok::<_, Infallible>(Pipes);
     let (mut machine, mut input) = (MACHINE, [0; INPUT]);
-    let told = converse(&mut client(&mut machine, &mut input, &connect, dial, Time));
+    let told = converse(&mut client(&mut machine, &mut input, dial, Time));
     kernel::exit(if told.is_all() { 0 } else { 1 })
 }
 
