@@ -55,6 +55,8 @@ mod backoff;
 pub mod broker;
 mod client;
 mod config;
+#[cfg(test)]
+mod connected;
 mod connection;
 mod copy;
 mod cut;

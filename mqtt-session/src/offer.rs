@@ -60,25 +60,15 @@ fn part(bytes: &[u8], start: usize, end: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use crate::{
-        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, QoS, RxBuffer, TopicName,
-    };
+    use crate::connected::connected;
+    use crate::{Action, Client, Event, Fixed, Instant, Publish, QoS, TopicName};
     use std::vec::Vec;
 
     /// What is stored moves when gaps are closed, also under a packet that is being sent from there.
     #[test]
     fn a_large_packet_goes_on_where_it_was_moved_to() {
         let now = Instant::from_secs(1);
-        let mut client = Client::new(Config::new(), Fixed::<4, 2, 640, 64>::new());
-        let mut input = RxBuffer::new([0; 64]);
-        client.start(now);
-        assert!(matches!(client.poll(now, &mut input), Action::Open));
-        client.opened(now, &Connect::new("c")).unwrap();
-        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
-        client.sent(now, 100);
-        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
-        input.filled(5);
-        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let (mut client, mut input) = connected(now, Fixed::<4, 2, 640, 64>::new());
         let topic = TopicName::new("t").unwrap();
         let publish = |client: &mut Client<_>, byte: u8, len: usize| {
             let payload = std::vec![byte; len];

@@ -111,24 +111,14 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, RxBuffer, TopicName,
-    };
+    use crate::connected::connected;
+    use crate::{Action, Event, Fixed, Instant, Publish, TopicName};
 
     /// Acknowledgements that are owed and cannot leave may take all the room there is.
     #[test]
     fn a_message_waits_for_the_room_of_its_acknowledgement() {
         let now = Instant::from_secs(1);
-        let mut client = Client::new(Config::new(), Fixed::<2, 1, 128, 64>::new());
-        let mut input = RxBuffer::new([0; 64]);
-        client.start(now);
-        assert!(matches!(client.poll(now, &mut input), Action::Open));
-        client.opened(now, &Connect::new("c")).unwrap();
-        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
-        client.sent(now, 100);
-        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
-        input.filled(5);
-        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let (mut client, mut input) = connected(now, Fixed::<2, 1, 128, 64>::new());
         // It fills the transmit buffer up to the reserve, and the transport takes nothing.
         let publish = Publish::new(TopicName::new("t").unwrap(), &[0; 53]);
         client.publish(now, &publish).unwrap();

@@ -331,10 +331,11 @@ mod tests {
         ACCEPTED, CHECKSUM, DRAWN, HAS_SESSION, HEAD, Head, Kind, LEAST, PREAMBLE,
     };
     use super::*;
+    use crate::Action;
     use crate::config::Config;
+    use crate::connected::connected;
     use crate::request::Publish;
     use crate::store::Fixed;
-    use crate::{Action, Connect, RxBuffer};
     use mqtt_proto::TopicName;
     use std::vec::Vec;
 
@@ -359,16 +360,7 @@ mod tests {
     #[test]
     fn a_message_of_qos_0_that_has_left_is_nothing_to_save() {
         let now = Instant::from_secs(1);
-        let mut client = Client::new(Config::default(), Fixed::<4, 2, 256, 128>::new());
-        let mut input = RxBuffer::new([0; 64]);
-        client.start(now);
-        assert!(matches!(client.poll(now, &mut input), Action::Open));
-        client.opened(now, &Connect::new("c")).unwrap();
-        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
-        client.sent(now, 100);
-        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
-        input.filled(5);
-        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let (mut client, mut input) = connected(now, Fixed::<4, 2, 256, 128>::new());
         let saved = (client.session_mark(), client.export_len());
         let publish = Publish::new(TopicName::new("t").unwrap(), b"21.5");
         client.publish(now, &publish).unwrap();

@@ -525,10 +525,8 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use crate::{
-        Action, Client, Config, Connect, Event, Fixed, Instant, Publish, QoS, RequestError,
-        RxBuffer, TopicName,
-    };
+    use crate::connected::connected;
+    use crate::{Action, Event, Fixed, Instant, Publish, QoS, RequestError, TopicName};
     use std::boxed::Box;
     use std::vec::Vec;
 
@@ -537,16 +535,8 @@ mod tests {
     fn the_largest_store_of_16_bits_is_used_to_its_last_byte() {
         const SIZE: usize = 65_535;
         let now = Instant::from_secs(1);
-        let mut client = Box::new(Client::new(Config::new(), Fixed::<3, 1, SIZE, SIZE>::new()));
-        let mut input = RxBuffer::new([0; 64]);
-        client.start(now);
-        assert!(matches!(client.poll(now, &mut input), Action::Open));
-        client.opened(now, &Connect::new("c")).unwrap();
-        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
-        client.sent(now, 100);
-        input.spare()[..5].copy_from_slice(&[0x20, 3, 0, 0, 0]);
-        input.filled(5);
-        assert!(matches!(client.poll(now, &mut input), Action::Event(_)));
+        let (client, mut input) = connected(now, Fixed::<3, 1, SIZE, SIZE>::new());
+        let mut client = Box::new(client);
         let topic = TopicName::new("t").unwrap();
         // Beside the payload a packet has 10 bytes, and with the feature `fast` its block 6 more.
         let most = SIZE - if cfg!(feature = "fast") { 16 } else { 10 };
