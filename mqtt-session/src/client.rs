@@ -205,6 +205,14 @@ impl<S: Store> Client<S> {
         self.machine.out.offer_all(outbound)
     }
 
+    /// The first of what is to be written, with what was queued since [`Action::Send`] offered it:
+    /// for an adapter that writes one slice at a time. Empty where nothing is offered.
+    #[doc(hidden)]
+    pub fn offer_again(&mut self) -> &[u8] {
+        let (outbound, _) = self.store.split();
+        self.machine.out.offer_again(outbound)
+    }
+
     /// The transport took `count` of the bytes of [`Action::Send`]. A larger count counts as all
     /// of them; 0 has what is left offered again.
     ///

@@ -7,11 +7,21 @@ use crate::transmit::Transmit;
 
 impl Outbox {
     /// Offers what is to be sent next.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn offer<'s, O: OutboundStore>(&mut self, store: &'s O) -> &'s [u8] {
         let bytes = first(&self.line.tx, store);
         self.line.tx.offer(bytes.len());
         self.line.begin_stall(self.clock.moment());
         bytes
+    }
+
+    /// Offers what is being offered, with what was queued since.
+    pub(crate) fn offer_again<'s, O: OutboundStore>(&mut self, store: &'s O) -> &'s [u8] {
+        if self.line.tx.is_offered() {
+            self.offer(store)
+        } else {
+            &[]
+        }
     }
 
     /// Offers all that is queued, where some of it is being offered.
@@ -24,31 +34,44 @@ impl Outbox {
     }
 }
 
-/// What is to be sent next, or is being sent.
+/// What is to be sent next, or is being sent. What lies behind a large packet is never first.
 pub(crate) fn first<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
-    // What lies behind a large packet is never first.
-    let [before, large, _] = queued(tx, store);
-    if before.is_empty() { large } else { before }
+    let (start, at, _) = tx.queue();
+    if start == at {
+        large(tx, store)
+    } else {
+        part(store.buffers().0, start, at)
+    }
 }
 
 /// All that is queued, in its order: in the buffer, what of a large packet has not been taken, and
 /// in the buffer again.
-#[cfg_attr(not(feature = "fast"), inline(never))]
 fn queued<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> [&'s [u8]; 3] {
-    let (transmit, arena) = store.buffers();
+    let (transmit, _) = store.buffers();
     let (start, at, end) = tx.queue();
+    [
+        part(transmit, start, at),
+        large(tx, store),
+        part(transmit, at, end),
+    ]
+}
+
+/// What the transport has not taken of a large packet, if there is one that is stored.
+fn large<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
     let large = tx.large();
-    let is_stored = large.is_some() && !tx.is_drawing();
-    let rest = match store.all_records().get(usize::from(large.slot)) {
-        #[cfg(feature = "bytes")]
-        _ if is_stored && large.apart => part(store.payload(large.slot), large.sent(), usize::MAX),
-        Some(record) if is_stored => {
-            let (start, end) = packet_range(record);
-            part(arena, start.wrapping_add(large.sent()), end)
-        }
-        _ => &[],
+    if !large.is_some() || tx.is_drawing() {
+        return &[];
+    }
+    #[cfg(feature = "bytes")]
+    if large.apart {
+        return part(store.payload(large.slot), large.sent(), usize::MAX);
+    }
+    let Some(record) = store.all_records().get(usize::from(large.slot)) else {
+        return &[];
     };
-    [part(transmit, start, at), rest, part(transmit, at, end)]
+    let (start, end) = packet_range(record);
+    let (_, arena) = store.buffers();
+    part(arena, start.wrapping_add(large.sent()), end)
 }
 
 /// The bytes from one place to another; none where there are not so many.

@@ -3,7 +3,7 @@
 pub use crate::client::Output;
 use crate::client::{Client, Machine, Todo};
 use crate::clock::Timer;
-use crate::turn::{Failed, Turn};
+use crate::turn::Turn;
 use core::future::{Future, pending, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -119,18 +119,19 @@ where
     /// The future may be dropped at any await, and the turn taken anew: no byte and no message is
     /// lost, and an attempt to dial begins again.
     pub async fn turn(&mut self) -> Turn<'_, D, T::Error> {
-        match self.work().await {
-            Some(failed) => Turn::Failed(failed),
-            None => self.polled(),
+        let mut turn = Turn::Nothing;
+        if self.work(&mut turn).await {
+            self.polled(&mut turn);
         }
+        turn
     }
 
-    async fn work(&mut self) -> Option<Failed<D, T::Error>> {
+    async fn work(&mut self, turn: &mut Turn<'_, D, T::Error>) -> bool {
         match self.todo {
-            Todo::Poll | Todo::Send => None,
+            Todo::Poll | Todo::Send => true,
             Todo::Open => {
                 let dialled = (self.dial)().await;
-                self.dialled(dialled)
+                self.dialled(dialled, turn)
             }
             Todo::Close => {
                 let at = self.clock.now().after(FLUSHING);
@@ -142,13 +143,13 @@ where
                     select(flushed, self.clock.wait_until(at)).await;
                 }
                 self.closed();
-                None
+                true
             }
-            Todo::Wait => self.wait(self.deadline).await,
+            Todo::Wait => self.wait(self.deadline, turn).await,
         }
     }
 
-    async fn wait(&mut self, deadline: Instant) -> Option<Failed<D, T::Error>> {
+    async fn wait(&mut self, deadline: Instant, turn: &mut Turn<'_, D, T::Error>) -> bool {
         let is_due = deadline <= self.clock.now();
         let exchange = self.exchange();
         let time = async {
@@ -163,8 +164,8 @@ where
             }
         };
         match select(done, time).await {
-            Either::First(done) => self.exchanged(done.given, done.read),
-            Either::Second(()) => self.exchanged(None, None),
+            Either::First(done) => self.exchanged(done.given, done.read, turn),
+            Either::Second(()) => self.exchanged(None, None, turn),
         }
     }
 }

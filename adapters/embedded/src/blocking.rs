@@ -2,7 +2,7 @@
 
 use crate::client::{Client, Machine, Output, Todo};
 use crate::clock::Clock;
-use crate::turn::{Failed, Turn};
+use crate::turn::Turn;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
 use mqtt_session::Instant;
 
@@ -116,20 +116,21 @@ where
     /// what there is to tell. It waits no longer than until `until`, and where [`Instant::NEVER`] is
     /// given, as long as the machine may wait: there is no need to take turns more often.
     pub fn turn_blocking(&mut self, until: Instant) -> Turn<'_, D, T::Error> {
-        match self.work_blocking(until) {
-            Some(failed) => Turn::Failed(failed),
-            None => self.polled(),
+        let mut turn = Turn::Nothing;
+        if self.work_blocking(until, &mut turn) {
+            self.polled(&mut turn);
         }
+        turn
     }
 
     // What is told has its place below this: neither is to lie on the other.
     #[inline(never)]
-    fn work_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
+    fn work_blocking(&mut self, until: Instant, turn: &mut Turn<'_, D, T::Error>) -> bool {
         match self.todo {
-            Todo::Poll | Todo::Send => None,
+            Todo::Poll | Todo::Send => true,
             Todo::Open => {
                 let dialled = (self.dial)();
-                self.dialled(dialled)
+                self.dialled(dialled, turn)
             }
             Todo::Close => {
                 if self.is_unflushed()
@@ -139,15 +140,15 @@ where
                     let _ = transport.flush();
                 }
                 self.closed();
-                None
+                true
             }
-            Todo::Wait => self.wait_blocking(self.deadline.min(until)),
+            Todo::Wait => self.wait_blocking(self.deadline.min(until), turn),
         }
     }
 
     // Nor is this to lie below a transport being dialled.
     #[inline(never)]
-    fn wait_blocking(&mut self, until: Instant) -> Option<Failed<D, T::Error>> {
+    fn wait_blocking(&mut self, until: Instant, turn: &mut Turn<'_, D, T::Error>) -> bool {
         let exchange = self.exchange();
         let clock = exchange.clock;
         let Some(transport) = exchange.transport else {
@@ -155,7 +156,7 @@ where
                 clock.idle(until);
             }
             self.todo = Todo::Poll;
-            return None;
+            return true;
         };
         let (given, until) = match exchange.output {
             Output::Nothing => (None, until),
@@ -169,6 +170,6 @@ where
             let came = transport.read_until(exchange.room, until, clock);
             read = came.transpose().and_then(unless_timed_out);
         }
-        self.exchanged(given, read)
+        self.exchanged(given, read, turn)
     }
 }

@@ -135,15 +135,15 @@ where
 
     /// Wants a connection from now on. Does nothing unless the client is at rest.
     pub fn start(&mut self) {
-        let (machine, now) = self.machine();
-        machine.start(now);
+        let now = self.now();
+        self.machine.get().start(now);
     }
 
     /// Ends the connection in good order, see [`mqtt_session::Client::stop`]. Turns have to be taken
     /// until [`Turn::Done`].
     pub fn stop(&mut self) {
-        let (machine, now) = self.machine();
-        machine.stop(now);
+        let now = self.now();
+        self.machine.get().stop(now);
         if matches!(self.todo, Todo::Open) {
             self.closed();
         }
@@ -160,8 +160,8 @@ where
     /// See [`RequestError`]; nothing has changed then.
     #[inline(never)]
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        let (machine, now) = self.machine();
-        machine.publish(now, publish)
+        let now = self.now();
+        self.machine.get().publish(now, publish)
     }
 
     /// Publishes a message whose payload of `total` bytes is drawn from the application while it is
@@ -177,8 +177,8 @@ where
         publish: &Publish<'_>,
         total: usize,
     ) -> Result<Ticket, RequestError> {
-        let (machine, now) = self.machine();
-        machine.publish_drawn(now, publish, total)
+        let now = self.now();
+        self.machine.get().publish_drawn(now, publish, total)
     }
 
     /// The place for the next part of the payload that is being drawn, see
@@ -200,8 +200,8 @@ where
     /// ```
     #[cfg(feature = "draw")]
     pub fn draw(&mut self) -> Option<mqtt_session::Draw<'_>> {
-        let (machine, now) = self.machine();
-        machine.draw(now)
+        let now = self.now();
+        self.machine.get().draw(now)
     }
 
     /// Subscribes, see [`mqtt_session::Client::subscribe`].
@@ -213,8 +213,8 @@ where
         &mut self,
         subscriptions: &[Subscription<'_>],
     ) -> Result<Ticket, RequestError> {
-        let (machine, now) = self.machine();
-        machine.subscribe(now, subscriptions, &[])
+        let now = self.now();
+        self.machine.get().subscribe(now, subscriptions, &[])
     }
 
     /// Unsubscribes, see [`mqtt_session::Client::unsubscribe`].
@@ -222,8 +222,8 @@ where
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Ticket, RequestError> {
-        let (machine, now) = self.machine();
-        machine.unsubscribe(now, filters, &[])
+        let now = self.now();
+        self.machine.get().unsubscribe(now, filters, &[])
     }
 
     /// Acknowledges a message, where the application does that, see
@@ -236,28 +236,35 @@ where
         token: AckToken,
         reason: ReasonCode,
     ) -> Result<(), AcknowledgeError> {
-        self.machine().0.acknowledge(token, reason)
+        self.now();
+        self.machine.get().acknowledge(token, reason)
     }
 
     /// The machine, and the time, for its other calls: properties, authentication, limits, what is
     /// unsettled. `poll`, `opened`, `sent` and `closed` are for the turns to call.
     pub fn machine(&mut self) -> (&mut mqtt_session::Client<M::Store>, Instant) {
-        let now = self.clock.now();
-        // It may have something to do after the call. What it has offered is written all the same,
-        // and what has come is read: otherwise nobody could call it between any two turns.
-        if matches!(self.todo, Todo::Wait) {
-            self.deadline = now;
-        }
+        let now = self.now();
         (self.machine.get(), now)
     }
 
+    /// The moment at which the machine is called, which may have something to do after it. What it
+    /// has offered is written all the same, and what has come is read: otherwise nobody could call it
+    /// between any two turns.
+    fn now(&mut self) -> Instant {
+        let now = self.clock.now();
+        if matches!(self.todo, Todo::Wait) {
+            self.deadline = now;
+        }
+        now
+    }
+
     /// The end of a turn: everything that was asked for is done, and the machine says what is next.
-    pub(crate) fn polled<D, E>(&mut self) -> Turn<'_, D, E> {
+    /// What is told is written to its place.
+    pub(crate) fn polled<'t, D, E>(&'t mut self, turn: &mut Turn<'t, D, E>) {
         let now = self.clock.now();
         self.todo = Todo::Poll;
-        let mut turn = Turn::Nothing;
         let mut answer = Answer {
-            turn: &mut turn,
+            turn,
             todo: &mut self.todo,
             deadline: &mut self.deadline,
         };
@@ -270,7 +277,6 @@ where
             self.todo = Todo::Wait;
             self.deadline = Instant::from_micros(0);
         }
-        turn
     }
 
     /// What is to be done with the transport while the client waits.
@@ -281,10 +287,9 @@ where
             Output::Nothing
         };
         if self.offered {
-            let queued = self.machine.get().offer_all();
-            match queued.into_iter().find(|bytes| !bytes.is_empty()) {
-                Some(bytes) => output = Output::Bytes(bytes),
-                None => self.offered = false,
+            match self.machine.get().offer_again() {
+                [] => self.offered = false,
+                bytes => output = Output::Bytes(bytes),
             }
         }
         Exchange {
@@ -300,7 +305,12 @@ where
         self.unflushed && !self.offered
     }
 
-    pub(crate) fn dialled<D, E>(&mut self, dialled: Result<T, D>) -> Option<Failed<D, E>> {
+    /// The transport is open, or could not be opened. False where something failed, which is told.
+    pub(crate) fn dialled<D, E>(
+        &mut self,
+        dialled: Result<T, D>,
+        turn: &mut Turn<'_, D, E>,
+    ) -> bool {
         let failed = match dialled {
             Ok(transport) => {
                 self.transport = Some(transport);
@@ -308,25 +318,28 @@ where
                 match self.machine.get().opened(now, self.connect) {
                     Ok(()) => {
                         self.todo = Todo::Poll;
-                        return None;
+                        return true;
                     }
                     Err(error) => Failed::Connect(error),
                 }
             }
             Err(error) => Failed::Dial(error),
         };
+        *turn = Turn::Failed(failed);
         self.closed();
-        Some(failed)
+        false
     }
 
-    /// The transport was given what [`Client::exchange`] said; `None`: nothing came of it yet.
+    /// The transport was given what [`Client::exchange`] said; `None`: nothing came of it yet. False
+    /// where something failed, which is told.
     pub(crate) fn exchanged<D, E>(
         &mut self,
         given: Option<Result<usize, E>>,
         read: Option<Result<usize, E>>,
-    ) -> Option<Failed<D, E>> {
+        turn: &mut Turn<'_, D, E>,
+    ) -> bool {
         self.todo = Todo::Poll;
-        let mut failed = None;
+        let mut failed = false;
         match given {
             // What was taken may have arrived, whatever else becomes of the transport.
             Some(Ok(count)) if self.offered => {
@@ -336,7 +349,10 @@ where
                 self.machine.get().sent(now, count);
             }
             Some(Ok(_)) => self.unflushed = false,
-            Some(Err(error)) => failed = Some(Failed::Write(error)),
+            Some(Err(error)) => {
+                *turn = Turn::Failed(Failed::Write(error));
+                failed = true;
+            }
             None => {}
         }
         match read {
@@ -344,15 +360,17 @@ where
             // attempt to write fails again.
             Some(Ok(count @ 1..)) => {
                 self.input.filled(count);
-                return None;
+                return true;
             }
-            Some(Err(error)) => failed = failed.or(Some(Failed::Read(error))),
-            Some(Ok(_)) => {}
-            None if failed.is_none() => return None,
-            None => {}
+            Some(Err(error)) if !failed => {
+                *turn = Turn::Failed(Failed::Read(error));
+                failed = true;
+            }
+            None if !failed => return true,
+            _ => {}
         }
         self.closed();
-        failed
+        !failed
     }
 
     /// The transport is given up.

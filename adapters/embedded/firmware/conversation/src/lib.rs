@@ -6,8 +6,8 @@ use core::time::Duration;
 use mqtt_embedded::blocking::Transport;
 use mqtt_embedded::{Clock, Turn};
 use mqtt_session::{
-    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, RequestError,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Will,
+    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, Subscription,
+    SubscriptionOptions, TopicFilter, TopicName, Will,
 };
 
 /// Bytes for what is unacknowledged.
@@ -117,50 +117,77 @@ where
     let mut told = Told::default();
     client.start();
     loop {
-        match client.turn_blocking(Instant::NEVER) {
-            Turn::Message(delivery) => {
-                #[cfg(feature = "panic")]
-                let _first = core::hint::black_box(delivery.message.payload[0]);
-                told.delivered += u32::from(delivery.message.is_last());
-                if told.is_all() {
-                    client.stop();
-                }
-            }
-            Turn::Event(Event::Connected(_)) => {
-                told.connections += 1;
-                if told.connections == 1 && ask(client).is_err() {
-                    return told;
-                }
-            }
-            Turn::Event(Event::Published { outcome, .. }) => {
-                told.settled += u32::from(outcome.is_ok());
-            }
-            #[cfg(feature = "auth")]
-            Turn::Event(Event::Challenge(_)) => {
-                let (machine, now) = client.machine();
-                if machine.authenticate(now, ANSWER).is_err() {
-                    return told;
-                }
-            }
-            Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
-            Turn::Done => return told,
+        match turn(client, &mut told) {
+            Next::Turn => {}
+            Next::Ask if ask(client) => {}
+            Next::Stop => client.stop(),
+            Next::Ask | Next::End => return told,
         }
     }
 }
 
-/// A subscription, and a message at QoS 1 and at QoS 2. Inlined, it would have its room on the stack all the time.
+/// What the application does after a turn.
+enum Next {
+    Turn,
+    Ask,
+    Stop,
+    End,
+}
+
+/// One turn. What it brings has its place on the stack here alone, and not below what is done next.
 #[inline(never)]
-fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> Result<(), RequestError> {
+fn turn<F, T, D, C>(client: &mut Client<'_, F, T, C>, told: &mut Told) -> Next
+where
+    F: FnMut() -> Result<T, D>,
+    T: Transport,
+    C: Clock,
+{
+    match client.turn_blocking(Instant::NEVER) {
+        Turn::Message(delivery) => {
+            #[cfg(feature = "panic")]
+            let _first = core::hint::black_box(delivery.message.payload[0]);
+            told.delivered += u32::from(delivery.message.is_last());
+            if told.is_all() {
+                return Next::Stop;
+            }
+        }
+        Turn::Event(Event::Connected(_)) => {
+            told.connections += 1;
+            if told.connections == 1 {
+                return Next::Ask;
+            }
+        }
+        Turn::Event(Event::Published { outcome, .. }) => {
+            told.settled += u32::from(outcome.is_ok());
+        }
+        #[cfg(feature = "auth")]
+        Turn::Event(Event::Challenge(_)) => {
+            let (machine, now) = client.machine();
+            if machine.authenticate(now, ANSWER).is_err() {
+                return Next::End;
+            }
+        }
+        Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
+        Turn::Done => return Next::End,
+    }
+    Next::Turn
+}
+
+/// A subscription, and a message at QoS 1 and at QoS 2; whether they were taken. Inlined, it would
+/// have its room on the stack all the time.
+#[inline(never)]
+fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> bool {
     let options = SubscriptionOptions {
         qos: QoS::ExactlyOnce,
         ..SubscriptionOptions::default()
     };
-    client.subscribe(&[Subscription {
+    let subscription = Subscription {
         filter: ORDERS,
         options,
-    }])?;
-    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        client.publish(&Publish::new(READING, b"21.5").qos(qos))?;
-    }
-    Ok(())
+    };
+    client.subscribe(&[subscription]).is_ok()
+        && [QoS::AtLeastOnce, QoS::ExactlyOnce].iter().all(|&qos| {
+            let publish = Publish::new(READING, b"21.5").qos(qos);
+            client.publish(&publish).is_ok()
+        })
 }
