@@ -40,6 +40,7 @@ mod retained;
 mod route;
 mod session;
 mod subscribers;
+mod subscribing;
 mod takeover;
 mod timers;
 mod tree;
