@@ -14,8 +14,9 @@ use mqtt_tests::network::{Plan, report, run_all};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
-use std::{env, fs};
+use std::{env, fs, io};
 
 /// Seeds that each mutation may live through.
 const SEEDS: u64 = 5_000;
@@ -93,15 +94,14 @@ fn all(names: &[String]) -> Outcome<bool> {
         copy_all(&root.join(part), &copy.join(part))?;
     }
     let begun = Instant::now();
-    let whole = judge(&copy, &place, None)?;
+    let whole = run(&build(&copy, &place, None)?)?;
     if whole != "survives" {
         return Err(format!("without any mutation: {whole}").into());
     }
     let width = mutations.iter().map(|mutation| mutation.name.len()).max();
     let width = width.unwrap_or(0);
     let mut caught = 0;
-    for mutation in &mutations {
-        let found = judge(&copy, &place, Some(mutation)).unwrap_or_else(|error| error.to_string());
+    let mut tell = |mutation: &Mutation, found: String| {
         let survives = found == "survives" || found.starts_with("FAILED");
         caught += usize::from(!survives);
         let verdict = if survives { "NOT CAUGHT" } else { "caught by" };
@@ -109,43 +109,79 @@ fn all(names: &[String]) -> Outcome<bool> {
         if survives {
             println!("{:width$}  {}", "", mutation.breaks);
         }
-    }
+    };
+    thread::scope(|scope| {
+        // While the seeds of one are run, the next is built: much of that needs one processor only.
+        let mut running: Option<(&Mutation, ScopedJoinHandle<'_, String>)> = None;
+        for mutation in &mutations {
+            let built = build(&copy, &place, Some(mutation));
+            if let Some((before, handle)) = running.take() {
+                tell(before, joined(handle));
+            }
+            running = Some((mutation, scope.spawn(move || judge(built))));
+        }
+        if let Some((last, handle)) = running {
+            tell(last, joined(handle));
+        }
+    });
     let (all, seconds) = (mutations.len(), begun.elapsed().as_secs());
     println!("{caught} of {all} mutations are caught, {SEEDS} seeds each at most, {seconds} s");
     Ok(caught == all)
 }
 
-/// Applies a mutation to the copy, builds it, runs the seeds, and takes it back.
-fn judge(copy: &Path, place: &Path, mutation: Option<&Mutation>) -> Outcome<String> {
+/// What the seeds found in what was built.
+fn judge(built: Result<PathBuf, String>) -> String {
+    match built {
+        Ok(program) => run(&program).unwrap_or_else(|error| format!("FAILED to run: {error}")),
+        Err(why) => why,
+    }
+}
+
+fn joined(handle: ScopedJoinHandle<'_, String>) -> String {
+    handle
+        .join()
+        .unwrap_or_else(|_| "FAILED: the thread that ran it panicked".into())
+}
+
+/// Applies a mutation to the copy, builds it, and takes it back: the program, or why there is none.
+fn build(copy: &Path, place: &Path, mutation: Option<&Mutation>) -> Result<PathBuf, String> {
     let mut originals = Vec::new();
+    let built = apply(copy, mutation, &mut originals)
+        .and_then(|()| compile(copy, place, mutation))
+        .map_err(|error| format!("FAILED {error}"));
+    restore(&originals).map_err(|error| format!("FAILED to restore: {error}"))?;
+    built
+}
+
+/// Changes what a mutation changes, and notes what was there.
+fn apply(
+    copy: &Path,
+    mutation: Option<&Mutation>,
+    originals: &mut Vec<(PathBuf, String)>,
+) -> Outcome<()> {
     for change in mutation.iter().flat_map(|mutation| &mutation.changes) {
         let file = copy.join(&change.file);
         let text = fs::read_to_string(&file)?;
         let count = text.matches(&change.before).count();
         if count != 1 {
-            restore(&originals)?;
-            return Ok(format!(
-                "FAILED to apply: {} has its lines {count} times",
-                change.file
-            ));
+            return Err(format!("to apply: {} has its lines {count} times", change.file).into());
         }
         fs::write(&file, text.replace(&change.before, &change.after))?;
         originals.push((file, text));
     }
-    let found = build_and_run(copy, place);
-    restore(&originals)?;
-    found
+    Ok(())
 }
 
 /// Takes changes back, the last one first.
-fn restore(originals: &[(PathBuf, String)]) -> Outcome<()> {
+fn restore(originals: &[(PathBuf, String)]) -> io::Result<()> {
     for (file, text) in originals.iter().rev() {
         fs::write(file, text)?;
     }
     Ok(())
 }
 
-fn build_and_run(copy: &Path, place: &Path) -> Outcome<String> {
+/// Builds the copy; the program lies where the next one is not built over it.
+fn compile(copy: &Path, place: &Path, mutation: Option<&Mutation>) -> Outcome<PathBuf> {
     let target = place.join("target");
     let built = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
         .args(["build", "-q", "-p", "mqtt-tests", "--bin", "mutations"])
@@ -158,11 +194,21 @@ fn build_and_run(copy: &Path, place: &Path) -> Outcome<String> {
     if !built.status.success() {
         let why = String::from_utf8_lossy(&built.stderr);
         let why: Vec<&str> = why.lines().take(12).collect();
-        return Ok(format!("FAILED to build:\n{}", why.join("\n")));
+        return Err(format!("to build:\n{}", why.join("\n")).into());
     }
-    let run = Command::new(target.join("debug/mutations"))
-        .arg(INSIDE)
-        .output()?;
+    let name = mutation.map_or("whole", |mutation| &mutation.name);
+    let program = place.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    fs::copy(
+        target.join(format!("debug/mutations{}", env::consts::EXE_SUFFIX)),
+        &program,
+    )?;
+    Ok(program)
+}
+
+/// Runs the seeds against a program, which is not kept: what they found.
+fn run(program: &Path) -> Outcome<String> {
+    let run = Command::new(program).arg(INSIDE).output()?;
+    fs::remove_file(program)?;
     let said = String::from_utf8_lossy(&run.stdout);
     match said.lines().next() {
         Some(_) => Ok(said.trim_end().into()),
