@@ -1,17 +1,18 @@
 use crate::{PacketType, Sender};
 
 /// What a rule depends on where properties and reason codes are allowed, as a number below 16, so
-/// that a set of carriers is a `u16`. The packet types have their own numbers; a will has 0, which
-/// is no packet's, and what depends on the sender has those of the packets that carry neither.
+/// that a set of carriers is a `u16`. The packet types have their own numbers; a will, and what
+/// depends on the sender, have 0 and those of the packets that carry neither.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Carrier(u8);
 
 impl Carrier {
-    pub(crate) const WILL: Self = Self(0);
+    pub(crate) const WILL: Self = Self(PacketType::PingReq as u8);
     pub(crate) const CONNECT: Self = Self(PacketType::Connect as u8);
     pub(crate) const PUBLISH_OF_SERVER: Self = Self(PacketType::Publish as u8);
-    pub(crate) const PUBLISH_OF_CLIENT: Self = Self(PacketType::PingReq as u8);
-    pub(crate) const DISCONNECT_OF_CLIENT: Self = Self(PacketType::PingResp as u8);
+    // Either comes from the other end if the same bits are turned.
+    pub(crate) const PUBLISH_OF_CLIENT: Self = Self(PacketType::PingResp as u8);
+    pub(crate) const DISCONNECT_OF_CLIENT: Self = Self(0);
     pub(crate) const DISCONNECT_OF_SERVER: Self = Self(PacketType::Disconnect as u8);
     pub(crate) const AUTH: Self = Self(PacketType::Auth as u8);
 
@@ -27,27 +28,36 @@ impl Carrier {
     /// The same from the other end, if that makes a difference.
     #[cfg(not(feature = "fast"))]
     pub(crate) const fn peer(self) -> Self {
-        match self {
-            Self::PUBLISH_OF_SERVER => Self::PUBLISH_OF_CLIENT,
-            Self::PUBLISH_OF_CLIENT => Self::PUBLISH_OF_SERVER,
-            Self::DISCONNECT_OF_CLIENT => Self::DISCONNECT_OF_SERVER,
-            Self::DISCONNECT_OF_SERVER => Self::DISCONNECT_OF_CLIENT,
-            same => same,
+        const TWO_SIDED: u16 = Carrier::PUBLISH_OF_SERVER.bit()
+            | Carrier::PUBLISH_OF_CLIENT.bit()
+            | Carrier::DISCONNECT_OF_CLIENT.bit()
+            | Carrier::DISCONNECT_OF_SERVER.bit();
+        const SIDE: u8 = Carrier::PUBLISH_OF_CLIENT.0 ^ Carrier::PUBLISH_OF_SERVER.0;
+        const { assert!(SIDE == Carrier::DISCONNECT_OF_CLIENT.0 ^ Carrier::DISCONNECT_OF_SERVER.0) };
+        if self.is_in(TWO_SIDED) {
+            Self(self.0 ^ SIDE)
+        } else {
+            self
         }
     }
 
     /// The packet that it is, or is a part of.
     #[cfg(not(feature = "fast"))]
+    #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
     pub(crate) const fn packet(self) -> PacketType {
-        match self {
-            Self::WILL => PacketType::Connect,
-            Self::PUBLISH_OF_CLIENT => PacketType::Publish,
-            Self::DISCONNECT_OF_CLIENT => PacketType::Disconnect,
-            Self(number) => match PacketType::from_u8(number) {
-                Some(packet) => packet,
-                None => PacketType::Connect,
-            },
-        }
+        static PACKETS: [PacketType; 16] = {
+            let mut packets = [PacketType::Connect; 16];
+            let mut all: &[PacketType] = &PacketType::ALL;
+            while let [packet, rest @ ..] = all {
+                packets[*packet as usize] = *packet;
+                all = rest;
+            }
+            packets[Carrier::WILL.0 as usize] = PacketType::Connect;
+            packets[Carrier::PUBLISH_OF_CLIENT.0 as usize] = PacketType::Publish;
+            packets[Carrier::DISCONNECT_OF_CLIENT.0 as usize] = PacketType::Disconnect;
+            packets
+        };
+        PACKETS[(self.0 & 15) as usize]
     }
 
     /// The set of this one.

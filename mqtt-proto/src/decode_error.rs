@@ -1,4 +1,4 @@
-use crate::wrong::{What, Wrong};
+use crate::wrong::{Named, What, Wrong};
 use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 
 /// Why bytes are not a valid packet: what is wrong, where, and how to answer.
@@ -16,8 +16,7 @@ use crate::{Field, PacketType, PropertyId, ReasonCode, Sender};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     // What is wrong, in parts, so that all of it takes three words.
-    what: What,
-    field: Field,
+    named: Named,
     packet_type: Option<PacketType>,
     sender: Option<Sender>,
     number: u32,
@@ -26,6 +25,10 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// One to be overwritten.
+    #[doc(hidden)]
+    pub const BLANK: Self = Self::new(Wrong::of(DecodeErrorKind::ReservedType), 0, None, None);
+
     /// A packet that is too large is so at its start, and `offset` tells how many bytes it has.
     #[cold]
     #[cfg_attr(feature = "fast", inline(never))]
@@ -38,14 +41,9 @@ impl DecodeError {
         // A packet has at most 268,435,460 bytes.
         #[expect(clippy::cast_possible_truncation)]
         let place = offset as u32;
-        let Wrong {
-            what,
-            field,
-            number,
-        } = wrong;
+        let Wrong { named, number } = wrong;
         Self {
-            what,
-            field,
+            named,
             packet_type,
             sender,
             number,
@@ -55,8 +53,7 @@ impl DecodeError {
 
     const fn wrong(&self) -> Wrong {
         Wrong {
-            what: self.what,
-            field: self.field,
+            named: self.named,
             number: self.number,
         }
     }
@@ -70,9 +67,10 @@ impl DecodeError {
     /// Where it is wrong: bytes from the first byte of the packet.
     #[must_use]
     pub const fn offset(&self) -> usize {
-        match self.what {
-            What::TooLarge => 0,
-            _ => self.place as usize,
+        if self.named.is(What::TooLarge) {
+            0
+        } else {
+            self.place as usize
         }
     }
 

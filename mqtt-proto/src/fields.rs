@@ -1,4 +1,6 @@
-use crate::property::{Validated, read_properties};
+#[cfg(not(feature = "fast"))]
+use crate::property::Present;
+use crate::property::Validated;
 use crate::reader::Reader;
 use crate::{
     DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, Properties, PropertyId, Publish,
@@ -23,6 +25,9 @@ pub struct Fields<'a> {
     pub reason: ReasonCode,
     /// All but PINGREQ and PINGRESP.
     pub(crate) properties: Validated<'a>,
+    /// What is in them.
+    #[cfg(not(feature = "fast"))]
+    present: Present,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
     pub(crate) rest: &'a [u8],
 }
@@ -38,6 +43,8 @@ impl<'a> Fields<'a> {
             packet_id: None,
             reason: ReasonCode::SUCCESS,
             properties: Validated::NONE,
+            #[cfg(not(feature = "fast"))]
+            present: Present::NONE,
             rest: &[],
         }
     }
@@ -46,6 +53,16 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub const fn properties(&self) -> Properties<'a> {
         self.properties.properties()
+    }
+
+    /// Whether there is a property of this kind, which such a packet may carry.
+    #[must_use]
+    #[inline]
+    pub const fn has(&self, id: PropertyId) -> bool {
+        #[cfg(feature = "fast")]
+        return self.properties.has(id);
+        #[cfg(not(feature = "fast"))]
+        self.present.has(id)
     }
 
     /// A PUBLISH of this header, of which it has the payload that is given here.
@@ -72,9 +89,14 @@ impl<'a> Fields<'a> {
 
     /// `with_id` tells that there is a packet identifier, where the packet type leaves it open.
     #[cfg_attr(feature = "fast", inline(never))]
-    pub(crate) fn fill(&mut self, reader: &mut Reader<'a, '_>, with_id: bool) -> Option<()> {
+    pub(crate) fn fill(
+        &mut self,
+        reader: &mut Reader<'a, '_>,
+        packet_type: PacketType,
+        with_id: bool,
+    ) -> Option<()> {
         let fields = self;
-        let mut layout = layout(reader.context().packet_type);
+        let layout = layout(packet_type) | if with_id { ID } else { 0 };
         let start = reader.place();
         if layout & FLAGS != 0 {
             let flags = reader.byte()?;
@@ -86,23 +108,23 @@ impl<'a> Fields<'a> {
         if layout & TOPIC != 0 {
             fields.topic = reader.topic_name(Field::TopicName)?;
         }
-        if with_id || layout & ID != 0 {
+        if layout & ID != 0 {
             fields.packet_id = Some(reader.packet_id()?);
         }
-        if layout & MAY_END != 0 && reader.is_empty() {
-            layout &= !(REASON | PROPERTIES);
-        }
-        if layout & REASON != 0 {
+        let may_end = layout & MAY_END != 0;
+        if layout & REASON != 0 && !(may_end && reader.is_empty()) {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
                 return reader.fail_at(start, DecodeErrorKind::SessionPresentWithFailure);
             }
-            if layout & MAY_END != 0 && reader.is_empty() {
-                layout &= !PROPERTIES;
-            }
         }
-        if layout & PROPERTIES != 0 {
-            fields.properties = read_properties(reader)?;
+        let before_properties = reader.place();
+        if layout & PROPERTIES != 0 && !(may_end && reader.is_empty()) {
+            fields.properties.read(reader)?;
+        }
+        #[cfg(not(feature = "fast"))]
+        {
+            fields.present = reader.present();
         }
         fields.rest = reader.rest();
         if layout & TOPIC != 0 {
@@ -115,16 +137,13 @@ impl<'a> Fields<'a> {
             if reader.is_empty() {
                 return reader.fail(DecodeErrorKind::EmptyPayload);
             }
-            while !reader.is_empty() {
-                reader.reason_code()?;
-            }
+            reader.reason_codes()?;
         }
         reader.finish()?;
         if layout & METHOD != 0 && !reader.has(&fields.properties, PropertyId::AuthenticationMethod)
         {
             let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
-            // They begin after the reason, if that is there.
-            return reader.fail_at(start.after_byte(), missing);
+            return reader.fail_at(before_properties, missing);
         }
         Some(())
     }
@@ -165,7 +184,9 @@ static LAYOUTS: [u8; 16] = {
 
 const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
 
-/// What is in such a packet.
+/// What is in such a packet. Built for size, the compiler is not to know: it would ask for each of
+/// these by the type.
+#[cfg_attr(not(feature = "fast"), inline(never))]
 #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
 const fn layout(kind: PacketType) -> u8 {
     LAYOUTS[kind as usize & 15]

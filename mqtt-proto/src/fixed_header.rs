@@ -29,11 +29,33 @@ impl FixedHeader {
     /// (MQTT-1.5.5-1), and a packet above the maximum.
     #[inline]
     pub fn parse(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
+        let mut header = Self::NONE;
+        let is_whole = header.fill(input, maximum_packet_size)?;
+        Ok(is_whole.then_some(header))
+    }
+
+    /// To be filled.
+    #[doc(hidden)]
+    pub const NONE: Self = Self {
+        packet_type: PacketType::Connect,
+        flags: 0,
+        len: 0,
+        remaining_length: 0,
+    };
+
+    /// Becomes what [`parse`](Self::parse) says; false where more bytes are asked for.
+    ///
+    /// # Errors
+    /// The same.
+    #[doc(hidden)]
+    #[inline]
+    pub fn fill(&mut self, input: &[u8], maximum_packet_size: u32) -> Result<bool, DecodeError> {
         #[cfg(feature = "fast")]
         if let Some(header) = Self::whole(input, maximum_packet_size) {
-            return Ok(Some(header));
+            *self = header;
+            return Ok(true);
         }
-        Self::look_at(input, maximum_packet_size)
+        self.look_at(input, maximum_packet_size)
     }
 
     /// The header, if it is all there and nothing is wrong with it.
@@ -59,11 +81,10 @@ impl FixedHeader {
     }
 
     /// The header, or what is the matter with it.
-    #[cfg_attr(feature = "fast", cold)]
-    #[inline(never)]
-    fn look_at(input: &[u8], maximum_packet_size: u32) -> Result<Option<Self>, DecodeError> {
+    #[cfg_attr(feature = "fast", cold, inline(never))]
+    fn look_at(&mut self, input: &[u8], maximum_packet_size: u32) -> Result<bool, DecodeError> {
         let Some((&first, rest)) = input.split_first() else {
-            return Ok(None);
+            return Ok(false);
         };
         let (offset, wrong) = 'wrong: {
             let packet_type = match checked(first) {
@@ -71,18 +92,19 @@ impl FixedHeader {
                 Err(wrong) => break 'wrong (0, wrong),
             };
             match varint::read(rest) {
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(false),
                 Ok(Some((remaining_length, length_len))) => {
                     #[expect(clippy::cast_possible_truncation)]
                     let len = (length_len as u8).wrapping_add(1);
                     let packet_len = remaining_length.wrapping_add(u32::from(len));
                     if packet_len <= maximum_packet_size {
-                        return Ok(Some(Self {
+                        *self = Self {
                             packet_type,
                             flags: first & 0x0f,
                             len,
                             remaining_length,
-                        }));
+                        };
+                        return Ok(true);
                     }
                     let kind = DecodeErrorKind::TooLarge {
                         len: packet_len,
@@ -154,7 +176,15 @@ impl FixedHeader {
     #[must_use]
     #[inline]
     pub fn packet<'a>(&self, input: &'a [u8]) -> Option<RawPacket<'a>> {
-        let body = input.get(self.len()..self.packet_len())?;
+        self.packet_to(input, self.packet_len())
+    }
+
+    /// As [`packet`](Self::packet), without what follows so many bytes of it.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn packet_to<'a>(&self, input: &'a [u8], end: usize) -> Option<RawPacket<'a>> {
+        let body = input.get(self.len()..end)?;
         Some(RawPacket::new(*self, body))
     }
 

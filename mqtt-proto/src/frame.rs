@@ -357,7 +357,7 @@ impl<'a> RawPacket<'a> {
     }
 
     /// What is in a packet of this type, which is one that a server may send, or a PINGREQ.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
     fn fill(
         &self,
         fields: &mut Fields<'a>,
@@ -368,16 +368,18 @@ impl<'a> RawPacket<'a> {
         // PUBREL has one of these flags, and an identifier.
         let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce;
         #[cfg(feature = "fast")]
-        return self.read(expected, sender, |reader| fields.fill(reader, with_id));
+        return self.read(expected, sender, |reader| {
+            fields.fill(reader, expected, with_id)
+        });
         #[cfg(not(feature = "fast"))]
         {
             // Whoever calls has done so, too, and the compiler sees that it is enough here.
             *fields = Fields::none();
             let mut reader = Reader::new(self.body, self.context(sender));
-            if self.check_type(expected, &mut reader).is_some() {
-                fields.fill(&mut reader, with_id);
+            if self.check_type(expected, sender, &mut reader).is_some() {
+                fields.fill(&mut reader, expected, with_id);
             }
-            reader.outcome(&self.header, self.body.len())
+            reader.outcome(&self.header, self.body, sender)
         }
     }
 
@@ -402,7 +404,7 @@ impl<'a> RawPacket<'a> {
             let mut fault = Fault::NONE;
             let mut reader = Reader::new(self.body, 0, context, &mut fault);
             match self
-                .check_type(expected, &mut reader)
+                .check_type(expected, sender, &mut reader)
                 .and_then(|()| read(&mut reader))
             {
                 Some(packet) => Ok(packet),
@@ -412,11 +414,11 @@ impl<'a> RawPacket<'a> {
         #[cfg(not(feature = "fast"))]
         {
             let mut reader = Reader::new(self.body, context);
-            let packet = match self.check_type(expected, &mut reader) {
+            let packet = match self.check_type(expected, sender, &mut reader) {
                 Some(()) => read(&mut reader),
                 None => None,
             };
-            reader.outcome(&self.header, self.body.len())?;
+            reader.outcome(&self.header, self.body, sender)?;
             // Whoever answers `None` notes why.
             packet.ok_or(DecodeError::new(
                 Wrong::of(DecodeErrorKind::Truncated),
@@ -429,13 +431,14 @@ impl<'a> RawPacket<'a> {
 
     /// Refuses another packet, and one that this sender never sends.
     #[cfg_attr(feature = "fast", inline(always))]
-    fn check_type(&self, expected: PacketType, reader: &mut Reader<'a, '_>) -> Option<()> {
-        let Context {
-            packet_type,
-            sender,
-        } = reader.context();
+    fn check_type(
+        &self,
+        expected: PacketType,
+        sender: Sender,
+        reader: &mut Reader<'a, '_>,
+    ) -> Option<()> {
         let start = reader.place().minus(self.header.len());
-        if packet_type != expected {
+        if self.packet_type() != expected {
             return reader.fail_at(start, DecodeErrorKind::WrongType { expected });
         }
         if !expected.may_come_from(sender) {

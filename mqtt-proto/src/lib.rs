@@ -27,6 +27,8 @@ mod auth;
 mod carrier;
 mod connack;
 mod connect;
+#[cfg(not(feature = "fast"))]
+mod cursor;
 mod decode_error;
 mod disconnect;
 mod encode_error;

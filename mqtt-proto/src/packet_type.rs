@@ -84,15 +84,19 @@ impl PacketType {
     #[must_use]
     #[inline]
     pub const fn may_come_from(self, sender: Sender) -> bool {
-        match self {
-            Self::Connect | Self::Subscribe | Self::Unsubscribe | Self::PingReq => {
-                matches!(sender, Sender::Client)
-            }
-            Self::ConnAck | Self::SubAck | Self::UnsubAck | Self::PingResp => {
-                matches!(sender, Sender::Server)
-            }
-            _ => true,
-        }
+        const OF_CLIENT: u16 = 1 << PacketType::Connect as u8
+            | 1 << PacketType::Subscribe as u8
+            | 1 << PacketType::Unsubscribe as u8
+            | 1 << PacketType::PingReq as u8;
+        const OF_SERVER: u16 = 1 << PacketType::ConnAck as u8
+            | 1 << PacketType::SubAck as u8
+            | 1 << PacketType::UnsubAck as u8
+            | 1 << PacketType::PingResp as u8;
+        let of_other = match sender {
+            Sender::Client => OF_SERVER,
+            Sender::Server => OF_CLIENT,
+        };
+        of_other >> self as u8 & 1 == 0
     }
 
     /// The fixed flag bits of the first byte (section 2.1.3); those of PUBLISH are not fixed.

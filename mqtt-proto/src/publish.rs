@@ -150,34 +150,31 @@ impl<'a> Publish<'a> {
         body_prefix: &'a [u8],
         sender: Sender,
     ) -> Result<HeaderFrame<'a>, DecodeError> {
-        match Self::head(header, body_prefix) {
-            Err(need) => Ok(HeaderFrame::Partial { need }),
-            Ok(head) => {
-                let publish = head.publish(sender)?;
-                Ok(HeaderFrame::Whole {
-                    publish,
-                    header_len: head.body().len(),
-                })
-            }
-        }
-    }
-
-    /// What of the packet comes before its payload, not decoded yet; or how many bytes of that are
-    /// missing, see [`HeaderFrame::Partial`].
-    #[doc(hidden)]
-    pub fn head(header: FixedHeader, body_prefix: &'a [u8]) -> Result<RawPacket<'a>, usize> {
         let body_len = header.remaining_length() as usize;
         let body_prefix = body_prefix.get(..body_len).unwrap_or(body_prefix);
         // Another packet is refused, whatever is there of it.
         let target = if header.packet_type() == PacketType::Publish {
-            header_extent(body_prefix, body_len, header.publish_flags().qos())
+            header_extent(body_prefix, 0, body_len, header.publish_flags().qos())
         } else {
             0
         };
-        match body_prefix.get(..target) {
-            None => Err(target.saturating_sub(body_prefix.len())),
-            Some(head) => Ok(RawPacket::new(header, head)),
-        }
+        let Some(head) = body_prefix.get(..target) else {
+            let need = target.saturating_sub(body_prefix.len());
+            return Ok(HeaderFrame::Partial { need });
+        };
+        Ok(HeaderFrame::Whole {
+            publish: RawPacket::new(header, head).publish(sender)?,
+            header_len: target,
+        })
+    }
+
+    /// How many bytes of the packet, of which these are the first, come before its payload: as much
+    /// of this as they tell, and then more than there are.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn extent(header: &FixedHeader, prefix: &[u8]) -> usize {
+        let qos = header.publish_flags().qos();
+        header_extent(prefix, header.len(), header.packet_len(), qos)
     }
 
     /// Bytes of the whole packet.
@@ -264,7 +261,7 @@ impl<'a> Publish<'a> {
         if self.topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
             writer.fail(EncodeError::MissingTopic)?;
         }
-        properties.write(PropertyRules::of(PacketType::Publish, sender), writer)
+        properties.write_here(PropertyRules::of(PacketType::Publish, sender), writer)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]
@@ -308,29 +305,30 @@ fn read_plain_properties<'a>(
     (!properties.contains(PropertyId::TopicAlias)).then_some(payload)
 }
 
-/// How many bytes of the body have to be there before it can be decoded as far as the payload, or
-/// refused with the same error as if all of it were there: as much of this as `prefix` tells.
-fn header_extent(prefix: &[u8], body_len: usize, qos: QoS) -> usize {
-    let Some(topic_len) = prefix.first_chunk() else {
-        return body_len.min(2);
-    };
+/// Where what comes before the payload of a PUBLISH ends, whose body lies from `start` to `end` of
+/// what begins with these bytes: how many have to be there before it can be decoded, or refused with
+/// the same error as if all of it were there, as much of this as `prefix` tells.
+fn header_extent(prefix: &[u8], start: usize, end: usize, qos: QoS) -> usize {
     // None of these numbers is large.
-    let topic_end = usize::from(u16::from_be_bytes(*topic_len)).wrapping_add(2);
-    if topic_end > body_len {
-        return 2;
+    let topic = start.wrapping_add(2);
+    let topic_end = match prefix.get(start..topic) {
+        Some(&[high, low]) => topic.wrapping_add(usize::from(u16::from_be_bytes([high, low]))),
+        _ => usize::MAX,
+    };
+    if topic_end > end {
+        return topic.min(end);
     }
     let before_properties = topic_end.wrapping_add(if qos == QoS::AtMostOnce { 0 } else { 2 });
-    let extent = match prefix.get(before_properties..).map(varint::read) {
-        None => before_properties.wrapping_add(1),
-        Some(Ok(None)) => prefix.len().wrapping_add(1),
-        Some(Err(_)) => prefix.len(),
-        Some(Ok(Some((len, len_len)))) => {
+    let extent = match varint::read(prefix.get(before_properties..).unwrap_or_default()) {
+        Ok(None) => before_properties.max(prefix.len()).wrapping_add(1),
+        Err(_) => prefix.len(),
+        Ok(Some((len, len_len))) => {
             let properties = before_properties.wrapping_add(len_len);
-            let end = properties.wrapping_add(len as usize);
-            if end > body_len { properties } else { end }
+            let behind = properties.wrapping_add(len as usize);
+            if behind > end { properties } else { behind }
         }
     };
-    extent.min(body_len)
+    extent.min(end)
 }
 
 #[cfg(feature = "defmt")]

@@ -22,35 +22,6 @@ pub(crate) struct Context {
     pub(crate) sender: Sender,
 }
 
-/// A place in the body, as the number of bytes from there to its end: the only one a reader knows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    to_end: usize,
-}
-
-impl Place {
-    /// The place so many bytes before.
-    pub(crate) const fn minus(self, bytes: usize) -> Self {
-        Self {
-            to_end: self.to_end.wrapping_add(bytes),
-        }
-    }
-
-    /// The place after one byte, if there is one.
-    pub(crate) const fn after_byte(self) -> Self {
-        Self {
-            to_end: self.to_end.saturating_sub(1),
-        }
-    }
-
-    /// The place so many bytes further on.
-    const fn plus(self, bytes: usize) -> Self {
-        Self {
-            to_end: self.to_end.wrapping_sub(bytes),
-        }
-    }
-}
-
 /// What both kinds of reader read alike.
 impl<'a> Reader<'a, '_> {
     /// A topic name that must not be empty.

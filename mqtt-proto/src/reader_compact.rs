@@ -1,14 +1,13 @@
 use core::marker::PhantomData;
 
-use super::{Context, Place};
+use super::Context;
 use crate::carrier::Carrier;
-use crate::property::{Present, PropertyRules, Shape, Validated};
+use crate::cursor::{Cursor, Place};
+use crate::property::{Gate, Known, Present, PropertyRules, Shape, Validated};
 use crate::text::{self, Kind};
-use crate::varint::{self, VarintError};
-use crate::wrong::Wrong;
+use crate::wrong::{Named, Of, What, Wrong};
 use crate::{
-    DecodeError, DecodeErrorKind, Field, FixedHeader, PacketType, PropertyId, ReasonCode, Sender,
-    TopicName,
+    DecodeError, DecodeErrorKind, Field, FixedHeader, PropertyId, ReasonCode, Sender, TopicName,
 };
 
 /// Reads the fields of one packet, or of one property block in it, from front to back.
@@ -18,17 +17,11 @@ use crate::{
 /// nearly always `Some`, are those of the reader that is built for speed, and the compiler sees
 /// that nobody needs to look at them.
 pub(crate) struct Reader<'a, 'f> {
-    rest: &'a [u8],
-    /// Bytes of the body after `rest`: 0, but for a property block.
-    after: usize,
-    context: Context,
+    cursor: Cursor<'a>,
     /// Of the block of properties that is read, or was read last.
-    rules: PropertyRules,
+    gate: Gate,
     /// Where reason codes are.
     reasons: Carrier,
-    /// The properties that were in it.
-    present: Present,
-    fault: Option<(Place, Wrong)>,
     /// Built for speed, the error is elsewhere.
     elsewhere: PhantomData<&'f ()>,
 }
@@ -36,68 +29,47 @@ pub(crate) struct Reader<'a, 'f> {
 impl<'a> Reader<'a, '_> {
     pub(crate) const fn new(rest: &'a [u8], context: Context) -> Self {
         Self {
-            rest,
-            after: 0,
-            context,
-            rules: PropertyRules::of(context.packet_type, context.sender),
+            cursor: Cursor::over(rest),
+            gate: Gate::new(PropertyRules::of(context.packet_type, context.sender)),
             reasons: Carrier::of_reason(context.packet_type, context.sender),
-            present: Present::NONE,
-            fault: None,
             elsewhere: PhantomData,
         }
     }
 
-    /// Over bytes that have been validated.
-    pub(crate) const fn over(rest: &'a [u8]) -> Self {
-        let context = Context {
-            packet_type: PacketType::Publish,
-            sender: Sender::Server,
-        };
-        Self::new(rest, context)
-    }
-
     pub(crate) const fn rest(&self) -> &'a [u8] {
-        self.rest
+        self.cursor.rest()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    pub(crate) const fn context(&self) -> Context {
-        self.context
+        self.rest().is_empty()
     }
 
     /// Where the next field begins.
-    pub(crate) const fn place(&self) -> Place {
-        Place {
-            to_end: self.rest.len().wrapping_add(self.after),
-        }
+    pub(crate) fn place(&self) -> Place {
+        self.cursor.place()
     }
 
     /// Whether something was wrong.
     pub(crate) const fn has_failed(&self) -> bool {
-        self.fault.is_some()
+        self.cursor.fault().is_some()
     }
 
-    /// What was wrong, if something was, with a packet of which `body_len` bytes were looked at
-    /// after the header.
-    pub(crate) fn outcome(&self, header: &FixedHeader, body_len: usize) -> Result<(), DecodeError> {
-        let Some((place, wrong)) = self.fault else {
+    /// What was wrong, if something was, with a packet of this header and body.
+    #[inline(always)]
+    pub(crate) fn outcome(
+        &self,
+        header: &FixedHeader,
+        body: &[u8],
+        sender: Sender,
+    ) -> Result<(), DecodeError> {
+        let Some((place, wrong)) = self.cursor.fault() else {
             return Ok(());
         };
-        let offset = header
-            .len()
-            .wrapping_add(body_len)
-            .wrapping_sub(place.to_end);
-        let Context {
-            packet_type,
-            sender,
-        } = self.context;
+        let offset = place.behind(body).wrapping_add(header.len());
         Err(DecodeError::new(
             wrong,
             offset,
-            Some(packet_type),
+            Some(header.packet_type()),
             Some(sender),
         ))
     }
@@ -105,20 +77,12 @@ impl<'a> Reader<'a, '_> {
     /// A field is wrong, and reading goes on.
     #[inline(always)]
     pub(crate) fn note(&mut self, place: Place, kind: DecodeErrorKind) {
-        self.keep(place, Wrong::of(kind));
+        let Wrong { named, number } = Wrong::of(kind);
+        self.keep(place, number, named);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn keep(&mut self, place: Place, wrong: Wrong) {
-        self.fault.get_or_insert((place, wrong));
-    }
-
-    /// Where the next field ends is not known: all after it is empty.
-    #[inline(always)]
-    fn stop(&mut self, kind: DecodeErrorKind) {
-        self.note(self.place(), kind);
-        self.rest = &[];
+    fn keep(&mut self, place: Place, number: u32, named: Named) {
+        self.cursor.keep(place, number, named);
     }
 
     /// The next field is wrong.
@@ -134,109 +98,122 @@ impl<'a> Reader<'a, '_> {
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        Some(self.taken(len))
+        Some(self.cursor.take(len))
     }
 
+    /// Reads a block of properties of a will next.
+    pub(crate) const fn turn_to_will(&mut self) {
+        self.gate = Gate::new(PropertyRules::WILL);
+    }
+
+    /// A block of properties with its length, checked.
     #[inline(never)]
-    fn taken(&mut self, len: usize) -> &'a [u8] {
-        if let Some((taken, rest)) = self.rest.split_at_checked(len) {
-            self.rest = rest;
-            return taken;
+    pub(crate) fn block(&mut self) -> &'a [u8] {
+        let place = self.place();
+        if self.is_empty() {
+            self.note(place, DecodeErrorKind::MissingPropertyLength);
         }
-        self.stop(DecodeErrorKind::Truncated);
-        &[]
-    }
-
-    /// The rules for the properties of the packet, until those of a will have been read.
-    pub(crate) const fn rules(&self) -> PropertyRules {
-        self.rules
-    }
-
-    /// Reads a block of properties with these rules next, after which the body goes on for `after`
-    /// bytes.
-    pub(crate) const fn turn_to(&mut self, block: &'a [u8], after: usize, rules: PropertyRules) {
-        self.rest = block;
-        self.after = after;
-        self.rules = rules;
-        self.present = Present::NONE;
-    }
-
-    /// Goes on with this, to the end of the body.
-    pub(crate) const fn turn_back(&mut self, rest: &'a [u8]) {
-        self.rest = rest;
-        self.after = 0;
+        let len = self.cursor.number(0);
+        let (block, rest) = match self.rest().split_at_checked(len as usize) {
+            Some(parts) => parts,
+            None => {
+                self.note(place, DecodeErrorKind::PropertiesTooLong { len });
+                Default::default()
+            }
+        };
+        self.cursor.turn_to(block);
+        while !self.is_empty() {
+            self.property();
+        }
+        self.cursor.turn_to(rest);
+        block
     }
 
     /// Whether there was a property of this kind in the block that was read last.
     pub(crate) const fn has(&self, _: &Validated<'a>, id: PropertyId) -> bool {
-        self.present.has(id)
+        self.gate.present().has(id)
     }
 
-    /// A property stands at this place in the block that is read.
-    pub(crate) fn admit(&mut self, place: Place, id: PropertyId) {
-        if let Some(what) = self.rules.admit(id, &mut self.present) {
-            self.keep(place, Wrong::in_field(what, Field::Property(id)));
-        }
+    /// What was in that.
+    pub(crate) const fn present(&self) -> Present {
+        self.gate.present()
     }
 
-    /// A number of so many bytes.
+    /// Checks the next property of the block that is read.
     #[inline(never)]
-    pub(crate) fn number(&mut self, len: usize) -> u32 {
-        let bytes = self.taken(len);
+    fn property(&mut self) {
+        let place = self.place();
+        let number = self.cursor.number(0);
+        let Some(property) = Known::of(number) else {
+            // Of a number that no property has, all bytes are told.
+            self.note(place, DecodeErrorKind::UnknownProperty(number));
+            self.cursor.turn_to(&[]);
+            return;
+        };
+        let of = Of::property(number);
+        if let Some(what) = self.gate.admit(property) {
+            self.keep(place, 0, Named::new(what, of));
+        }
+        let shape = property.shape();
+        if shape == Shape::Pair {
+            self.value(of, shape);
+        }
+        self.value(of, shape);
+    }
+
+    /// A value of this shape; the bytes of it, if it is text or binary data.
+    #[inline(never)]
+    fn value(&mut self, of: Of, shape: Shape) -> &'a [u8] {
+        let place = self.place();
+        let number = self.cursor.number(shape.prefix());
+        if shape.is_number() {
+            if !shape.admits(number) {
+                let what = What::PropertyValue;
+                self.keep(place, number, Named::new(what, of));
+            }
+            return &[];
+        }
+        let bytes = self.cursor.take(number as usize);
+        let kind = if shape == Shape::Topic {
+            Kind::TopicName
+        } else {
+            Kind::Any
+        };
+        if shape != Shape::Binary
+            && let Some((at, what)) = text::flaw(bytes, kind)
+        {
+            self.keep(place.plus(2).plus(at), 0, Named::new(what, of));
+        }
+        // An alias may stand for the topic of a PUBLISH.
+        if bytes.is_empty() && of.is(PropertyId::ResponseTopic) {
+            self.keep(place, 0, Named::new(What::EmptyTopic, of));
+        }
         bytes
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
     pub(crate) fn byte(&mut self) -> Option<u8> {
-        Some(self.number(1) as u8)
+        Some(self.cursor.number(1) as u8)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is two bytes")]
     pub(crate) fn two(&mut self) -> Option<u16> {
-        Some(self.number(2) as u16)
-    }
-
-    pub(crate) fn varint(&mut self) -> Option<u32> {
-        Some(self.packed())
-    }
-
-    /// A variable byte integer.
-    #[inline(never)]
-    fn packed(&mut self) -> u32 {
-        let kind = match varint::read(self.rest) {
-            Ok(Some((value, len))) => {
-                // So many bytes have just been looked at.
-                self.taken(len);
-                return value;
-            }
-            Ok(None) => DecodeErrorKind::Truncated,
-            Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
-            Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
-        };
-        self.stop(kind);
-        0
+        Some(self.cursor.number(2) as u16)
     }
 
     /// Binary data: two bytes of length, then that many bytes (section 1.5.6).
     pub(crate) fn binary(&mut self) -> Option<&'a [u8]> {
-        Some(self.prefixed())
-    }
-
-    fn prefixed(&mut self) -> &'a [u8] {
-        let len = self.number(2);
-        self.taken(len as usize)
+        Some(self.value(Of::NOTHING, Shape::Binary))
     }
 
     /// Text: binary data that is UTF-8 without U+0000 (section 1.5.4).
     pub(crate) fn text(&mut self, field: Field) -> Option<&'a str> {
-        Some(text::string(self.scanned(field, Shape::Text)))
+        Some(text::string(self.value(Of::field(field), Shape::Text)))
     }
 
     /// A topic name. An empty one is `Some(None)`.
     pub(crate) fn topic_name(&mut self, field: Field) -> Option<Option<TopicName<'a>>> {
-        Some(match self.scanned(field, Shape::Topic) {
+        Some(match self.value(Of::field(field), Shape::Topic) {
             [] => None,
             name => Some(TopicName::checked(name)),
         })
@@ -251,7 +228,7 @@ impl<'a> Reader<'a, '_> {
     fn reason(&mut self) -> ReasonCode {
         let place = self.place();
         #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
-        let number = self.number(1) as u8;
+        let number = self.cursor.number(1) as u8;
         let code = ReasonCode::received(number, self.reasons);
         if code.is_none() {
             self.note(place, DecodeErrorKind::ReasonCode(number));
@@ -259,30 +236,22 @@ impl<'a> Reader<'a, '_> {
         code.unwrap_or_default()
     }
 
+    /// As many as there are, at least one.
+    pub(crate) fn reason_codes(&mut self) -> Option<()> {
+        loop {
+            self.reason();
+            if self.is_empty() {
+                return Some(());
+            }
+        }
+    }
+
     /// Nothing may follow the last field.
     pub(crate) fn finish(&mut self) -> Option<()> {
-        if !self.rest.is_empty() {
-            let count = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
+        if !self.rest().is_empty() {
+            let count = u32::try_from(self.rest().len()).unwrap_or(u32::MAX);
             self.note(self.place(), DecodeErrorKind::TrailingBytes { count });
         }
         Some(())
-    }
-
-    /// Text, or binary data, of this shape.
-    #[inline(never)]
-    pub(crate) fn scanned(&mut self, field: Field, shape: Shape) -> &'a [u8] {
-        let place = self.place();
-        let bytes = self.prefixed();
-        let kind = if shape == Shape::Topic {
-            Kind::TopicName
-        } else {
-            Kind::Any
-        };
-        if shape != Shape::Binary
-            && let Some((at, what)) = text::flaw(bytes, kind)
-        {
-            self.keep(place.plus(2).plus(at), Wrong::in_field(what, field));
-        }
-        bytes
     }
 }

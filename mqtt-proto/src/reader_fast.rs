@@ -1,4 +1,4 @@
-use super::{Context, Place};
+use super::Context;
 use crate::property::Validated;
 use crate::text::{self, Kind};
 use crate::varint::{self, VarintError};
@@ -18,6 +18,28 @@ pub(crate) struct Reader<'a, 'f> {
     after: usize,
     context: Context,
     fault: &'f mut Fault,
+}
+
+/// A place in the body, as the number of bytes from there to its end: the only one a reader knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    to_end: usize,
+}
+
+impl Place {
+    /// The place so many bytes before.
+    pub(crate) const fn minus(self, bytes: usize) -> Self {
+        Self {
+            to_end: self.to_end.wrapping_add(bytes),
+        }
+    }
+
+    /// The place so many bytes further on.
+    pub(crate) const fn plus(self, bytes: usize) -> Self {
+        Self {
+            to_end: self.to_end.wrapping_sub(bytes),
+        }
+    }
 }
 
 /// Where a reader leaves the first error.
@@ -226,6 +248,15 @@ impl<'a, 'f> Reader<'a, 'f> {
                 .record(place, DecodeErrorKind::ReasonCode(number));
         }
         code
+    }
+
+    /// As many as there are, at least one.
+    #[inline(always)]
+    pub(crate) fn reason_codes(&mut self) -> Option<()> {
+        while !self.is_empty() {
+            self.reason_code()?;
+        }
+        Some(())
     }
 
     /// Nothing may follow the last field.

@@ -144,7 +144,10 @@ impl ReasonCode {
         #[cfg(feature = "fast")]
         return accepted(self.0, packet, sender, false);
         #[cfg(not(feature = "fast"))]
-        accepted(self.0, Carrier::of_reason(packet, sender), false)
+        {
+            accepted(self.0, Carrier::of_reason(packet, sender))
+                && tolerated(packet, sender) & bit(self.0) == 0
+        }
     }
 
     /// A received code, if it is acceptable in such a packet.
@@ -161,7 +164,7 @@ impl ReasonCode {
     /// A received code, if it is acceptable there.
     #[cfg(not(feature = "fast"))]
     pub(crate) const fn received(number: u8, carrier: Carrier) -> Option<Self> {
-        if accepted(number, carrier, true) {
+        if accepted(number, carrier) {
             Some(Self(number))
         } else {
             None
@@ -307,13 +310,11 @@ const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool
 /// Whether the packet may carry the code, or is tolerated with it.
 #[cfg(not(feature = "fast"))]
 #[inline(never)]
-const fn accepted(number: u8, carrier: Carrier, tolerant: bool) -> bool {
-    let carriers = carriers(number);
-    carrier.is_in(carriers) || tolerant && carrier.tolerated().is_in(carriers)
+const fn accepted(number: u8, carrier: Carrier) -> bool {
+    carrier.is_in(carriers(number))
 }
 
-/// Where a code is allowed. That it is tolerated is said in the place of a carrier that carries no
-/// reason code.
+/// Where a code is allowed or tolerated.
 #[cfg(not(feature = "fast"))]
 #[inline]
 const fn carriers(number: u8) -> u16 {
@@ -333,11 +334,9 @@ const fn carriers(number: u8) -> u16 {
                 let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
                 while let [sender, others @ ..] = senders {
                     let carrier = Carrier::of_reason(*packet, *sender);
-                    if allowed(*packet, *sender) & bit(number as u8) != 0 {
+                    let accepted = allowed(*packet, *sender) | tolerated(*packet, *sender);
+                    if accepted & bit(number as u8) != 0 {
                         sets[index] |= carrier.bit();
-                    }
-                    if tolerated(*packet, *sender) & bit(number as u8) != 0 {
-                        sets[index] |= carrier.tolerated().bit();
                     }
                     senders = others;
                 }
@@ -348,15 +347,14 @@ const fn carriers(number: u8) -> u16 {
         sets
     };
     const LOW: usize = 0x1a;
-    const HIGH: usize = 0xa3 - 0x80;
-    let index = match number {
-        0..0x80 => number as usize,
-        _ => (number as usize).wrapping_sub(0x80 - LOW),
+    const END: usize = 0xa3;
+    const HIGH: usize = END - 0x80;
+    let index = match number as usize {
+        low @ 0..LOW => low,
+        high @ 0x80..END => high.wrapping_sub(0x80 - LOW),
+        _ => return 0,
     };
-    if index >= SETS.len() || index >= LOW && number < 0x80 {
-        return 0;
-    }
-    #[expect(clippy::indexing_slicing, reason = "it has just been looked at")]
+    #[expect(clippy::indexing_slicing, reason = "it is below their sum")]
     SETS[index]
 }
 
@@ -368,15 +366,6 @@ impl Carrier {
         match (packet, sender) {
             (PacketType::Auth, Sender::Client) => Self::PUBLISH_OF_CLIENT,
             _ => Self::of(packet, sender),
-        }
-    }
-
-    /// In whose place that is said which is tolerated here.
-    const fn tolerated(self) -> Self {
-        match self {
-            Self::DISCONNECT_OF_CLIENT => Self::CONNECT,
-            Self::DISCONNECT_OF_SERVER => Self::WILL,
-            same => same,
         }
     }
 }

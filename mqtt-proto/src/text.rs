@@ -66,24 +66,18 @@ fn end_of_text(bytes: &[u8]) -> usize {
         }
         let len = first.leading_ones();
         let mut value = u32::from(first) & 0x7f_u32.wrapping_shr(len);
-        // What has as many bytes is not below this: 0x80, 0x800, 0x1_0000. Of seven bytes or more it
-        // would be 0, so that the first byte alone has to refuse them.
-        let mut least = 0x10_u32;
-        for index in 1..len {
+        for _ in 1..len {
             let byte = bytes.get(at).copied().unwrap_or_default();
             if byte & 0xc0 != 0x80 {
                 return start;
             }
             at = at.wrapping_add(1);
             value = value << 6 | u32::from(byte & 0x3f);
-            least = least.wrapping_shl(index.wrapping_add(2));
         }
-        // The first byte of a character, in the shortest way, no surrogate, and not too large.
-        if !matches!(first, 0xc2..=0xf4)
-            || value < least
-            || value >> 11 == 0x1b
-            || value > 0x10_ffff
-        {
+        // The first byte of a character, in the shortest way (of two bytes the first alone says so, of
+        // three and four one of the upper bits), no surrogate, and not too large.
+        let upper = value.wrapping_shr(len.wrapping_mul(5).wrapping_sub(4));
+        if !matches!(first, 0xc2..=0xf4) || upper == 0 || value >> 11 == 0x1b || value > 0x10_ffff {
             return start;
         }
     }

@@ -88,7 +88,7 @@ impl<'a> TopicFilter<'a> {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         // Checked when made: a name and a filter follow.
-        is_shared(self.0.as_bytes())
+        self.0.as_bytes().first_chunk() == Some(b"$share/")
     }
 
     /// The name of the shared subscription.
@@ -125,10 +125,6 @@ const fn is_plain(mut filter: &[u8]) -> bool {
         filter = behind;
     }
     true
-}
-
-const fn is_shared(filter: &[u8]) -> bool {
-    matches!(filter, [b'$', b's', b'h', b'a', b'r', b'e', b'/', ..])
 }
 
 /// Looks at the share name, where there is one, and at the wildcards.

@@ -1,5 +1,7 @@
 //! Variable byte integers (section 1.5.5): seven bits a byte, least significant first.
 
+use crate::wrong::What;
+
 /// The largest number that four bytes hold.
 pub(crate) const MAX: u32 = 268_435_455;
 
@@ -31,10 +33,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
     }
 }
 
-/// In place of how many bytes a number takes, what is wrong with it.
-const TOO_LONG: usize = 5;
-const NOT_MINIMAL: usize = 6;
-const INCOMPLETE: usize = 7;
+/// In place of how many bytes a number takes, what is wrong with it: then it is known by the same
+/// number elsewhere.
+const TOO_LONG: usize = What::VarintTooLong as usize;
+const NOT_MINIMAL: usize = What::VarintNotMinimal as usize;
+const INCOMPLETE: usize = What::Truncated as usize;
 
 /// As [`read`], in two words, which are handed on without a place in memory.
 #[cfg_attr(feature = "fast", inline)]

@@ -1,3 +1,4 @@
+use crate::property::{Gate, PropertyRules};
 use crate::text::{self, Kind, MAX_LEN};
 use crate::{EncodeError, Field, varint};
 
@@ -13,6 +14,8 @@ pub(crate) struct Writer<'o> {
     /// Bytes written or counted.
     at: usize,
     fault: Option<EncodeError>,
+    /// Of the properties that are written, or were written last.
+    pub(crate) gate: Gate,
 }
 
 /// The length of a packet with this body, by counting.
@@ -64,12 +67,13 @@ pub(crate) fn write_packet(
 
 impl<'o> Writer<'o> {
     /// Of a packet whose first byte is written at the end.
-    #[inline(always)]
+    #[inline(never)]
     const fn new(out: &'o mut [u8]) -> Self {
         Self {
             out,
             at: 1,
             fault: None,
+            gate: Gate::new(PropertyRules::WILL),
         }
     }
 
@@ -112,6 +116,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Puts the length of what was written from there on in front of it.
+    #[inline(always)]
     pub(crate) fn insert_len(&mut self, start: usize) {
         self.insert(start, self.at.wrapping_sub(start));
     }
@@ -150,11 +155,9 @@ impl<'o> Writer<'o> {
     /// The payload of a PUBLISH, or a block of properties.
     #[inline(never)]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
-        let room = self.out.get_mut(self.at..).unwrap_or_default();
-        for (to, from) in room.iter_mut().zip(block) {
-            *to = *from;
+        for byte in block {
+            self.byte(*byte);
         }
-        self.at = self.at.saturating_add(block.len());
         Some(())
     }
 
@@ -164,23 +167,33 @@ impl<'o> Writer<'o> {
 
     #[inline(never)]
     pub(crate) fn byte(&mut self, value: u8) -> Option<()> {
-        self.block(&[value])
+        if let Some(place) = self.out.get_mut(self.at) {
+            *place = value;
+        }
+        self.at = self.at.saturating_add(1);
+        Some(())
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn two(&mut self, value: u16) -> Option<()> {
         self.number(u32::from(value), 2)
     }
 
-    /// A number of so many bytes, at most four; of none, a variable byte integer.
+    /// A variable byte integer.
+    pub(crate) fn varint(&mut self, value: u32) {
+        self.insert(self.at, value.min(varint::MAX) as usize);
+    }
+
+    /// A number of so many bytes, at most four.
     #[inline(never)]
     pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
-        if width == 0 {
-            self.insert(self.at, value.min(varint::MAX) as usize);
+        #[expect(clippy::cast_possible_truncation, reason = "it is at most four")]
+        let mut left = width as u32;
+        while left != 0 {
+            left = left.wrapping_sub(1);
+            self.byte(value.wrapping_shr(8_u32.wrapping_mul(left)) as u8);
         }
-        let bytes = value.to_be_bytes();
-        let start = bytes.len().wrapping_sub(width);
-        self.block(bytes.get(start..).unwrap_or_default())
+        Some(())
     }
 
     /// Binary data.
@@ -235,7 +248,7 @@ mod tests {
         writer.at = usize::MAX - 2;
         writer.block(b"four");
         writer.insert_len(1);
-        writer.number(200, 0);
+        writer.varint(200);
         writer.byte(0);
         let remaining_length = usize::MAX - 1;
         assert_eq!(

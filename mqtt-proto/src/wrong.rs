@@ -1,20 +1,139 @@
+use core::num::NonZero;
+
 use crate::{DecodeErrorKind, Field, PacketType, PropertyId, ReasonCode};
 
 /// What is wrong with a packet, in two words: a [`DecodeErrorKind`] before anybody asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Wrong {
-    pub(crate) what: What,
+    pub(crate) named: Named,
     /// Of some kinds.
-    pub(crate) field: Field,
-    /// Of other kinds.
     pub(crate) number: u32,
 }
 
-/// A [`DecodeErrorKind`] without what belongs to it. In the order of the answers to them, so that
-/// few comparisons tell those apart.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub(crate) enum What {
+/// What is wrong, and with which field, if it is one: two numbers in one, which is handed on without
+/// a place in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Named(NonZero<u16>);
+
+impl Named {
+    #[inline(always)]
+    pub(crate) const fn new(what: What, of: Of) -> Self {
+        match NonZero::new((what as u16) << 8 | of.0 as u16) {
+            Some(number) => Self(number),
+            // What is wrong is never 0.
+            None => Self(NonZero::<u16>::MIN),
+        }
+    }
+
+    pub(crate) const fn is(self, what: What) -> bool {
+        self.what() == what as u16
+    }
+
+    /// As the number that it has.
+    const fn what(self) -> u16 {
+        self.0.get() >> 8
+    }
+
+    const fn of(self) -> Of {
+        Of(self.0.get() as u8)
+    }
+}
+
+/// The field that an error is about, as a number: that of its property, or one behind those. So
+/// nobody who reads a number has to make a property of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Of(u8);
+
+impl Of {
+    /// Of no field.
+    pub(crate) const NOTHING: Self = Self(0);
+
+    /// The property of this number.
+    #[cfg(not(feature = "fast"))]
+    #[expect(clippy::cast_possible_truncation, reason = "there are none above 42")]
+    pub(crate) const fn property(number: u32) -> Self {
+        Self(number as u8)
+    }
+
+    pub(crate) const fn field(field: Field) -> Self {
+        Self(match field {
+            Field::Property(id) => id as u8,
+            Field::ProtocolName => 0x40,
+            Field::ClientId => 0x41,
+            Field::WillTopic => 0x42,
+            Field::WillPayload => 0x43,
+            Field::UserName => 0x44,
+            Field::Password => 0x45,
+            Field::TopicName => 0x46,
+            Field::TopicFilter => 0x47,
+        })
+    }
+
+    pub(crate) const fn id(id: PropertyId) -> Self {
+        Self(id as u8)
+    }
+
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn is(self, id: PropertyId) -> bool {
+        self.0 == id as u8
+    }
+
+    const fn is_property(self) -> bool {
+        self.0 < 0x40
+    }
+
+    /// The property, where it is one.
+    const fn property_id(self) -> PropertyId {
+        match PropertyId::from_u32(self.0 as u32) {
+            Some(id) => id,
+            None => PropertyId::UserProperty,
+        }
+    }
+
+    const fn get(self) -> Field {
+        match (PropertyId::from_u32(self.0 as u32), self.0) {
+            (Some(id), _) => Field::Property(id),
+            (None, 0x41) => Field::ClientId,
+            (None, 0x42) => Field::WillTopic,
+            (None, 0x43) => Field::WillPayload,
+            (None, 0x44) => Field::UserName,
+            (None, 0x45) => Field::Password,
+            (None, 0x46) => Field::TopicName,
+            (None, 0x47) => Field::TopicFilter,
+            (None, _) => Field::ProtocolName,
+        }
+    }
+}
+
+macro_rules! whats {
+    ($first:ident, $($name:ident),+) => {
+        /// A [`DecodeErrorKind`] without what belongs to it. In the order of the answers to them, so
+        /// that few comparisons tell those apart.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum What {
+            // 0 is none.
+            $first = 1,
+            $($name),+
+        }
+
+        impl What {
+            /// What has this number.
+            #[expect(clippy::indexing_slicing, reason = "six bits are below 64")]
+            const fn of(number: u16) -> Self {
+                const BY_NUMBER: [What; 64] = {
+                    let mut by_number = [What::EmptyPayload; 64];
+                    by_number[What::$first as usize] = What::$first;
+                    $(by_number[What::$name as usize] = What::$name;)+
+                    by_number
+                };
+                BY_NUMBER[(number & 63) as usize]
+            }
+        }
+    };
+}
+
+whats! {
     ReservedType,
     WrongFlags,
     InvalidQoS,
@@ -55,15 +174,15 @@ pub(crate) enum What {
     InvalidSubscriptionQoS,
     InvalidRetainHandling,
     NoLocalOnShared,
-    EmptyPayload,
+    EmptyPayload
 }
 
 impl Wrong {
     #[cfg_attr(not(feature = "fast"), inline(always))]
     pub(crate) const fn of(kind: DecodeErrorKind) -> Self {
         use DecodeErrorKind as Kind;
-        const NOTHING: Field = Field::ProtocolName;
-        let (what, field, number) = match kind {
+        const NOTHING: Of = Of::NOTHING;
+        let (what, of, number) = match kind {
             Kind::ReservedType => (What::ReservedType, NOTHING, 0),
             Kind::WrongFlags { found, .. } => (What::WrongFlags, NOTHING, found as u32),
             Kind::InvalidQoS => (What::InvalidQoS, NOTHING, 0),
@@ -77,8 +196,8 @@ impl Wrong {
             Kind::MissingPropertyLength => (What::MissingPropertyLength, NOTHING, 0),
             Kind::PropertiesTooLong { len } => (What::PropertiesTooLong, NOTHING, len),
             Kind::TrailingBytes { count } => (What::TrailingBytes, NOTHING, count),
-            Kind::InvalidUtf8(field) => (What::InvalidUtf8, field, 0),
-            Kind::NulInText(field) => (What::NulInText, field, 0),
+            Kind::InvalidUtf8(field) => (What::InvalidUtf8, Of::field(field), 0),
+            Kind::NulInText(field) => (What::NulInText, Of::field(field), 0),
             Kind::ProtocolName => (What::ProtocolName, NOTHING, 0),
             Kind::ProtocolVersion(number) => (What::ProtocolVersion, NOTHING, number as u32),
             Kind::ConnectFlags(number) => (What::ConnectFlags, NOTHING, number as u32),
@@ -88,23 +207,21 @@ impl Wrong {
             Kind::InvalidWillQoS => (What::InvalidWillQoS, NOTHING, 0),
             Kind::ConnAckFlags(number) => (What::ConnAckFlags, NOTHING, number as u32),
             Kind::SessionPresentWithFailure => (What::SessionPresentWithFailure, NOTHING, 0),
-            Kind::WildcardInTopicName(field) => (What::WildcardInTopicName, field, 0),
-            Kind::EmptyTopic(field) => (What::EmptyTopic, field, 0),
+            Kind::WildcardInTopicName(field) => (What::WildcardInTopicName, Of::field(field), 0),
+            Kind::EmptyTopic(field) => (What::EmptyTopic, Of::field(field), 0),
             Kind::MultiLevelWildcard => (What::MultiLevelWildcard, NOTHING, 0),
             Kind::SingleLevelWildcard => (What::SingleLevelWildcard, NOTHING, 0),
             Kind::ShareName => (What::ShareName, NOTHING, 0),
             Kind::ShareFilter => (What::ShareFilter, NOTHING, 0),
             Kind::ZeroPacketId => (What::ZeroPacketId, NOTHING, 0),
             Kind::UnknownProperty(number) => (What::UnknownProperty, NOTHING, number),
-            Kind::PropertyNotAllowed(id) => (What::PropertyNotAllowed, Field::Property(id), 0),
-            Kind::PropertyFromWrongSender(id) => {
-                (What::PropertyFromWrongSender, Field::Property(id), 0)
-            }
-            Kind::DuplicateProperty(id) => (What::DuplicateProperty, Field::Property(id), 0),
+            Kind::PropertyNotAllowed(id) => (What::PropertyNotAllowed, Of::id(id), 0),
+            Kind::PropertyFromWrongSender(id) => (What::PropertyFromWrongSender, Of::id(id), 0),
+            Kind::DuplicateProperty(id) => (What::DuplicateProperty, Of::id(id), 0),
             Kind::PropertyValue { property, value } => {
-                (What::PropertyValue, Field::Property(property), value)
+                (What::PropertyValue, Of::id(property), value)
             }
-            Kind::MissingProperty(id) => (What::MissingProperty, Field::Property(id), 0),
+            Kind::MissingProperty(id) => (What::MissingProperty, Of::id(id), 0),
             Kind::ReasonCode(number) => (What::ReasonCode, NOTHING, number as u32),
             Kind::SubscriptionOptions(number) => {
                 (What::SubscriptionOptions, NOTHING, number as u32)
@@ -115,19 +232,8 @@ impl Wrong {
             Kind::EmptyPayload => (What::EmptyPayload, NOTHING, 0),
         };
         Self {
-            what,
-            field,
+            named: Named::new(what, of),
             number,
-        }
-    }
-
-    /// As [`of`](Self::of), of a kind that says in which field it is.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn in_field(what: What, field: Field) -> Self {
-        Self {
-            what,
-            field,
-            number: 0,
         }
     }
 
@@ -135,12 +241,9 @@ impl Wrong {
     #[expect(clippy::cast_possible_truncation, reason = "it was made from a byte")]
     pub(crate) const fn kind(self, packet_type: Option<PacketType>, len: u32) -> DecodeErrorKind {
         use DecodeErrorKind as Kind;
-        let Self {
-            what,
-            field,
-            number,
-        } = self;
-        match what {
+        let Self { named, number } = self;
+        let of = named.of();
+        match What::of(named.what()) {
             What::ReservedType => Kind::ReservedType,
             What::WrongFlags => Kind::WrongFlags {
                 found: number as u8,
@@ -168,8 +271,8 @@ impl Wrong {
             What::MissingPropertyLength => Kind::MissingPropertyLength,
             What::PropertiesTooLong => Kind::PropertiesTooLong { len: number },
             What::TrailingBytes => Kind::TrailingBytes { count: number },
-            What::InvalidUtf8 => Kind::InvalidUtf8(field),
-            What::NulInText => Kind::NulInText(field),
+            What::InvalidUtf8 => Kind::InvalidUtf8(of.get()),
+            What::NulInText => Kind::NulInText(of.get()),
             What::ProtocolName => Kind::ProtocolName,
             What::ProtocolVersion => Kind::ProtocolVersion(number as u8),
             What::ConnectFlags => Kind::ConnectFlags(number as u8),
@@ -177,22 +280,22 @@ impl Wrong {
             What::InvalidWillQoS => Kind::InvalidWillQoS,
             What::ConnAckFlags => Kind::ConnAckFlags(number as u8),
             What::SessionPresentWithFailure => Kind::SessionPresentWithFailure,
-            What::WildcardInTopicName => Kind::WildcardInTopicName(field),
-            What::EmptyTopic => Kind::EmptyTopic(field),
+            What::WildcardInTopicName => Kind::WildcardInTopicName(of.get()),
+            What::EmptyTopic => Kind::EmptyTopic(of.get()),
             What::MultiLevelWildcard => Kind::MultiLevelWildcard,
             What::SingleLevelWildcard => Kind::SingleLevelWildcard,
             What::ShareName => Kind::ShareName,
             What::ShareFilter => Kind::ShareFilter,
             What::ZeroPacketId => Kind::ZeroPacketId,
             What::UnknownProperty => Kind::UnknownProperty(number),
-            What::PropertyNotAllowed => Kind::PropertyNotAllowed(property(field)),
-            What::PropertyFromWrongSender => Kind::PropertyFromWrongSender(property(field)),
-            What::DuplicateProperty => Kind::DuplicateProperty(property(field)),
+            What::PropertyNotAllowed => Kind::PropertyNotAllowed(of.property_id()),
+            What::PropertyFromWrongSender => Kind::PropertyFromWrongSender(of.property_id()),
+            What::DuplicateProperty => Kind::DuplicateProperty(of.property_id()),
             What::PropertyValue => Kind::PropertyValue {
-                property: property(field),
+                property: of.property_id(),
                 value: number,
             },
-            What::MissingProperty => Kind::MissingProperty(property(field)),
+            What::MissingProperty => Kind::MissingProperty(of.property_id()),
             What::ReasonCode => Kind::ReasonCode(number as u8),
             What::SubscriptionOptions => Kind::SubscriptionOptions(number as u8),
             What::InvalidSubscriptionQoS => Kind::InvalidSubscriptionQoS,
@@ -204,32 +307,25 @@ impl Wrong {
 
     /// How a packet that is wrong in this way is answered.
     pub(crate) const fn reason(self) -> ReasonCode {
-        let what = self.what as u8;
-        if what <= What::SubscriptionOptions as u8 {
+        let what = self.named.what();
+        if what <= What::SubscriptionOptions as u16 {
             return ReasonCode::MALFORMED_PACKET;
         }
-        if what <= What::ProtocolVersion as u8 {
+        if what <= What::ProtocolVersion as u16 {
             return ReasonCode::UNSUPPORTED_PROTOCOL_VERSION;
         }
-        if what <= What::ShareFilter as u8 {
+        if what <= What::ShareFilter as u16 {
             return ReasonCode::TOPIC_FILTER_INVALID;
         }
-        match (self.what, self.field) {
-            (What::TooLarge, _) => ReasonCode::PACKET_TOO_LARGE,
-            (What::WildcardInTopicName, Field::Property(_)) => ReasonCode::PROTOCOL_ERROR,
-            (What::WildcardInTopicName, _) => ReasonCode::TOPIC_NAME_INVALID,
-            (What::PropertyValue, Field::Property(PropertyId::TopicAlias)) => {
-                ReasonCode::TOPIC_ALIAS_INVALID
-            }
-            _ => ReasonCode::PROTOCOL_ERROR,
+        const WRONG_ALIAS: Named = Named::new(What::PropertyValue, Of::id(PropertyId::TopicAlias));
+        if what == What::TooLarge as u16 {
+            ReasonCode::PACKET_TOO_LARGE
+        } else if what == What::WildcardInTopicName as u16 && !self.named.of().is_property() {
+            ReasonCode::TOPIC_NAME_INVALID
+        } else if self.named.0.get() == WRONG_ALIAS.0.get() {
+            ReasonCode::TOPIC_ALIAS_INVALID
+        } else {
+            ReasonCode::PROTOCOL_ERROR
         }
-    }
-}
-
-/// The property that is wrong, where one is.
-const fn property(field: Field) -> PropertyId {
-    match field {
-        Field::Property(id) => id,
-        _ => PropertyId::UserProperty,
     }
 }

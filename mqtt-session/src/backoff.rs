@@ -23,18 +23,19 @@ impl Backoff {
     pub(crate) fn next(&mut self, config: &mut Config) -> u32 {
         let first = config.backoff_min.get();
         let longest = config.backoff_max.get().max(first);
-        let doublings = u32::from(self.failures.min(31));
-        let wait = if doublings < first.leading_zeros() {
-            first.wrapping_shl(doublings).min(longest)
-        } else {
-            // It would lose its highest bits, and is longer than any limit.
-            longest
-        };
+        let mut wait = first;
+        let mut doublings = self.failures;
+        // What is below a time limit can be doubled once without losing its highest bit.
+        while doublings > 0 && wait < longest {
+            wait = wait.wrapping_mul(2);
+            doublings = doublings.wrapping_sub(1);
+        }
+        wait = wait.min(longest);
         self.failures = self.failures.saturating_add(1);
         // A random number below 1 of 32 bits behind the point, times the half.
         let half = u64::from(wait / 2).wrapping_add(1);
         let off = half.wrapping_mul(u64::from(step(&mut config.seed))) >> 32;
-        wait.saturating_sub(off as u32)
+        wait.wrapping_sub(off as u32)
     }
 }
 

@@ -97,7 +97,7 @@ impl<S: Store> Client<S> {
     /// Other policies and time limits from now on: for a client in a `static`, which costs no flash
     /// while it has the defaults. The jitter of the waits begins again with the seed.
     pub fn configure(&mut self, config: Config) {
-        self.machine.out.config = config;
+        self.machine.out.config.set(&config);
     }
 
     /// Wants a connection from now on. Does nothing unless the client is at rest.
@@ -176,6 +176,14 @@ impl<S: Store> Client<S> {
         machine.opened(now, connect, stores)
     }
 
+    /// What [`Action::Send`] offered, and what was queued behind it since, until [`Client::sent`] has
+    /// said what of it was taken: for a caller that keeps no borrow of it. Nothing, where nothing is
+    /// offered.
+    pub fn offered(&mut self) -> &[u8] {
+        let (outbound, _) = self.store.split();
+        self.machine.out.offered(outbound)
+    }
+
     /// All that is to be written, once [`Action::Send`] has offered the first of it: for a
     /// transport that writes several slices at once, where a payload that is held by itself lies
     /// between a header and what comes behind. What was taken of them together is said with
@@ -203,14 +211,6 @@ impl<S: Store> Client<S> {
     pub fn offer_all(&mut self) -> [&[u8]; 3] {
         let (outbound, _) = self.store.split();
         self.machine.out.offer_all(outbound)
-    }
-
-    /// The first of what is to be written, with what was queued since [`Action::Send`] offered it:
-    /// for an adapter that writes one slice at a time. Empty where nothing is offered.
-    #[doc(hidden)]
-    pub fn offer_again(&mut self) -> &[u8] {
-        let (outbound, _) = self.store.split();
-        self.machine.out.offer_again(outbound)
     }
 
     /// The transport took `count` of the bytes of [`Action::Send`]. A larger count counts as all

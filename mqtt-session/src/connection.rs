@@ -3,7 +3,9 @@
 use crate::instant::Moment;
 use mqtt_proto::PacketType;
 
-/// Where the machine is between the application's wish to connect and the end.
+/// Where the machine is between the application's wish to connect and the end. What is asked of it is
+/// about neighbours: up to [`Phase::BackOff`] there is no transport, and from there up to
+/// [`Phase::Flush`] something runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Phase {
@@ -13,8 +15,8 @@ pub(crate) enum Phase {
     ComeToRest,
     /// A transport is to be asked for.
     Dial,
-    /// A transport was asked for.
-    AwaitTransport,
+    /// Waiting to connect again.
+    BackOff,
     /// CONNECT was queued.
     AwaitConnAck,
     /// The server accepted.
@@ -25,47 +27,18 @@ pub(crate) enum Phase {
     Close,
     /// The caller was told to close the transport.
     AwaitClosed,
-    /// Waiting to connect again.
-    BackOff,
-}
-
-/// What a packet from the server may do in a phase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is processed.
-    Take,
-    /// It breaks the protocol.
-    Break,
+    /// A transport was asked for.
+    AwaitTransport,
 }
 
 impl Phase {
-    /// The table: what each of the fifteen packets does in each phase that reads.
-    ///
-    /// Packets that only a client sends do not come this far: the codec refuses them.
-    pub(crate) const fn verdict(self, packet: PacketType) -> Verdict {
-        use PacketType::{
-            Auth, ConnAck, Connect, Disconnect, PingReq, PingResp, PubAck, PubComp, PubRec, PubRel,
-            Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
-        };
-        match self {
-            Self::AwaitConnAck => match packet {
-                ConnAck | Auth => Verdict::Take,
-                Connect | Publish | PubAck | PubRec | PubRel | PubComp | Subscribe | SubAck
-                | Unsubscribe | UnsubAck | PingReq | PingResp | Disconnect => Verdict::Break,
-            },
-            Self::Connected => match packet {
-                Publish | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | PingResp
-                | Disconnect | Auth => Verdict::Take,
-                Connect | ConnAck | Subscribe | Unsubscribe | PingReq => Verdict::Break,
-            },
-            Self::Rest
-            | Self::ComeToRest
-            | Self::Dial
-            | Self::AwaitTransport
-            | Self::Flush
-            | Self::Close
-            | Self::AwaitClosed
-            | Self::BackOff => Verdict::Break,
+    /// Whether such a packet may come now. Packets that only a client sends do not come this far: the
+    /// codec refuses them.
+    pub(crate) const fn takes(self, packet: PacketType) -> bool {
+        match packet {
+            PacketType::ConnAck => matches!(self, Self::AwaitConnAck),
+            PacketType::Auth => self.reads(),
+            _ => matches!(self, Self::Connected),
         }
     }
 
@@ -80,8 +53,8 @@ impl Phase {
     }
 }
 
-/// What is made afresh by `opened`, besides the sending and the receiving half. As long as there
-/// was no `opened`, it is all zero and nothing looks at it.
+/// What is made afresh by `opened`, besides the sending and the receiving half. Without a connection
+/// there are no facts; the deadline is that of the next attempt, and the rest is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Connection {
     /// By phase: until when the server has to accept, the last bytes have to leave, to wait before
@@ -131,22 +104,20 @@ impl Facts {
     pub(crate) const ACCEPTED: u16 = 1;
     /// CONNECT said Clean Start.
     pub(crate) const CLEAN_START: u16 = 1 << 1;
-    /// CONNECT's client identifier was empty.
-    pub(crate) const ANONYMOUS: u16 = 1 << 2;
     /// CONNECT named another client than the last.
-    pub(crate) const ANOTHER_CLIENT: u16 = 1 << 3;
+    pub(crate) const ANOTHER_CLIENT: u16 = 1 << 2;
     /// The Session Expiry Interval of CONNECT was above zero.
-    pub(crate) const ASKED_TO_KEEP: u16 = 1 << 4;
+    pub(crate) const ASKED_TO_KEEP: u16 = 1 << 3;
     /// The Session Expiry Interval that holds is above zero.
-    pub(crate) const KEPT: u16 = 1 << 5;
+    pub(crate) const KEPT: u16 = 1 << 4;
     /// So is what holds once DISCONNECT has left.
-    pub(crate) const KEPT_AT_LAST: u16 = 1 << 6;
+    pub(crate) const KEPT_AT_LAST: u16 = 1 << 5;
     /// The server asked for the next step of authentication.
     #[cfg(feature = "auth")]
-    pub(crate) const CHALLENGED: u16 = 1 << 7;
+    pub(crate) const CHALLENGED: u16 = 1 << 6;
     /// The server owes an answer to a re-authentication.
     #[cfg(feature = "auth")]
-    pub(crate) const REAUTHENTICATING: u16 = 1 << 8;
+    pub(crate) const REAUTHENTICATING: u16 = 1 << 7;
 
     pub(crate) const NONE: Self = Self(0);
 

@@ -100,7 +100,15 @@ impl defmt::Format for Message<'_> {
     }
 }
 
-/// What acknowledges one message, once; a later connection makes it stale.
+/// What acknowledges one message, once; a later connection makes it stale. Without the feature `fast`
+/// it is told apart from the 2^31 that came before it and come behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct AckToken(pub(crate) NonZero<u64>);
+pub struct AckToken(pub(crate) NonZero<Number>);
+
+/// What messages are counted in.
+#[cfg(feature = "fast")]
+pub(crate) type Number = u64;
+/// What messages are counted in. It wraps: what is told apart is less than 2^31 messages away.
+#[cfg(not(feature = "fast"))]
+pub(crate) type Number = u32;

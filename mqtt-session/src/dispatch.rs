@@ -1,6 +1,6 @@
 //! What a packet from the server does.
 
-use crate::connection::{Facts, Phase, Verdict, fingerprint};
+use crate::connection::{Facts, Phase, fingerprint};
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::Moment;
@@ -12,8 +12,7 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
 use mqtt_proto::{
-    ConnAck, Disconnect, Fields, PacketId, PacketType, Properties, PropertyId, QoS, RawPacket,
-    Sender as From,
+    ConnAck, Disconnect, Fields, PacketId, PacketType, PropertyId, QoS, RawPacket, Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -32,14 +31,15 @@ pub(crate) enum Told {
 }
 
 /// A packet that came in, and besides, of a message or a part of one: what is told of it.
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Came<'p> {
-    pub(crate) fields: Fields<'p>,
-    pub(crate) payload: &'p [u8],
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) dup: bool,
     /// Whether the application is to acknowledge it now.
     pub(crate) is_held: bool,
+    pub(crate) fields: Fields<'p>,
+    pub(crate) payload: &'p [u8],
     /// Which part of a payload it has.
     pub(crate) offset: usize,
     pub(crate) total: usize,
@@ -99,48 +99,33 @@ impl Machine {
     ) -> Told {
         let packet = raw.packet_type();
         // Without authentication nobody asked for it, whatever it says.
-        #[cfg(not(feature = "auth"))]
-        if packet == PacketType::Auth {
-            return self.breaks(Breach::Unexpected(packet));
-        }
-        if !self.understands(raw, &mut came.fields) {
+        let is_asked_for = cfg!(feature = "auth") || packet != PacketType::Auth;
+        if is_asked_for && !self.understands(raw, &mut came.fields) {
             return Told::Broken;
         }
-        if self.phase.verdict(packet) == Verdict::Break {
+        if !is_asked_for || !self.phase.takes(packet) {
             return self.breaks(Breach::Unexpected(packet));
         }
-        if packet == PacketType::Publish {
-            return self.on_publish(raw, came, input);
-        }
         let fields = &came.fields;
-        let may_explain = matches!(
-            packet,
-            PacketType::ConnAck | PacketType::Disconnect | PacketType::Auth
-        );
-        if !may_explain && self.says_too_much(fields) {
-            return self.breaks(Breach::ProblemInformation(packet));
-        }
         let told = match packet {
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                self.on_ack(packet, fields, input)
+            PacketType::Publish => return self.on_publish(raw, came, input),
+            PacketType::ConnAck | PacketType::Disconnect => {
+                match self.on_verdict(packet, fields, input) {
+                    Told::Nothing => self.adopt(fields, input.stores()),
+                    told => told,
+                }
             }
-            PacketType::SubAck | PacketType::UnsubAck => self.on_answer(packet, fields, input),
+            #[cfg(feature = "auth")]
+            PacketType::Auth => self.on_auth(fields, input.event),
             PacketType::PingResp => {
                 self.connection.ping_due = Moment::NEVER;
                 Told::Nothing
             }
-            PacketType::ConnAck => self.on_connack(fields, input),
-            #[cfg(feature = "auth")]
-            PacketType::Auth => self.on_auth(fields, input.event),
-            PacketType::Disconnect => {
-                self.fail(Cause::ServerDisconnect(fields.reason));
-                *input.event = Event::ServerDisconnect(Disconnect {
-                    reason: fields.reason,
-                    properties: fields.properties(),
-                });
-                Told::Event
+            _ if self.says_too_much(fields) => {
+                return self.breaks(Breach::ProblemInformation(packet));
             }
-            _ => self.breaks(Breach::Unexpected(packet)),
+            // PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK or UNSUBACK: no others come this far.
+            _ => self.on_ack(packet, fields, input),
         };
         if told != Told::Wait {
             input.rx.cursor.consume(raw.len());
@@ -162,7 +147,7 @@ impl Machine {
     }
 
     /// SUBACK or UNSUBACK. One that nothing waited for is ignored and counted.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     fn on_answer<'p, O: OutboundStore, I>(
         &mut self,
         packet: PacketType,
@@ -196,13 +181,13 @@ impl Machine {
         Told::Event
     }
 
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn count_unsolicited(&mut self) -> Told {
         self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
         Told::Nothing
     }
 
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP: what they do, and what is to be told of it.
+    /// PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK or UNSUBACK: what they do, and what is to be told of
+    /// it.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     fn on_ack<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
@@ -210,16 +195,23 @@ impl Machine {
         fields: &Fields<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
+        if matches!(packet, PacketType::SubAck | PacketType::UnsubAck) {
+            return self.on_answer(packet, fields, input);
+        }
         let id = fields.packet_id.map_or(0, PacketId::value);
         let properties = fields.properties();
+        // What comes from the server is encoded.
+        let explains = properties
+            .wire_bytes()
+            .is_some_and(|bytes| !bytes.is_empty());
         let (mut sender, mut receiver) = self.halves(Stores {
             outbound: &mut *input.outbound,
             inbound: &mut *input.inbound,
         });
         if packet == PacketType::PubRel {
             match receiver.released(id, &mut sender) {
-                Ok(true) if properties.is_empty() => return Told::Nothing,
-                Ok(true) => {}
+                Ok(true) if explains => {}
+                Ok(true) => return Told::Nothing,
                 Ok(false) => return Told::Wait,
                 Err(breach) => return self.breaks(breach),
             }
@@ -235,7 +227,7 @@ impl Machine {
                 outcome: Ok(reason),
                 properties,
             },
-            Ok(Answer::Continues(ticket, reason)) if !properties.is_empty() => Event::Received {
+            Ok(Answer::Continues(ticket, reason)) if explains => Event::Received {
                 ticket,
                 reason,
                 properties,
@@ -254,79 +246,86 @@ impl Machine {
     /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn says_too_much(&self, fields: &Fields<'_>) -> bool {
-        let properties = fields.properties();
         !self.intake.problem_information
-            && (properties.contains(PropertyId::ReasonString)
-                || properties.contains(PropertyId::UserProperty))
+            && (fields.has(PropertyId::ReasonString) || fields.has(PropertyId::UserProperty))
     }
 
+    /// CONNACK or DISCONNECT. Nothing is told, though the event is there, where the connection is to be
+    /// adopted: what is looked up before is not to lie below that.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn on_connack<'p, O: OutboundStore, I: InboundStore>(
+    fn on_verdict<'p, O, I: InboundStore>(
         &mut self,
+        packet: PacketType,
         fields: &Fields<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
-        let session_present = fields.session_present;
-        let refused = fields.reason.is_failure();
-        if refused {
-            // Closed without a word (MQTT-4.13.2-1).
-            self.fail(Cause::Refused(fields.reason));
-        } else if let Err(breach) = self.accepted(fields, input.stores()) {
-            return self.breaks(breach);
-        }
+        let reason = fields.reason;
+        let properties = fields.properties();
         let connack = ConnAck {
-            session_present,
-            reason: fields.reason,
-            properties: fields.properties(),
+            session_present: fields.session_present,
+            reason,
+            properties,
         };
-        *input.event = if refused {
-            Event::Refused(connack)
-        } else {
-            Event::Connected(connack)
+        let disconnect = Disconnect { reason, properties };
+        // Where it breaks the protocol, that takes the place of the event.
+        let (event, cause) = match packet {
+            PacketType::Disconnect => (
+                Event::ServerDisconnect(disconnect),
+                Some(Cause::ServerDisconnect(reason)),
+            ),
+            // Closed without a word (MQTT-4.13.2-1).
+            _ if reason.is_failure() => (Event::Refused(connack), Some(Cause::Refused(reason))),
+            _ => (Event::Connected(connack), None),
         };
-        Told::Event
+        *input.event = event;
+        if let Some(cause) = cause {
+            self.fail(cause);
+            return Told::Event;
+        }
+        match self.accept(fields, input.inbound) {
+            Ok(()) => Told::Nothing,
+            Err(breach) => self.breaks(breach),
+        }
     }
 
     /// The server accepts, if that does not break the protocol.
     #[inline]
-    fn accepted<O: OutboundStore, I: InboundStore>(
+    fn accept<I: InboundStore>(
         &mut self,
         fields: &Fields<'_>,
-        stores: Stores<'_, O, I>,
+        inbound: &mut I,
     ) -> Result<(), Breach> {
         let session_present = fields.session_present;
         let properties = fields.properties();
         let facts = self.connection.facts;
-        if session_present && facts.has(Facts::CLEAN_START) {
+        let clean_start = facts.has(Facts::CLEAN_START);
+        if session_present && clean_start {
             return Err(Breach::SessionPresentAfterCleanStart);
         }
         #[cfg(feature = "auth")]
         let other_method = !self.is_method(properties.authentication_method_bytes());
         #[cfg(not(feature = "auth"))]
-        let other_method = properties.contains(PropertyId::AuthenticationMethod);
+        let other_method = fields.has(PropertyId::AuthenticationMethod);
         if other_method {
             return Err(Breach::AuthenticationMethod);
         }
-        let another_client = facts.has(Facts::ANOTHER_CLIENT);
-        let had_session = self.identity.has_session && !another_client;
+        let had_session = self.identity.has_session && !facts.has(Facts::ANOTHER_CLIENT);
         if session_present && !had_session && !self.out.config.adopts_session() {
             return Err(Breach::UnknownSession);
         }
-        let anonymous = facts.has(Facts::ANONYMOUS);
-        self.identity.client = match properties.assigned_client_identifier_bytes() {
-            None if !anonymous => self.connection.client,
-            Some(_) if !anonymous => return Err(Breach::UnwantedClientIdentifier),
-            None | Some([]) => return Err(Breach::NoAssignedClientIdentifier),
-            Some(id) => {
-                if !stores.inbound.set_assigned_client_id(id) {
+        let assigned = properties.assigned_client_identifier_bytes();
+        self.identity.client = match (self.connection.client, assigned) {
+            (Some(client), None) => Some(client),
+            (Some(_), Some(_)) => return Err(Breach::UnwantedClientIdentifier),
+            (None, None | Some([])) => return Err(Breach::NoAssignedClientIdentifier),
+            (None, Some(id)) => {
+                if !inbound.set_assigned_client_id(id) {
                     return Err(Breach::ClientIdentifierTooLong);
                 }
                 Some(fingerprint(id))
             }
         };
-        let lost = !session_present || another_client;
-        self.adopt(&properties, lost, stores);
-        if lost && had_session && !facts.has(Facts::CLEAN_START) {
+        if had_session && !session_present && !clean_start {
             self.out.exchanges.work.note(Work::TELL);
             self.notices.add(Notices::SESSION_LOST);
         }
@@ -334,12 +333,13 @@ impl Machine {
     }
 
     /// The connection is accepted: what is agreed on holds from here.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn adopt<O: OutboundStore, I: InboundStore>(
         &mut self,
-        properties: &Properties<'_>,
-        session_lost: bool,
+        fields: &Fields<'_>,
         stores: Stores<'_, O, I>,
-    ) {
+    ) -> Told {
+        let properties = fields.properties();
         #[cfg(feature = "topic-alias")]
         let aliases = self
             .out
@@ -350,13 +350,14 @@ impl Machine {
         #[cfg(not(feature = "topic-alias"))]
         let aliases = 0;
         let line = &mut self.out.line;
-        line.accept(properties, aliases);
+        line.accept(&properties, aliases);
         if (line.limits().maximum_packet_size as usize) < SHORT_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }
-        let clean_start = self.connection.facts.has(Facts::CLEAN_START);
-        if session_lost {
+        let facts = self.connection.facts;
+        let clean_start = facts.has(Facts::CLEAN_START);
+        if !fields.session_present || facts.has(Facts::ANOTHER_CLIENT) {
             let (mut sender, mut receiver) = self.halves(stores);
             sender.session_lost(clean_start);
             receiver.session_lost();
@@ -383,5 +384,6 @@ impl Machine {
         // The deadlines of a live connection are looked at with the next poll.
         #[cfg(feature = "fast")]
         self.out.clock.arm(self.out.clock.until(now));
+        Told::Event
     }
 }

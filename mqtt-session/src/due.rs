@@ -11,17 +11,18 @@ use crate::store::OutboundStore;
 
 /// What runs out, in the order in which it is looked at.
 #[derive(Clone, Copy)]
+#[repr(u8)] // With the numbers of their causes, so that there is nothing to look up.
 enum Timer {
     /// The time limit of the phase, or of what the application began in it.
-    Phase,
+    Phase = 0,
     /// The transport has to take what it was offered.
-    Stall,
+    Stall = 9,
     /// PINGRESP has to come.
-    Ping,
+    Ping = 7,
     /// An acknowledgement has to come.
-    Ack,
+    Ack = 8,
     /// PINGREQ is due.
-    KeepAlive,
+    KeepAlive = 12,
 }
 
 /// What runs out first.
@@ -32,7 +33,6 @@ struct First {
 
 impl First {
     /// This runs out then, which is not before now.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn of(&mut self, timer: Timer, due: Due) {
         if due < self.due {
             *self = Self { due, timer };
@@ -63,28 +63,30 @@ impl Machine {
     }
 
     fn on_timer<O: OutboundStore>(&mut self, timer: Timer, outbound: &mut O) {
-        let cause = match (self.phase, timer) {
-            (Phase::BackOff, _) => {
-                self.phase = Phase::Dial;
-                return;
-            }
-            (Phase::Flush, _) => {
-                self.phase = Phase::Close;
-                return;
-            }
-            (Phase::AwaitConnAck, _) => Cause::ConnectTimeout,
-            (_, Timer::Phase) if self.out.line.standing == Standing::Stopping => Cause::Stopped,
-            (_, Timer::Phase) => Cause::AuthTimeout,
-            (_, Timer::Stall) => {
+        let cause = match timer {
+            Timer::Phase => match self.phase {
+                Phase::BackOff => {
+                    self.phase = Phase::Dial;
+                    return;
+                }
+                Phase::Flush => {
+                    self.phase = Phase::Close;
+                    return;
+                }
+                Phase::AwaitConnAck => Cause::ConnectTimeout,
+                _ if self.out.line.standing == Standing::Stopping => Cause::Stopped,
+                _ => Cause::AuthTimeout,
+            },
+            Timer::Stall => {
                 #[cfg(feature = "draw")]
                 if self.is_starved() {
                     return self.give_up_drawing(outbound);
                 }
                 Cause::SendTimeout
             }
-            (_, Timer::Ping) => Cause::PingTimeout,
-            (_, Timer::Ack) => Cause::AckTimeout,
-            (_, Timer::KeepAlive) => {
+            Timer::Ping => Cause::PingTimeout,
+            Timer::Ack => Cause::AckTimeout,
+            Timer::KeepAlive => {
                 self.write_reserved(outbound, &[0xc0, 0]);
                 if self.connection.ping_due == Moment::NEVER {
                     self.await_ping();
@@ -106,27 +108,25 @@ impl Machine {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     fn first_due<O: OutboundStore>(&mut self, outbound: &mut O) -> First {
         let mut first = First {
-            due: Due::NEVER,
+            due: self.out.clock.until(self.connection.deadline),
             timer: Timer::Phase,
         };
-        let connected = self.phase == Phase::Connected;
-        if connected
-            || matches!(
-                self.phase,
-                Phase::AwaitConnAck | Phase::BackOff | Phase::Flush
-            )
-        {
-            first.of(Timer::Phase, self.out.clock.until(self.connection.deadline));
+        match self.phase {
+            Phase::Connected => {}
+            Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => return first,
+            _ => {
+                first.due = Due::NEVER;
+                return first;
+            }
         }
-        if connected {
-            let stall = self.stall_deadline();
-            first.of(Timer::Stall, self.out.clock.not_before_now(stall));
-            first.of(Timer::Ping, self.out.clock.until(self.connection.ping_due));
-            let ack = self.ack_deadline(outbound);
-            first.of(Timer::Ack, self.out.clock.not_before_now(ack));
-            let keep_alive = self.keep_alive_deadline();
-            first.of(Timer::KeepAlive, self.out.clock.not_before_now(keep_alive));
-        }
+        let clock = &self.out.clock;
+        let stall = clock.not_before_now(self.stall_deadline());
+        first.of(Timer::Stall, stall);
+        first.of(Timer::Ping, clock.until(self.connection.ping_due));
+        let ack = self.ack_deadline(outbound);
+        first.of(Timer::Ack, self.out.clock.not_before_now(ack));
+        let keep_alive = self.keep_alive_deadline();
+        first.of(Timer::KeepAlive, self.out.clock.not_before_now(keep_alive));
         first
     }
 
@@ -139,11 +139,9 @@ impl Machine {
         self.first_due(outbound).due.min(expiry)
     }
 
-    /// When the transport has taken no byte for too long.
+    /// When the transport has taken no byte for too long. Since when it has had one to take is
+    /// forgotten as soon as it takes any.
     pub(crate) fn stall_deadline(&self) -> Due {
-        if self.out.line.tx.is_empty() {
-            return Due::NEVER;
-        }
         let limit = self.out.config.ack_timeout.get();
         let since = self.out.line.stalled_since.moment();
         self.out.clock.after(since, limit)
@@ -162,7 +160,7 @@ impl Machine {
     /// When an acknowledgement is overdue; a packet that is still coming in may hold it up.
     pub(crate) fn ack_deadline<O: OutboundStore>(&mut self, outbound: &mut O) -> Due {
         let deadline = self.sender(outbound).ack_deadline();
-        if deadline == Due::NEVER || self.connection.unread == 0 {
+        if self.connection.unread == 0 {
             return deadline;
         }
         let limit = self.out.config.ack_timeout.get();

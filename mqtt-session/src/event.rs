@@ -6,16 +6,31 @@ use mqtt_proto::{Auth, ConnAck, Disconnect, Properties, ReasonCode, ReasonCodes}
 
 /// What a call handed over, and what its one settling event names again.
 ///
-/// A ticket is never issued twice by the same machine.
+/// A ticket is never issued twice by the same machine. Without the features `fast` and `alloc` it
+/// has 32 bits, and comes again when 2^32 others were issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Ticket(pub(crate) u64);
+pub struct Ticket(pub(crate) TicketNumber);
+
+#[cfg(any(feature = "fast", feature = "alloc"))]
+pub(crate) type TicketNumber = u64;
+#[cfg(not(any(feature = "fast", feature = "alloc")))]
+pub(crate) type TicketNumber = u32;
 
 impl Ticket {
     /// The number of this ticket; tickets are issued in rising order.
     #[must_use]
+    #[cfg_attr(
+        any(feature = "fast", feature = "alloc"),
+        expect(clippy::unnecessary_cast, reason = "there it is as wide")
+    )]
     pub const fn number(self) -> u64 {
-        self.0
+        self.0 as u64
+    }
+
+    /// The ticket that has this number.
+    pub(crate) const fn of(number: u64) -> Self {
+        Self(number as TicketNumber)
     }
 }
 

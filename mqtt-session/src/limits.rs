@@ -1,6 +1,6 @@
 //! What the server allows on the present connection.
 
-use mqtt_proto::{Properties, QoS};
+use mqtt_proto::{Properties, PropertyId, QoS};
 
 /// The limits of CONNACK; each starts at the standard's default, for each connection anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,28 +57,42 @@ impl Limits {
         limits
     }
 
-    /// Becomes the limits that the properties of a CONNACK set, each at its place at once.
+    /// Becomes the limits that the properties of a CONNACK set.
     #[inline]
     pub(crate) fn set(&mut self, properties: &Properties<'_>) {
-        let default = Self::DEFAULT;
-        self.maximum_packet_size = properties
-            .maximum_packet_size()
-            .unwrap_or(default.maximum_packet_size);
-        self.receive_maximum = properties
-            .receive_maximum()
-            .unwrap_or(default.receive_maximum);
-        self.topic_alias_maximum = properties
-            .topic_alias_maximum()
-            .unwrap_or(default.topic_alias_maximum);
-        self.maximum_qos = properties.maximum_qos().unwrap_or(default.maximum_qos);
-        self.retain_available = properties.retain_available() != Some(false);
-        self.wildcard_subscription_available =
-            properties.wildcard_subscription_available().unwrap_or(true);
-        self.shared_subscription_available =
-            properties.shared_subscription_available().unwrap_or(true);
-        self.subscription_identifier_available = properties
-            .subscription_identifier_available()
-            .unwrap_or(true);
+        *self = Self::DEFAULT;
+        properties.each_number(|property, number| self.note(property, number));
+    }
+
+    #[inline(always)]
+    fn note(&mut self, property: u32, number: u32) {
+        const MAXIMUM_PACKET_SIZE: u32 = PropertyId::MaximumPacketSize as u32;
+        const RECEIVE_MAXIMUM: u32 = PropertyId::ReceiveMaximum as u32;
+        const TOPIC_ALIAS_MAXIMUM: u32 = PropertyId::TopicAliasMaximum as u32;
+        const MAXIMUM_QOS: u32 = PropertyId::MaximumQoS as u32;
+        const RETAIN: u32 = PropertyId::RetainAvailable as u32;
+        const WILDCARDS: u32 = PropertyId::WildcardSubscriptionAvailable as u32;
+        const SHARED: u32 = PropertyId::SharedSubscriptionAvailable as u32;
+        const IDENTIFIERS: u32 = PropertyId::SubscriptionIdentifierAvailable as u32;
+        // A flag is 0 or 1.
+        let yes = number & 1 != 0;
+        match property {
+            MAXIMUM_PACKET_SIZE => self.maximum_packet_size = number,
+            RECEIVE_MAXIMUM => self.receive_maximum = number as u16,
+            TOPIC_ALIAS_MAXIMUM => self.topic_alias_maximum = number as u16,
+            MAXIMUM_QOS => {
+                self.maximum_qos = if yes {
+                    QoS::AtLeastOnce
+                } else {
+                    QoS::AtMostOnce
+                };
+            }
+            RETAIN => self.retain_available = yes,
+            WILDCARDS => self.wildcard_subscription_available = yes,
+            SHARED => self.shared_subscription_available = yes,
+            IDENTIFIERS => self.subscription_identifier_available = yes,
+            _ => {}
+        }
     }
 }
 

@@ -24,15 +24,16 @@ const LARGEST_PACKET: u32 = 268_435_460;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Line {
     pub(crate) tx: Transmit,
-    /// What the server allows, once it has accepted the connection; until then these are no limits.
+    /// What the server allows, once it has accepted the connection. Until then these are no limits,
+    /// and the largest packet has zero bytes, which no server may say.
     limits: Limits,
-    agreed: bool,
     pub(crate) standing: Standing,
     /// When the longest unanswered packet should have been answered; never, while there is none;
     /// or [`ACK_DUE_UNKNOWN`].
     #[cfg(feature = "fast")]
     pub(crate) ack_due: Instant,
     /// What is queued waits for room.
+    #[cfg(feature = "fast")]
     pub(crate) blocked: bool,
     /// The largest message that nothing has to be looked up for: none, unless any QoS is allowed,
     /// messages may be retained, and topics get no alias.
@@ -40,7 +41,7 @@ pub(crate) struct Line {
     pub(crate) largest_plain: u32,
     #[cfg(feature = "topic-alias")]
     pub(crate) aliases: Aliases,
-    /// When the transport last took a byte.
+    /// When the transport last took a byte; before, when CONNECT was queued for it.
     pub(crate) last_sent: Moment,
     /// Since when the transport has been offered something and took nothing; never, where it was
     /// offered nothing since it last took a byte.
@@ -61,12 +62,12 @@ pub(crate) enum Standing {
 }
 
 impl Line {
-    pub(crate) const fn new(now: Moment) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             tx: Transmit::new(),
             limits: Limits::NONE_YET,
-            agreed: false,
             standing: Standing::Down,
+            #[cfg(feature = "fast")]
             blocked: false,
             #[cfg(feature = "fast")]
             ack_due: Instant::NEVER,
@@ -74,7 +75,7 @@ impl Line {
             largest_plain: LARGEST_PACKET,
             #[cfg(feature = "topic-alias")]
             aliases: Aliases::NONE,
-            last_sent: now,
+            last_sent: Moment::START,
             stalled_since: Alarm::NEVER,
         }
     }
@@ -97,7 +98,6 @@ impl Line {
 
     #[inline]
     fn agreed(&mut self, alias_limit: u16) {
-        self.agreed = true;
         #[cfg(feature = "topic-alias")]
         {
             self.aliases.limit = alias_limit;
@@ -126,6 +126,18 @@ impl Line {
         false
     }
 
+    /// What is queued waits for room, or does not any longer. Without the feature `fast`, it is tried
+    /// at every poll.
+    #[inline(always)]
+    pub(crate) const fn set_blocked(&mut self, blocked: bool) {
+        #[cfg(feature = "fast")]
+        {
+            self.blocked = blocked;
+        }
+        #[cfg(not(feature = "fast"))]
+        let _ = blocked;
+    }
+
     /// Bytes are offered to the transport, which is held to taking some from the first time on.
     #[inline]
     pub(crate) fn begin_stall(&mut self, now: Moment) {
@@ -134,10 +146,16 @@ impl Line {
         }
     }
 
+    /// Whether the server has accepted the connection with limits.
+    #[inline(always)]
+    const fn is_agreed(&self) -> bool {
+        self.limits.maximum_packet_size != 0
+    }
+
     /// What the server allows; the standard's defaults before it has accepted the connection.
     #[inline]
     pub(crate) const fn limits(&self) -> &Limits {
-        if self.agreed {
+        if self.is_agreed() {
             &self.limits
         } else {
             &Limits::DEFAULT
@@ -155,7 +173,7 @@ impl Line {
     /// bytes, if they do.
     #[inline(never)]
     pub(crate) fn forbids(&self, stage: Stage, flags: Flags, len: usize) -> Option<GiveUp> {
-        if !self.agreed {
+        if !self.is_agreed() {
             return None;
         }
         let limits = &self.limits;

@@ -15,31 +15,31 @@ use crate::sender::{Outbox, Sending};
 use crate::store::{InboundStore, OutboundStore};
 use crate::transmit::RESERVE;
 use crate::violation::{Breach, Violation};
-#[cfg(not(feature = "auth"))]
-use mqtt_proto::PropertyId;
 use mqtt_proto::{
     ConnectParts, DecodeError, Disconnect, EncodeError, PacketType, Properties, Property,
     ReasonCode, Sender as From,
 };
 
-/// Everything but the store.
+/// Everything but the store. Without the feature `fast`, what is looked at most comes first: what lies
+/// near is found by short instructions. Nothing lies between.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Machine {
     pub(crate) phase: Phase,
-    // The sending half, of the session and of the connection.
-    pub(crate) out: Outbox,
-    // The session besides: what outlives a transport.
-    pub(crate) receipts: Receipts,
-    pub(crate) identity: Identity,
-    // The connection besides: made afresh by `opened`.
-    pub(crate) intake: Intake,
-    pub(crate) connection: Connection,
-    /// Why the connection ends, once that is known; and why it ended, until that is told.
-    pub(crate) cause: Cause,
-    // Between connections.
-    backoff: Backoff,
     pub(crate) stopping: bool,
     pub(crate) notices: Notices,
+    // Between connections.
+    backoff: Backoff,
+    /// Why the connection ends, once that is known; and why it ended, until that is told.
+    pub(crate) cause: Cause,
+    // The connection, but for its sending half: made afresh by `opened`.
+    pub(crate) connection: Connection,
+    pub(crate) intake: Intake,
+    // The session, but for its sending half: what outlives a transport.
+    pub(crate) receipts: Receipts,
+    pub(crate) identity: Identity,
+    // The sending half, of the session and of the connection.
+    pub(crate) out: Outbox,
 }
 
 /// Whose session it is, and whether there is one.
@@ -58,11 +58,9 @@ pub(crate) struct Identity {
 pub(crate) struct Notices(u8);
 
 impl Notices {
-    /// Bytes of the last transport may lie in the input buffer.
-    pub(crate) const STALE_INPUT: u8 = 1;
-    pub(crate) const DELIVERY_CUT: u8 = 2;
-    pub(crate) const DISCONNECTED: u8 = 4;
-    pub(crate) const SESSION_LOST: u8 = 8;
+    pub(crate) const DELIVERY_CUT: u8 = 1;
+    pub(crate) const DISCONNECTED: u8 = 2;
+    pub(crate) const SESSION_LOST: u8 = 4;
 
     pub(crate) const fn any(self) -> bool {
         self.0 != 0
@@ -77,13 +75,6 @@ impl Notices {
         let first = self.0 & self.0.wrapping_neg();
         self.0 &= !first;
         first
-    }
-
-    /// Whether it was there; it is not any longer.
-    pub(crate) fn take(&mut self, what: u8) -> bool {
-        let had = self.0 & what != 0;
-        self.0 &= !what;
-        had
     }
 }
 
@@ -163,28 +154,32 @@ impl Machine {
             self.fail(Cause::Stopped);
             return Ok(());
         }
-        let mut properties = Properties::new(connect.properties);
-        #[cfg(not(feature = "auth"))]
-        if properties.contains(PropertyId::AuthenticationMethod)
-            || properties.contains(PropertyId::AuthenticationData)
-        {
-            return Err(ConnectError::Authentication);
-        }
         let store = stores.inbound.receive_maximum();
-        let own = [Property::ReceiveMaximum(store)];
-        let receive_maximum = match properties.receive_maximum() {
-            Some(demanded) => demanded,
-            None if store < u16::MAX => {
-                properties = Properties::chain(&own, connect.properties);
-                store
+        let mut receive_maximum = store;
+        let mut topic_alias_maximum = 0;
+        // What is said besides: how many messages there is room for, unless that is a matter of course.
+        let room = [Property::ReceiveMaximum(store)];
+        let mut own: &[_] = if store < u16::MAX { &room } else { &[] };
+        // Of what is there twice, which is refused later, the first counts.
+        for property in connect.properties.iter().rev() {
+            match *property {
+                #[cfg(not(feature = "auth"))]
+                Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
+                    return Err(ConnectError::Authentication);
+                }
+                Property::ReceiveMaximum(maximum) => {
+                    receive_maximum = maximum;
+                    own = &[];
+                }
+                Property::TopicAliasMaximum(maximum) => topic_alias_maximum = maximum,
+                _ => {}
             }
-            None => store,
-        };
+        }
+        let properties = Properties::chain(own, connect.properties);
         if receive_maximum > store {
             return Err(ConnectError::ReceiveMaximum { store });
         }
         let store = stores.inbound.alias_capacity();
-        let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
         if topic_alias_maximum > store {
             return Err(ConnectError::TopicAliasMaximum { store });
         }
@@ -204,30 +199,38 @@ impl Machine {
             client_id,
             clean_start,
         )?;
-        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.4 and 3.1.2.11.7).
         let intake = &mut self.intake;
         intake.receive_maximum = receive_maximum;
         #[cfg(feature = "topic-alias")]
         {
             intake.topic_alias_maximum = topic_alias_maximum;
         }
-        intake.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
-        intake.problem_information = properties.request_problem_information() != Some(false);
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.2 to 3.1.2.11.7).
+        intake.maximum_packet_size = u32::MAX;
+        intake.problem_information = true;
+        let mut keeps = false;
+        for property in connect.properties {
+            match *property {
+                Property::MaximumPacketSize(maximum) => intake.maximum_packet_size = maximum,
+                Property::RequestProblemInformation(asked) => intake.problem_information = asked,
+                Property::SessionExpiryInterval(expiry) => keeps = expiry > 0,
+                _ => {}
+            }
+        }
         let connection = &mut self.connection;
         connection.last_life = self.out.clock.moment();
         connection.ping_due = Moment::NEVER;
+        connection.unread = 0;
         connection.keep_alive = connect.keep_alive;
         connection.client = client;
         #[cfg(feature = "auth")]
         {
             connection.method = properties.authentication_method_bytes().map(fingerprint);
         }
-        let keeps = properties.session_expiry_interval().unwrap_or(0) > 0;
         let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
         connection.facts = Facts::NONE
             .with(kept, keeps)
             .with(Facts::CLEAN_START, clean_start)
-            .with(Facts::ANONYMOUS, client_id.is_empty())
             .with(Facts::ANOTHER_CLIENT, another_client);
         self.cause = Cause::TransportClosed;
         stores.inbound.clear_aliases();
@@ -323,7 +326,11 @@ impl Machine {
             receiver.session_lost();
             self.identity.has_session = false;
         }
-        self.connection = Connection::new();
+        self.connection.facts = Facts::NONE;
+        #[cfg(feature = "auth")]
+        {
+            self.connection.method = None;
+        }
         if self.stopping || self.cause.is_permanent() || self.out.config.stays_away() {
             self.phase = Phase::ComeToRest;
             self.connection.deadline = Moment::NEVER;
@@ -333,7 +340,7 @@ impl Machine {
             self.give_time(wait);
         }
         self.out.exchanges.work.note(Work::TELL);
-        let mut notices = Notices::STALE_INPUT | Notices::DISCONNECTED;
+        let mut notices = Notices::DISCONNECTED;
         if delivery_cut {
             notices |= Notices::DELIVERY_CUT;
         }
@@ -440,10 +447,10 @@ impl Machine {
     #[cold]
     #[inline(never)]
     pub(crate) fn malformed(&mut self, error: &DecodeError) -> Told {
-        self.cause = Cause::Violation(Violation::LargerThanBuffer);
-        // Copied to its place alone.
-        if let Cause::Violation(violation) = &mut self.cause {
-            *violation = Violation::Packet(*error);
+        self.cause = Cause::Violation(Violation::Packet(DecodeError::BLANK));
+        // Copied to its place alone, word by word.
+        if let Cause::Violation(Violation::Packet(place)) = &mut self.cause {
+            *place = *error;
         }
         Told::Broken
     }
@@ -452,7 +459,10 @@ impl Machine {
     #[cold]
     pub(crate) fn violate<O: OutboundStore>(&mut self, store: &mut O, event: &mut Event<'_>) {
         if let Cause::Violation(violation) = &self.cause {
-            *event = Event::Violation(*violation);
+            *event = Event::Violation(Violation::LargerThanBuffer);
+            if let Event::Violation(place) = event {
+                place.set(violation);
+            }
             self.disconnect(violation.reason(), store);
         }
     }
@@ -489,27 +499,19 @@ impl Machine {
     /// server whose Maximum Packet Size is smaller is told nothing.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
-        let packet = [0xe0, 1, reason.value()];
         // Success is what is meant where nothing is said.
-        let packet: &[u8] = match reason {
-            ReasonCode::NORMAL_DISCONNECTION => &[0xe0, 0],
-            _ => &packet,
-        };
-        if packet.len() <= self.out.line.limits().maximum_packet_size as usize {
-            self.write_reserved(store, packet);
+        let says = u8::from(reason != ReasonCode::NORMAL_DISCONNECTION);
+        let packet = [0xe0, says, reason.value()];
+        let len = usize::from(says).wrapping_add(2);
+        if len <= self.out.line.limits().maximum_packet_size as usize {
+            self.write_reserved(store, packet.get(..len).unwrap_or_default());
         }
         self.flush();
     }
 
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn write_reserved<O: OutboundStore>(&mut self, store: &mut O, packet: &[u8]) {
-        let tx = &mut self.out.line.tx;
-        if let Some(out) = tx.reserved(store.transmit(), packet.len()) {
-            for (to, from) in out.iter_mut().zip(packet) {
-                *to = *from;
-            }
-            tx.commit(packet.len());
-        }
+        self.out.line.tx.append(store.transmit(), packet, 0);
     }
 }
 

@@ -15,22 +15,29 @@ impl Outbox {
         bytes
     }
 
-    /// Offers what is being offered, with what was queued since.
-    pub(crate) fn offer_again<'s, O: OutboundStore>(&mut self, store: &'s O) -> &'s [u8] {
-        if self.line.tx.is_offered() {
-            self.offer(store)
-        } else {
-            &[]
+    /// Offers anew what is to be sent next, where it is being offered.
+    pub(crate) fn offered<'s, O: OutboundStore>(&mut self, store: &'s O) -> &'s [u8] {
+        if !self.line.tx.is_offered() {
+            return &[];
         }
+        self.offer(store)
     }
 
-    /// Offers all that is queued, where some of it is being offered.
+    /// Offers all that is queued, where some of it is being offered: in the buffer, what of a large
+    /// packet has not been taken, and in the buffer again.
     pub(crate) fn offer_all<'s, O: OutboundStore>(&mut self, store: &'s O) -> [&'s [u8]; 3] {
-        if !self.line.tx.is_offered() {
+        let tx = &mut self.line.tx;
+        if !tx.is_offered() {
             return [&[]; 3];
         }
-        self.line.tx.offer_all();
-        queued(&self.line.tx, store)
+        tx.offer_all();
+        let transmit = store.buffers().0;
+        let (start, at, end) = tx.queue();
+        [
+            part(transmit, start, at),
+            large(tx, store),
+            part(transmit, at, end),
+        ]
     }
 }
 
@@ -38,25 +45,12 @@ impl Outbox {
 pub(crate) fn first<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
     let (start, at, _) = tx.queue();
     if start == at {
-        large(tx, store)
-    } else {
-        part(store.buffers().0, start, at)
+        return large(tx, store);
     }
+    part(store.buffers().0, start, at)
 }
 
-/// All that is queued, in its order: in the buffer, what of a large packet has not been taken, and
-/// in the buffer again.
-fn queued<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> [&'s [u8]; 3] {
-    let (transmit, _) = store.buffers();
-    let (start, at, end) = tx.queue();
-    [
-        part(transmit, start, at),
-        large(tx, store),
-        part(transmit, at, end),
-    ]
-}
-
-/// What the transport has not taken of a large packet, if there is one that is stored.
+/// What has not been taken of the large packet, if there is one that is stored.
 fn large<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
     let large = tx.large();
     if !large.is_some() || tx.is_drawing() {
@@ -70,8 +64,7 @@ fn large<'s, O: OutboundStore>(tx: &Transmit, store: &'s O) -> &'s [u8] {
         return &[];
     };
     let (start, end) = packet_range(record);
-    let (_, arena) = store.buffers();
-    part(arena, start.wrapping_add(large.sent()), end)
+    part(store.buffers().1, start.wrapping_add(large.sent()), end)
 }
 
 /// The bytes from one place to another; none where there are not so many.
@@ -86,6 +79,21 @@ mod tests {
     use crate::connected::connected;
     use crate::{Action, Client, Event, Fixed, Instant, Publish, QoS, TopicName};
     use std::vec::Vec;
+
+    #[test]
+    fn what_is_offered_is_shown_until_some_of_it_is_taken() {
+        let now = Instant::from_secs(1);
+        let (mut client, mut input) = connected(now, Fixed::<4, 2, 640, 64>::new());
+        assert_eq!(client.offered(), b"");
+        let topic = TopicName::new("t").unwrap();
+        client.publish(now, &Publish::new(topic, b"a")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        assert_eq!(client.offered(), b"\x30\x05\0\x01t\0a");
+        client.sent(now, 2);
+        assert_eq!(client.offered(), b"");
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        assert_eq!(client.offered(), b"\0\x01t\0a");
+    }
 
     /// What is stored moves when gaps are closed, also under a packet that is being sent from there.
     #[test]

@@ -1,38 +1,46 @@
 //! A PUBLISH from the server, delivered whole or, where the input buffer is smaller, in parts.
 
 use crate::dispatch::{Came, Input, Told};
-use crate::machine::{Machine, Stores};
-use crate::receipts::Partial;
+use crate::machine::Machine;
+use crate::receipts::{Owed, Partial};
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
-use mqtt_proto::{FixedHeader, Publish, RawPacket};
+use mqtt_proto::{FixedHeader, PacketType, Publish, RawPacket};
 
-/// What comes before the payload of the PUBLISH at the front of the input, if it is there; otherwise
-/// how many bytes of the input are wanted before there is news, and how many of it may be wanted.
-#[inline]
-pub(crate) fn head_of_publish(
-    header: FixedHeader,
-    bytes: &[u8],
-    capacity: usize,
-) -> Result<RawPacket<'_>, (usize, usize)> {
-    let len = header.packet_len();
-    let is_whole = len <= capacity;
-    if is_whole && bytes.len() < len {
-        return Err((len, capacity));
+impl Partial {
+    /// What is to be told of a part that comes now.
+    fn told(self) -> Told {
+        if self.is_seen() {
+            Told::Nothing
+        } else {
+            Told::Message
+        }
     }
-    // In parts, a quarter of the buffer is left for the payload, so that the header is looked at
-    // again only once for at least a third as many bytes as it has itself. What lies in that
-    // quarter is not looked at, so that it does not matter whether it has come.
-    let most = if is_whole {
-        len
-    } else {
-        capacity.wrapping_sub(capacity / 4)
-    };
-    let front = bytes.get(..most).unwrap_or(bytes);
-    let body = front.get(header.len()..).unwrap_or_default();
-    let there = header.len().wrapping_add(body.len());
-    Publish::head(header, body).map_err(|need| (there.wrapping_add(need), most))
+}
+
+/// What is to be decoded of the packet at the front of the input, which has this header: all of it, or
+/// of a PUBLISH what comes before its payload. If that is not there, how many bytes of the input are
+/// wanted before there is news, and how many of it may be wanted.
+#[inline]
+pub(crate) fn head_of<'p>(
+    header: &FixedHeader,
+    bytes: &'p [u8],
+    capacity: usize,
+) -> Result<RawPacket<'p>, (usize, usize)> {
+    let len = header.packet_len();
+    let (mut front, mut wanted, mut most) = (bytes, len, capacity);
+    if header.packet_type() == PacketType::Publish && (len > capacity || bytes.len() >= len) {
+        // In parts, a quarter of the buffer is left for the payload, so that the header is looked at
+        // again only once for at least a third as many bytes as it has itself. What lies in that
+        // quarter is not looked at, so that it does not matter whether it has come.
+        if len > capacity {
+            most = capacity.wrapping_sub(capacity / 4);
+            front = bytes.get(..most).unwrap_or(bytes);
+        }
+        wanted = Publish::extent(header, front);
+    }
+    header.packet_to(front, wanted).ok_or((wanted, most))
 }
 
 impl Machine {
@@ -44,58 +52,81 @@ impl Machine {
         came: &mut Came<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
-        let rx = &mut *input.rx;
         let header = head.header();
         let end = header.len().wrapping_add(head.body().len());
-        let total = header.packet_len().wrapping_sub(end);
         let publish = came.fields.publish(header, &[]);
-        came.total = total;
-        came.is_held = false;
+        came.total = header.packet_len().wrapping_sub(end);
         came.qos = publish.qos;
         came.retain = publish.retain;
         came.dup = publish.dup;
-        let manually = self.out.config.acknowledges_manually();
-        let (mut sender, mut receiver) = self.halves(Stores {
-            outbound: &mut *input.outbound,
-            inbound: &mut *input.inbound,
-        });
-        let partial = match receiver.intake.partial {
-            Some(partial) => partial,
-            None => match receiver.admit(&came.fields, publish.qos, &mut sender) {
-                Ok(seen) => Partial::new(seen),
-                Err(breach) => return self.breaks(breach),
-            },
+        let Some(partial) = self.begin_message(came, input) else {
+            return Told::Broken;
         };
+        let rx = &mut *input.rx;
         came.offset = partial.offset();
-        let left = total.wrapping_sub(came.offset);
+        let left = came.total.wrapping_sub(came.offset);
         let part_len = left.min(rx.capacity().wrapping_sub(end));
         let start = end.wrapping_add(rx.cursor.passed());
-        let part = rx.unread().get(start..start.wrapping_add(part_len));
-        let Some(payload) = part else {
+        let Some(payload) = rx.part(start, part_len) else {
             let capacity = rx.capacity();
             return self.want(end.wrapping_add(part_len), capacity, rx);
         };
         came.payload = payload;
-        let seen = partial.is_seen();
+        came.is_held = false;
         if part_len < left {
             rx.cursor.pass(end, part_len);
-            receiver.intake.partial = Some(partial.behind(part_len));
-        } else {
-            if let Some(id) = came.fields.packet_id {
-                came.is_held = manually;
-                let qos = publish.qos;
-                if !receiver.accept(qos, id.value(), seen, manually, &mut sender) {
-                    // What is owed and cannot leave may have all the room: that passes.
-                    if !receiver.is_drained() {
-                        return Told::Wait;
-                    }
-                    return self.breaks(Breach::ReceiveMaximum);
-                }
-            }
-            receiver.intake.partial = None;
-            rx.cursor.consume_passed(start.wrapping_add(part_len));
+            self.intake.partial = Some(partial.behind(part_len));
+            return partial.told();
         }
-        if seen { Told::Nothing } else { Told::Message }
+        let len = start.wrapping_add(part_len);
+        self.end_message(len, partial, came, input)
+    }
+
+    /// Where the part of this message begins that comes now: at its start, if it may come.
+    #[inline]
+    fn begin_message<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        came: &Came<'_>,
+        input: &mut Input<'_, '_, O, I>,
+    ) -> Option<Partial> {
+        if self.intake.partial.is_some() {
+            return self.intake.partial;
+        }
+        let (mut sender, mut receiver) = self.halves(input.stores());
+        match receiver.admit(&came.fields, came.qos, &mut sender) {
+            Ok(seen) => Some(Partial::new(seen)),
+            Err(breach) => {
+                self.breaks(breach);
+                None
+            }
+        }
+    }
+
+    /// This message has come whole, so many bytes with those that passed, which are taken off the
+    /// input: its acknowledgement is owed, if there is room for that.
+    #[inline]
+    fn end_message<O: OutboundStore, I: InboundStore>(
+        &mut self,
+        len: usize,
+        partial: Partial,
+        came: &mut Came<'_>,
+        input: &mut Input<'_, '_, O, I>,
+    ) -> Told {
+        if let Some(id) = came.fields.packet_id {
+            let seen = partial.is_seen();
+            let manually = self.out.config.acknowledges_manually();
+            came.is_held = manually;
+            let (mut sender, mut receiver) = self.halves(input.stores());
+            match receiver.accept(came.qos, id.value(), seen, manually, &mut sender) {
+                Owed::Noted => {}
+                // What is owed and cannot leave may have all the room: that passes.
+                Owed::NotYet => return Told::Wait,
+                Owed::TooMany => return self.breaks(Breach::ReceiveMaximum),
+            }
+        }
+        self.intake.partial = None;
+        input.rx.cursor.consume_passed(len);
+        partial.told()
     }
 
     /// So many bytes are wanted of the input, of which no more than `most` may be.

@@ -5,18 +5,18 @@ use crate::answer::Sender;
 use crate::connection::Phase;
 use crate::delivery::{Delivery, Message};
 use crate::dispatch::{Came, Input, Told};
-use crate::event::Event;
+use crate::event::{Cause, Event};
 use crate::exchanges::Work;
 use crate::instant::{Instant, Moment};
 use crate::line::Standing;
 use crate::machine::{Machine, Notices, Stores};
-use crate::parts::head_of_publish;
+use crate::parts::head_of;
+use crate::receipts::PUMPS_AT_ONCE;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 #[cfg(feature = "fast")]
 use crate::straight::ShortAck;
-use crate::violation::Breach;
-use mqtt_proto::{FixedHeader, PacketType, Properties, RawPacket, ReasonCode, TopicName};
+use mqtt_proto::{FixedHeader, Properties, RawPacket, ReasonCode, TopicName};
 
 impl Machine {
     #[cfg_attr(feature = "fast", inline(never))]
@@ -60,14 +60,16 @@ impl Machine {
             #[cfg(feature = "fast")]
             self.note_life(&rx);
             let mut came = Came::none();
-            // Every packet that tells the application something returns from here.
-            while rx.cursor.brings_news() {
+            let told = loop {
+                if !rx.cursor.brings_news() {
+                    break Told::Nothing;
+                }
                 // What a packet let go leaves before what the next one is answered with, also
                 // when both came in one piece.
                 if self.out.exchanges.work.has(Work::PUMP) {
                     self.write(outbound, inbound);
                     if !self.phase.reads() {
-                        break;
+                        break Told::Nothing;
                     }
                 }
                 #[cfg(feature = "fast")]
@@ -88,22 +90,28 @@ impl Machine {
                         inbound: &mut *inbound,
                     },
                 );
-                match told {
-                    Told::Nothing => continue,
-                    Told::Wait => break,
-                    Told::Broken => {
-                        self.violate(outbound, event);
-                        return;
-                    }
-                    Told::Event | Told::Message => {}
+                if told != Told::Nothing {
+                    break told;
                 }
-                self.connection.unread = rx.cursor.len();
-                if told == Told::Message {
-                    self.deliver(outbound, inbound, &came, place);
-                }
-                return;
-            }
+            };
             self.connection.unread = rx.cursor.len();
+            match told {
+                Told::Nothing | Told::Wait => {}
+                Told::Broken => return self.violate(outbound, event),
+                Told::Event | Told::Message => {
+                    if !PUMPS_AT_ONCE {
+                        let (mut sender, mut receiver) = self.halves(Stores {
+                            outbound: &mut *outbound,
+                            inbound: &mut *inbound,
+                        });
+                        receiver.pump(&mut sender);
+                    }
+                    if told == Told::Message {
+                        self.deliver(outbound, inbound, &came, place);
+                    }
+                    return;
+                }
+            }
         }
         if self.out.exchanges.work.has(Work::PUMP) {
             self.write(outbound, inbound);
@@ -119,17 +127,21 @@ impl Machine {
             *event = Event::PayloadWanted { ticket };
             return;
         }
+        place.ask(self.asked(outbound));
+    }
+
+    /// What is to be done where there is nothing to tell.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    fn asked<'a, O: OutboundStore>(&mut self, outbound: &'a mut O) -> Asked<'a> {
         if self.phase.writes() && self.out.line.tx.has_to_offer() {
-            place.ask(Asked::Send(self.out.offer(outbound)));
-            return;
+            return Asked::Send(self.out.offer(outbound));
         }
         if let Some(asked) = self.turn() {
-            place.ask(asked);
-            return;
+            return asked;
         }
         let deadline = self.next_deadline(outbound);
         self.out.clock.set_due(deadline);
-        place.ask(Asked::Timeout(self.out.clock.instant(deadline)));
+        Asked::Timeout(self.out.clock.instant(deadline))
     }
 
     /// What a phase other than `Connected` asks for once the bytes before it have left.
@@ -163,19 +175,14 @@ impl Machine {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     fn front<'p>(&mut self, rx: &mut Rx<'p>) -> Result<RawPacket<'p>, Told> {
         let bytes = rx.unread();
-        let (wanted, most) = match FixedHeader::parse(bytes, self.intake.maximum_packet_size) {
+        let mut header = FixedHeader::NONE;
+        let (wanted, most) = match header.fill(bytes, self.intake.maximum_packet_size) {
             Err(error) => return Err(self.malformed(&error)),
-            // The smallest packet has two bytes.
-            Ok(None) => (bytes.len().wrapping_add(1).max(2), rx.capacity()),
-            Ok(Some(header)) if header.packet_type() == PacketType::Publish => {
-                match head_of_publish(header, bytes, rx.capacity()) {
-                    Ok(head) => return Ok(head),
-                    Err(wanted) => wanted,
-                }
-            }
-            Ok(Some(header)) => match header.packet(bytes) {
-                Some(raw) => return Ok(raw),
-                None => (header.packet_len(), rx.capacity()),
+            // There is one at least, and the smallest packet has two.
+            Ok(false) => (bytes.len().wrapping_add(1), rx.capacity()),
+            Ok(true) => match head_of(&header, bytes, rx.capacity()) {
+                Ok(head) => return Ok(head),
+                Err(wanted) => wanted,
             },
         };
         Err(self.want(wanted, most, rx))
@@ -205,20 +212,11 @@ impl Machine {
         place: &mut P,
     ) {
         let properties = came.fields.properties();
-        let topic = match came.fields.topic {
-            Some(topic) => topic,
-            None => match Self::aliased_topic(inbound, &properties) {
-                Ok(topic) => topic,
-                // What is kept for an alias came in as a topic name, and was there when the
-                // message was admitted.
-                Err(alias) => {
-                    self.breaks(Breach::UnknownTopicAlias(alias));
-                    if let Some(event) = place.event() {
-                        self.violate(outbound, event);
-                    }
-                    return;
-                }
-            },
+        // What is kept for an alias came in as a topic name, and was there when the message was
+        // admitted.
+        let topic = came.fields.topic;
+        let Some(topic) = topic.or_else(|| Self::aliased_topic(inbound, &properties)) else {
+            return;
         };
         let message = Message {
             topic,
@@ -229,11 +227,7 @@ impl Machine {
             retain: came.retain,
             dup: came.dup,
             properties,
-            token: if came.is_held {
-                self.receipts.last_token()
-            } else {
-                None
-            },
+            token: came.is_held.then(|| self.receipts.last_token()),
         };
         place.deliver(Delivery {
             message,
@@ -244,23 +238,19 @@ impl Machine {
         });
     }
 
-    /// The topic that an alias stands for, or the alias.
+    /// The topic that an alias stands for.
     #[cfg(feature = "topic-alias")]
     fn aliased_topic<'i, I: InboundStore>(
         inbound: &'i I,
         properties: &Properties<'_>,
-    ) -> Result<TopicName<'i>, u16> {
-        let alias = properties.topic_alias().unwrap_or(0);
-        TopicName::from_bytes(inbound.alias(alias)).ok_or(alias)
+    ) -> Option<TopicName<'i>> {
+        TopicName::from_bytes(inbound.alias(properties.topic_alias()?))
     }
 
     /// No alias was admitted.
     #[cfg(not(feature = "topic-alias"))]
-    fn aliased_topic<'i, I: InboundStore>(
-        _: &'i I,
-        _: &Properties<'_>,
-    ) -> Result<TopicName<'i>, u16> {
-        Err(0)
+    const fn aliased_topic<'i, I>(_: &'i I, _: &Properties<'_>) -> Option<TopicName<'i>> {
+        None
     }
 
     /// Writes what may leave; when the application wants to stop and all has left that can,
@@ -271,21 +261,14 @@ impl Machine {
             return;
         }
         self.out.exchanges.work.done(Work::PUMP);
-        self.out.line.blocked = false;
+        self.out.line.set_blocked(false);
         let (mut sender, mut receiver) = self.halves(Stores {
-            outbound: &mut *outbound,
-            inbound: &mut *inbound,
-        });
-        receiver.pump(&mut sender);
-        sender.pump();
-        if self.out.line.standing != Standing::Stopping {
-            return;
-        }
-        let (mut sender, receiver) = self.halves(Stores {
             outbound: &mut *outbound,
             inbound,
         });
-        if sender.is_drained() && receiver.is_drained() {
+        receiver.pump(&mut sender);
+        let drained = sender.pump();
+        if drained && self.out.line.standing == Standing::Stopping && !self.intake.blocked {
             self.disconnect(ReasonCode::NORMAL_DISCONNECTION, outbound);
         }
     }
@@ -305,19 +288,27 @@ impl Machine {
     }
 
     fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) -> bool {
-        if self.notices.take(Notices::STALE_INPUT) {
+        let first = self.notices.take_first();
+        if first != Notices::SESSION_LOST {
+            // Bytes of the last transport may lie in the input buffer, and those of the next do not
+            // come before this is told.
             rx.cursor.clear();
         }
-        *event = match self.notices.take_first() {
+        *event = match first {
             Notices::DELIVERY_CUT => Event::DeliveryCut,
             Notices::DISCONNECTED => {
                 // A wait for the next attempt has its deadline, and keeps it when it is over.
                 let retry = self.connection.deadline;
                 let clock = &self.out.clock;
-                Event::Disconnected {
-                    cause: self.cause,
+                *event = Event::Disconnected {
+                    cause: Cause::TransportClosed,
                     retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
+                };
+                // Copied to its place alone.
+                if let Event::Disconnected { cause, .. } = event {
+                    *cause = self.cause;
                 }
+                return true;
             }
             Notices::SESSION_LOST => Event::SessionLost,
             _ => return false,

@@ -16,21 +16,20 @@ use mqtt_proto::{PacketType, ReasonCode};
 const ORDER: [Place; 4] = [Place::Release, Place::Resume, Place::Prompt, Place::Queued];
 
 impl<O: OutboundStore> Sending<'_, O> {
-    /// Writes what may leave, in its order.
-    pub(crate) fn pump(&mut self) {
-        if !self.out.line.is_up() {
-            return;
-        }
+    /// Writes what may leave, in its order, while application packets may. Whether that is all:
+    /// what is left waits for the server.
+    pub(crate) fn pump(&mut self) -> bool {
         // Nothing is written behind a large packet before that has left.
         while !self.out.line.tx.large().is_some() {
             let Some((slot, place)) = self.next_to_leave() else {
-                return;
+                return true;
             };
             if !self.send(slot, place) {
                 break;
             }
         }
-        self.out.line.blocked = true;
+        self.out.line.set_blocked(true);
+        false
     }
 
     /// The record that is to leave next, and where it is.
@@ -39,17 +38,12 @@ impl<O: OutboundStore> Sending<'_, O> {
             let Some(slot) = self.first(place) else {
                 continue;
             };
-            let windowed = matches!(place, Place::Resume | Place::Queued);
+            let windowed = place == Place::Resume || place == Place::Queued;
             if !windowed || self.out.window_is_open(self.store.records()) {
                 return Some((slot, place));
             }
         }
         None
-    }
-
-    /// Whether everything that may leave has been written: what is left waits for the server.
-    pub(crate) fn is_drained(&mut self) -> bool {
-        !self.out.line.tx.large().is_some() && self.next_to_leave().is_none()
     }
 
     /// A record was written for the transport, which has not taken it yet.
@@ -112,11 +106,9 @@ impl<O: OutboundStore> Sending<'_, O> {
             return false;
         };
         let record = *record;
-        let (written, to) = if from == Place::Release {
-            let written = self.write_ack(PacketType::PubRel, record.id, ReasonCode::SUCCESS);
-            (written, Place::Released)
+        let written = if from == Place::Release {
+            self.write_ack(PacketType::PubRel, record.id, ReasonCode::SUCCESS)
         } else {
-            let (start, end) = packet_range(&record);
             #[cfg(feature = "message-expiry")]
             let expires = self.expires(&record);
             let apart = self.payload_len(slot, &record);
@@ -126,7 +118,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             if self
                 .store
                 .arena()
-                .get(start)
+                .get(packet_range(&record).0)
                 .is_some_and(|first| first & 1 != 0)
             {
                 // Of other packets than PUBLISH the first byte has that bit clear.
@@ -158,23 +150,17 @@ impl<O: OutboundStore> Sending<'_, O> {
             let left = expires.map(|at| at.secs_from(self.out.clock.now).max(1));
             #[cfg(not(feature = "message-expiry"))]
             let left = None;
-            let parts = self.store.parts();
-            let packet = parts.arena.get_mut(start..end).unwrap_or_default();
-            if let Some(record) = parts.records.get(usize::from(slot)) {
-                stamp(packet, record, left);
-            }
-            let to = if from != Place::Prompt {
-                Place::Flight
-            } else if record.stage == Stage::AwaitSent {
-                Place::Leaving
-            } else {
-                Place::Requests
-            };
-            (self.write(slot, (start, end), apart), to)
+            self.write(slot, apart, left)
         };
         if !written {
             return false;
         }
+        let to = match from {
+            Place::Release => Place::Released,
+            Place::Prompt if record.stage == Stage::AwaitSent => Place::Leaving,
+            Place::Prompt => Place::Requests,
+            _ => Place::Flight,
+        };
         self.moves(
             slot,
             #[cfg(feature = "fast")]
@@ -215,9 +201,19 @@ impl<O: OutboundStore> Sending<'_, O> {
         Some(Instant::from_micros(u64::from_le_bytes(*at)))
     }
 
-    /// Writes a stored packet for the transport: into the transmit buffer, or as a large packet
-    /// to be sent from where it is. False when there is no room.
-    fn write(&mut self, slot: u16, (start, end): (usize, usize), apart: Option<usize>) -> bool {
+    /// Writes a stored packet for the transport, of a message that expires with the seconds that are
+    /// left: into the transmit buffer, or as a large packet to be sent from where it is. False when
+    /// there is no room.
+    fn write(&mut self, slot: u16, apart: Option<usize>, left: Option<u32>) -> bool {
+        let parts = self.store.parts();
+        let Some(record) = parts.records.get(usize::from(slot)) else {
+            return false;
+        };
+        let (start, end) = packet_range(record);
+        let Some(packet) = parts.arena.get_mut(start..end) else {
+            return false;
+        };
+        stamp(packet, record, left);
         #[cfg(feature = "topic-alias")]
         if apart.is_none()
             && self.record(slot).is_some_and(|r| r.stage.is_publish())
@@ -228,7 +224,9 @@ impl<O: OutboundStore> Sending<'_, O> {
         let len = end.wrapping_sub(start);
         self.grow_for(len);
         let parts = self.store.parts();
-        let packet = parts.arena.get(start..end).unwrap_or_default();
+        let Some(packet) = parts.arena.get(start..end) else {
+            return false;
+        };
         if self.out.line.tx.append(parts.transmit, packet, RESERVE) {
             if let Some(payload) = apart.filter(|len| *len > 0) {
                 self.queue_payload(slot, payload);

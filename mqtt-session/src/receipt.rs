@@ -8,18 +8,21 @@ use mqtt_proto::{PacketType, ReasonCode};
 /// An identifier of the server's, and how far its exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
-    /// Zero in a free entry.
     pub(crate) id: u16,
     pub(crate) stage: Stage,
     /// What the acknowledgement that is owed says.
     pub(crate) reason: ReasonCode,
 }
 
-/// How far an exchange is. What is asked of it is about neighbours: up to [`Stage::Open`], it takes
-/// a place in this connection's Receive Maximum (section 4.9).
+/// How far an exchange is. What is asked of it is about neighbours: from [`Stage::PubComp`] up to
+/// [`Stage::Open`], it takes a place in this connection's Receive Maximum (section 4.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Stage {
+    /// There is none: the entry is free.
+    Free,
+    /// PUBREL is owed in answer to a PUBREC for an unknown identifier.
+    PubRel,
     /// PUBCOMP is owed.
     PubComp,
     /// PUBACK is owed, once the application has acknowledged.
@@ -35,35 +38,49 @@ pub enum Stage {
     /// PUBCOMP is owed for a message that came over an earlier connection or is not known: it
     /// takes no place in this connection's Receive Maximum.
     PubCompUncounted,
-    /// PUBREL is owed in answer to a PUBREC for an unknown identifier.
-    PubRel,
 }
 
 impl Receipt {
     /// Whether a QoS 2 message counts as received: acknowledged, whether that has left or not, and
     /// not released. One that the application holds unacknowledged comes again.
     pub(crate) fn is_received(&self) -> bool {
-        self.stage.is_known() && self.stage != Stage::PubRecAwaited && !self.reason.is_failure()
+        self.stage >= Stage::PubRec && self.stage <= Stage::Earlier && !self.reason.is_failure()
+    }
+
+    /// It was written.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        if self.stage == Stage::PubRec && !self.reason.is_failure() {
+            self.stage = Stage::Open;
+        } else {
+            // After a failure the identifier is a new message's (MQTT-4.3.3-9).
+            *self = Self::FREE;
+        }
     }
 
     /// A free entry, all of whose bits are zero.
     pub(crate) const FREE: Self = Self {
         id: 0,
-        stage: Stage::PubComp,
+        stage: Stage::Free,
         reason: ReasonCode::SUCCESS,
     };
 }
 
 impl Stage {
     /// The packet that is owed and may leave.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there is one for each stage")]
     pub(crate) fn ready(self) -> Option<PacketType> {
-        Some(match self {
-            Self::PubAck => PacketType::PubAck,
-            Self::PubRec => PacketType::PubRec,
-            Self::PubComp | Self::PubCompUncounted => PacketType::PubComp,
-            Self::PubRel => PacketType::PubRel,
-            Self::PubAckAwaited | Self::PubRecAwaited | Self::Open | Self::Earlier => return None,
-        })
+        const READY: [Option<PacketType>; 10] = {
+            let mut ready = [None; 10];
+            ready[Stage::PubRel as usize] = Some(PacketType::PubRel);
+            ready[Stage::PubComp as usize] = Some(PacketType::PubComp);
+            ready[Stage::PubAck as usize] = Some(PacketType::PubAck);
+            ready[Stage::PubRec as usize] = Some(PacketType::PubRec);
+            ready[Stage::PubCompUncounted as usize] = Some(PacketType::PubComp);
+            ready
+        };
+        READY[self as usize]
     }
 
     /// Whether PUBACK or PUBREC is owed or awaited: they leave in the order of arrival
@@ -79,6 +96,6 @@ impl Stage {
 
     /// Whether it belongs to a QoS 2 message, whose identifier has one entry.
     pub(crate) fn is_exactly_once(self) -> bool {
-        self == Self::PubComp || self >= Self::PubRecAwaited && self != Self::PubRel
+        self == Self::PubComp || self >= Self::PubRecAwaited
     }
 }

@@ -4,10 +4,7 @@
 //! than finding them by their identifiers.
 
 use crate::receipt::{Receipt, Stage};
-
-fn used(entries: &[Receipt]) -> impl Iterator<Item = &Receipt> {
-    entries.iter().filter(|entry| entry.id != 0)
-}
+use mqtt_proto::PacketType;
 
 /// How many messages take a place in this connection's Receive Maximum.
 pub(crate) fn outstanding(entries: &[Receipt]) -> u16 {
@@ -22,7 +19,7 @@ pub(crate) fn acks(entries: &[Receipt]) -> u16 {
 #[cfg_attr(not(feature = "fast"), inline(never))]
 fn count(entries: &[Receipt], first: Stage, last: Stage) -> u16 {
     let mut count = 0u16;
-    for entry in used(entries) {
+    for entry in entries {
         if entry.stage >= first && entry.stage <= last {
             count = count.wrapping_add(1);
         }
@@ -35,11 +32,11 @@ fn count(entries: &[Receipt], first: Stage, last: Stage) -> u16 {
 #[cfg(feature = "fast")]
 pub(crate) fn open(entries: &[Receipt]) -> Option<u16> {
     let mut open = 0u16;
-    for entry in used(entries) {
+    for entry in entries {
         if entry.stage.is_ack() {
             return None;
         }
-        if entry.stage <= Stage::Open {
+        if entry.stage >= Stage::PubComp && entry.stage <= Stage::Open {
             open = open.wrapping_add(1);
         }
     }
@@ -56,64 +53,68 @@ pub(crate) fn known(entries: &mut [Receipt], id: u16) -> Option<&mut Receipt> {
 
 /// The PUBACK or PUBREC, owed or awaited, before which there are `index`.
 pub(crate) fn ack(entries: &mut [Receipt], index: u16) -> Option<&mut Receipt> {
-    let mut acks = entries
-        .iter_mut()
-        .filter(|entry| entry.id != 0 && entry.stage.is_ack());
+    let mut acks = entries.iter_mut().filter(|entry| entry.stage.is_ack());
     acks.nth(usize::from(index))
 }
 
-/// Adds an entry behind all others, in place of what is known of its QoS 2 message; how many
-/// entries are in front of it. `None`, and nothing has changed, when there is no room.
-pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> Option<usize> {
+/// Adds an entry behind all others, in place of what is known of its QoS 2 message; false, and
+/// nothing has changed, when there is no room.
+pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
     if receipt.stage.is_exactly_once()
         && let Some(known) = known(entries, receipt.id)
     {
         *known = Receipt::FREE;
     }
-    let mut len = 0usize;
-    for at in 0..entries.len() {
-        let entry = entries
-            .get_mut(at)
-            .map(|entry| core::mem::replace(entry, Receipt::FREE));
-        if let Some(entry) = entry.filter(|entry| entry.id != 0)
-            && let Some(place) = entries.get_mut(len)
-        {
-            *place = entry;
-            len = len.wrapping_add(1);
+    // Each makes room for the one behind it, down to a place that is free.
+    let mut moved = receipt;
+    for entry in entries.iter_mut().rev() {
+        moved = core::mem::replace(entry, moved);
+        if moved.stage == Stage::Free {
+            return true;
         }
     }
-    *entries.get_mut(len)? = receipt;
-    Some(len)
+    // There is none: all go back.
+    for entry in entries {
+        moved = core::mem::replace(entry, moved);
+    }
+    false
 }
 
-/// The first that may leave: of PUBACK and PUBREC, none passes one that is awaited.
-pub(crate) fn next(entries: &[Receipt]) -> Option<Receipt> {
+/// Has each that may leave written, as long as that can be; whether it could. Of PUBACK and PUBREC,
+/// none passes one that is awaited.
+#[inline]
+pub(crate) fn write_ready(
+    entries: &mut [Receipt],
+    mut write: impl FnMut(PacketType, Receipt) -> bool,
+) -> bool {
     let mut waits = false;
-    for entry in used(entries) {
+    for entry in entries {
         let is_ack = entry.stage.is_ack();
-        if entry.stage.ready().is_some() && !(waits && is_ack) {
-            return Some(*entry);
+        if is_ack && waits {
+            continue;
         }
-        waits |= is_ack;
+        if let Some(packet) = entry.stage.ready() {
+            if !write(packet, *entry) {
+                return false;
+            }
+            entry.end();
+        } else if is_ack {
+            waits = true;
+        }
     }
-    None
+    true
 }
 
-/// This one was written.
+/// This one was written, which may leave.
 pub(crate) fn written(entries: &mut [Receipt], receipt: Receipt) {
     if let Some(entry) = entries.iter_mut().find(|entry| **entry == receipt) {
-        if receipt.stage == Stage::PubRec && !receipt.reason.is_failure() {
-            entry.stage = Stage::Open;
-        } else {
-            // After a failure the identifier is a new message's (MQTT-4.3.3-9).
-            *entry = Receipt::FREE;
-        }
+        entry.end();
     }
 }
 
 /// Every QoS 2 message that counts as received.
 pub(crate) fn each_received(entries: &[Receipt], each: &mut dyn FnMut(u16)) {
-    for entry in used(entries).filter(|entry| entry.is_received()) {
+    for entry in entries.iter().filter(|entry| entry.is_received()) {
         each(entry.id);
     }
 }
@@ -137,8 +138,20 @@ pub(crate) fn clear(entries: &mut [Receipt]) {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
     use mqtt_proto::ReasonCode;
+    use std::vec::Vec;
+
+    fn leaving(list: &mut [Receipt]) -> Vec<Receipt> {
+        let mut left = Vec::new();
+        assert!(write_ready(list, |packet, receipt| {
+            assert_eq!(receipt.stage.ready(), Some(packet));
+            left.push(receipt);
+            true
+        }));
+        left
+    }
 
     fn receipt(id: u16, stage: Stage) -> Receipt {
         Receipt {
@@ -157,21 +170,17 @@ mod tests {
             (3, Stage::PubAck),
             (4, Stage::PubRel),
         ] {
-            assert!(put(&mut list, receipt(id, stage)).is_some());
+            assert!(put(&mut list, receipt(id, stage)));
         }
-        assert!(put(&mut list, receipt(5, Stage::PubAck)).is_none());
+        assert!(!put(&mut list, receipt(5, Stage::PubAck)));
         assert_eq!((acks(&list), outstanding(&list)), (3, 3));
-        for left in [receipt(1, Stage::PubAck), receipt(4, Stage::PubRel)] {
-            assert_eq!(next(&list), Some(left));
-            written(&mut list, left);
-        }
-        assert_eq!(next(&list), None);
+        let expected = [receipt(1, Stage::PubAck), receipt(4, Stage::PubRel)];
+        assert_eq!(leaving(&mut list), expected);
+        assert_eq!(leaving(&mut list), []);
         assert_eq!(ack(&mut list, 0).map(|entry| entry.id), Some(2));
         ack(&mut list, 0).unwrap().stage = Stage::PubRec;
-        for left in [receipt(2, Stage::PubRec), receipt(3, Stage::PubAck)] {
-            assert_eq!(next(&list), Some(left));
-            written(&mut list, left);
-        }
+        let expected = [receipt(2, Stage::PubRec), receipt(3, Stage::PubAck)];
+        assert_eq!(leaving(&mut list), expected);
         assert_eq!((acks(&list), outstanding(&list)), (0, 1));
         assert_eq!(
             known(&mut list, 2).map(|entry| entry.stage),
@@ -182,13 +191,17 @@ mod tests {
     #[test]
     fn a_full_list_takes_what_stands_for_one_of_its_own() {
         let mut list = [Receipt::FREE; 2];
-        assert!(put(&mut list, receipt(1, Stage::PubRec)).is_some());
-        assert!(put(&mut list, receipt(1, Stage::PubAckAwaited)).is_some());
+        assert!(put(&mut list, receipt(1, Stage::PubRec)));
+        assert!(put(&mut list, receipt(1, Stage::PubAckAwaited)));
         written(&mut list, receipt(1, Stage::PubRec));
-        assert!(put(&mut list, receipt(2, Stage::PubCompUncounted)).is_none());
-        assert!(put(&mut list, receipt(1, Stage::PubComp)).is_some());
+        assert!(!put(&mut list, receipt(2, Stage::PubCompUncounted)));
+        assert!(put(&mut list, receipt(1, Stage::PubComp)));
         assert!(known(&mut list, 1).is_none());
-        assert_eq!(next(&list), Some(receipt(1, Stage::PubComp)));
+        let mut next = None;
+        assert!(!write_ready(&mut list, |_, receipt| next
+            .replace(receipt)
+            .is_some()));
+        assert_eq!(next, Some(receipt(1, Stage::PubComp)));
         assert_eq!(outstanding(&list), 2);
     }
 
@@ -203,12 +216,13 @@ mod tests {
             (5, Stage::PubComp),
             (6, Stage::PubRec),
         ] {
-            assert!(put(&mut list, receipt(id, stage)).is_some());
+            assert!(put(&mut list, receipt(id, stage)));
         }
         written(&mut list, receipt(3, Stage::PubRec));
         ack(&mut list, 3).unwrap().reason = ReasonCode::UNSPECIFIED_ERROR;
         cut(&mut list);
-        let left = used(&list).map(|entry| (entry.id, entry.stage));
+        let left = list.iter().filter(|entry| entry.stage != Stage::Free);
+        let left = left.map(|entry| (entry.id, entry.stage));
         assert!(left.eq([(3, Stage::Earlier), (4, Stage::Earlier)]));
         assert_eq!(outstanding(&list), 0);
     }

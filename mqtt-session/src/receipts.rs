@@ -3,7 +3,7 @@
 //! Of the session, it keeps the identifiers of QoS 2 messages between PUBLISH and PUBREL; of the
 //! connection, the acknowledgements that are owed, the quota and the topic aliases.
 
-use crate::delivery::AckToken;
+use crate::delivery::{AckToken, Number};
 use crate::exchanges::Work;
 use crate::receipt::{Receipt, Stage};
 use crate::request::AcknowledgeError;
@@ -23,8 +23,8 @@ use mqtt_proto::{
 /// What outlives a transport on the receiving side; the identifiers are in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Receipts {
-    /// The number of the next message that is to be acknowledged: rising, never reused.
-    next_token: u64,
+    /// Twice how many messages came in that are to be acknowledged.
+    count: Number,
 }
 
 /// What is made afresh for each transport on the receiving side.
@@ -35,6 +35,8 @@ pub(crate) struct Intake {
     #[cfg(feature = "topic-alias")]
     pub(crate) topic_alias_maximum: u16,
     pub(crate) problem_information: bool,
+    /// What is owed and may leave waits for room.
+    pub(crate) blocked: bool,
     pub(crate) maximum_packet_size: u32,
     /// A PUBLISH that is being delivered in parts.
     pub(crate) partial: Option<Partial>,
@@ -59,7 +61,7 @@ impl Partial {
     /// So many bytes behind.
     pub(crate) fn behind(self, len: usize) -> Self {
         // No packet has 2^30 bytes.
-        Self(self.0.saturating_add((len as u32) << 2))
+        Self(NonZero::<u32>::MIN | self.0.get().wrapping_add((len as u32) << 2))
     }
 
     pub(crate) fn offset(self) -> usize {
@@ -79,6 +81,7 @@ impl Intake {
             #[cfg(feature = "topic-alias")]
             topic_alias_maximum: 0,
             problem_information: false,
+            blocked: false,
             maximum_packet_size: 0,
             partial: None,
             unsolicited: 0,
@@ -95,14 +98,32 @@ pub(crate) struct Receiver<'a, I> {
 
 impl Receipts {
     pub(crate) const fn new() -> Self {
-        Self { next_token: 0 }
+        Self { count: 0 }
     }
 
-    /// Of the message that came in last. It is one more than its number, so that no token takes no
-    /// room.
-    pub(crate) fn last_token(&self) -> Option<AckToken> {
-        NonZero::new(self.next_token).map(AckToken)
+    /// Of the message that came in last. It is never zero, so that no token takes no room.
+    pub(crate) fn last_token(&self) -> AckToken {
+        AckToken(NonZero::<Number>::MIN | self.count)
     }
+
+    /// How many messages came in behind that of this token.
+    fn behind(&self, token: AckToken) -> Number {
+        self.count.wrapping_sub(token.0.get() & !1) / 2
+    }
+}
+
+/// Whether what is owed is written where it comes about. A client of few messages leaves that to the
+/// poll, so that it does not lie on top of what the packet does.
+pub(crate) const PUMPS_AT_ONCE: bool = cfg!(any(feature = "fast", feature = "broker"));
+
+/// Whether an acknowledgement is owed from now on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owed {
+    Noted,
+    /// There is no room, because what is owed before it cannot leave now; nothing has changed.
+    NotYet,
+    /// There is no room, because there are more than there may be; nothing has changed.
+    TooMany,
 }
 
 impl<I: InboundStore> Receiver<'_, I> {
@@ -141,14 +162,14 @@ impl<I: InboundStore> Receiver<'_, I> {
         qos: QoS,
         sender: &mut Sending<'_, O>,
     ) -> Result<bool, Breach> {
+        if id.is_none() {
+            return Ok(false);
+        }
         if self.was_received(id, qos) {
             return Ok(true);
         }
-        if id.is_some() && self.is_full() {
-            self.pump(sender);
-            if self.is_full() {
-                return Err(Breach::ReceiveMaximum);
-            }
+        if self.is_full() && (!self.pump_at_once(sender) || self.is_full()) {
+            return Err(Breach::ReceiveMaximum);
         }
         Ok(false)
     }
@@ -184,13 +205,11 @@ impl<I: InboundStore> Receiver<'_, I> {
         Err(Breach::TopicAlias(alias))
     }
 
-    /// A PUBLISH has been received whole: what is owed for it from now on. `seen` says what
-    /// [`Receiver::admit`] said.
+    /// A PUBLISH of QoS 1 or 2 has been received whole: what is owed for it from now on. `seen` says
+    /// what [`Receiver::admit`] said.
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
-    /// message counts as received. Otherwise its token lets the application acknowledge it. False
-    /// when there is no room for that: there are more than Receive Maximum allows, or what is owed
-    /// cannot leave now.
+    /// message counts as received. Otherwise its token lets the application acknowledge it.
     pub(crate) fn accept<O: OutboundStore>(
         &mut self,
         qos: QoS,
@@ -198,19 +217,16 @@ impl<I: InboundStore> Receiver<'_, I> {
         seen: bool,
         manually: bool,
         sender: &mut Sending<'_, O>,
-    ) -> bool {
-        let manual = manually && !seen;
-        let stage = match (qos, manual) {
-            (QoS::AtMostOnce, _) => return true,
-            (QoS::AtLeastOnce, true) => Stage::PubAckAwaited,
-            (QoS::AtLeastOnce, false) => Stage::PubAck,
-            (QoS::ExactlyOnce, true) => Stage::PubRecAwaited,
-            (QoS::ExactlyOnce, false) => Stage::PubRec,
+    ) -> Owed {
+        let (awaited, ready) = match qos {
+            QoS::ExactlyOnce => (Stage::PubRecAwaited, Stage::PubRec),
+            _ => (Stage::PubAckAwaited, Stage::PubAck),
         };
+        let stage = if manually && !seen { awaited } else { ready };
         self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)
     }
 
-    /// PUBACK or PUBREC is owed from now on; false when there are too many.
+    /// PUBACK or PUBREC is owed from now on.
     fn owe_receipt<O: OutboundStore>(
         &mut self,
         seen: bool,
@@ -218,14 +234,15 @@ impl<I: InboundStore> Receiver<'_, I> {
         stage: Stage,
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
-    ) -> bool {
+    ) -> Owed {
         // The acknowledgement may be on its way or in the application's hands.
         if seen && self.store.known(id).is_some_and(Stage::is_ack) {
-            return true;
+            return Owed::Noted;
         }
         let owed = self.owe(id, stage, reason, sender);
-        let tokens = u64::from(owed);
-        self.receipts.next_token = self.receipts.next_token.wrapping_add(tokens);
+        if owed == Owed::Noted {
+            self.receipts.count = self.receipts.count.wrapping_add(2);
+        }
         owed
     }
 
@@ -246,7 +263,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             // PUBREC is still owed or in the application's hands: the server cannot have it.
             Some(_) => return Err(Breach::OutOfOrder(PacketType::PubRel)),
         };
-        Ok(self.owe(id, stage, reason, sender))
+        Ok(self.owe(id, stage, reason, sender) == Owed::Noted)
     }
 
     /// PUBREC for an identifier that is not in use: PUBREL 0x92 is owed. False, and nothing has
@@ -257,52 +274,52 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let reason = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.owe(id, Stage::PubRel, reason, sender)
+        self.owe(id, Stage::PubRel, reason, sender) == Owed::Noted
     }
 
-    /// An acknowledgement is owed from now on, and leaves at once if it can; false, and nothing
-    /// has changed, when there is no room for it.
+    /// An acknowledgement is owed from now on, and leaves as soon as it can.
     fn owe<O: OutboundStore>(
         &mut self,
         id: u16,
         stage: Stage,
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
-    ) -> bool {
+    ) -> Owed {
         let receipt = Receipt { id, stage, reason };
-        let put = self.store.put(receipt) || {
+        let put = self.store.put(receipt) || self.pump_at_once(sender) && self.store.put(receipt);
+        self.pump_at_once(sender);
+        if put {
+            Owed::Noted
+        } else if self.intake.blocked {
+            Owed::NotYet
+        } else {
+            Owed::TooMany
+        }
+    }
+
+    /// Writes what is owed, if that is not to be left to the poll: there it is done before and after
+    /// each packet.
+    #[inline(always)]
+    fn pump_at_once<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) -> bool {
+        if PUMPS_AT_ONCE {
             self.pump(sender);
-            self.store.put(receipt)
-        };
-        self.pump_and_say(put, sender)
+        }
+        PUMPS_AT_ONCE
     }
 
     /// Writes what is owed and may leave, as far as there is room.
-    pub(crate) fn pump<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) {
-        self.pump_and_say(true, sender);
-    }
-
-    /// The same, and then says what it was told to say: whoever has nothing else to say calls this
-    /// last, and needs no stack meanwhile.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn pump_and_say<O: OutboundStore>(&mut self, say: bool, sender: &mut Sending<'_, O>) -> bool {
+    pub(crate) fn pump<O: OutboundStore>(&mut self, sender: &mut Sending<'_, O>) {
         // Where there is no connection yet, all of it is looked at when there is one.
-        while sender.out.line.is_up()
-            && let Some(receipt) = self.store.next()
-            && let Some(packet) = receipt.stage.ready()
-        {
-            if !sender.write_ack(packet, receipt.id, receipt.reason) {
-                sender.out.line.blocked = true;
-                break;
-            }
-            self.store.written(receipt);
+        if !sender.out.line.is_up() {
+            return;
         }
-        say
-    }
-
-    /// Whether an acknowledgement that may leave has not been written.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.store.next().is_none()
+        let write = |packet, receipt: Receipt| sender.write_ack(packet, receipt.id, receipt.reason);
+        let blocked = !self.store.write_ready(write);
+        self.intake.blocked = blocked;
+        if blocked {
+            sender.out.line.set_blocked(true);
+        }
     }
 
     /// The application acknowledges. With properties it has to be the oldest, and to fit.
@@ -313,10 +330,10 @@ impl<I: InboundStore> Receiver<'_, I> {
         properties: &[Property<'_>],
         sender: &mut Sending<'_, O>,
     ) -> Result<(), AcknowledgeError> {
-        let acks = u64::from(self.store.acks());
-        let first = self.receipts.next_token.wrapping_sub(acks);
-        let index =
-            u16::try_from(token.0.get().wrapping_sub(1).wrapping_sub(first)).unwrap_or(u16::MAX);
+        // That which came last is behind all others.
+        let behind = self.receipts.behind(token);
+        let last = self.store.acks().wrapping_sub(1);
+        let index = u16::try_from(behind).map_or(u16::MAX, |behind| last.wrapping_sub(behind));
         let entry = self.store.ack(index).ok_or(AcknowledgeError::Stale)?;
         let (ready, packet) = match entry.stage {
             Stage::PubAckAwaited => (Stage::PubAck, PacketType::PubAck),
@@ -386,8 +403,8 @@ impl<I: InboundStore> Receiver<'_, I> {
     /// The transport is gone. What was not acknowledged comes again; what was, is remembered.
     /// True when a part of a message was delivered, and its last part was not.
     pub(crate) fn cut(&mut self) -> bool {
-        let partial = self.intake.partial;
-        *self.intake = Intake::new();
+        let partial = self.intake.partial.take();
+        self.intake.unsolicited = 0;
         self.store.cut();
         self.store.clear_aliases();
         partial.is_some_and(|partial| !partial.is_seen() && partial.offset() > 0)
@@ -436,10 +453,9 @@ impl Receiver<'_, <crate::store::Heap as crate::store::Store>::Inbound> {
             QoS::AtLeastOnce => Stage::PubAck,
             QoS::ExactlyOnce => Stage::PubRec,
         };
-        if self.owe_receipt(seen, id, stage, reason, sender) {
-            Ok(())
-        } else {
-            Err(Violation::ReceiveMaximum)
+        match self.owe_receipt(seen, id, stage, reason, sender) {
+            Owed::Noted => Ok(()),
+            Owed::NotYet | Owed::TooMany => Err(Violation::ReceiveMaximum),
         }
     }
 }

@@ -162,48 +162,49 @@ pub(crate) enum Stage {
 pub(crate) struct Flags(u16);
 
 impl Flags {
-    /// An earlier transmission may have reached the server.
-    pub(crate) const MAYBE_SEEN: Self = Self(1);
     /// Its block begins with the moment it expires.
-    pub(crate) const EXPIRES: Self = Self(1 << 1);
-    /// Its payload is held by the store beside the arena.
-    pub(crate) const PAYLOAD_APART: Self = Self(1 << 2);
-    /// It has a block in the arena.
-    pub(crate) const STORED: Self = Self(1 << 3);
-    /// It is a SUBSCRIBE or an UNSUBSCRIBE.
-    pub(crate) const REQUEST: Self = Self(1 << 4);
-    /// A message written from the store.
-    #[cfg(feature = "fast")]
-    pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
+    pub(crate) const EXPIRES: Self = Self(1);
     /// It is a message that the server is to keep. With the feature `fast` the packet alone may say
     /// so.
-    pub(crate) const RETAIN: Self = Self(1 << 5);
+    pub(crate) const RETAIN: Self = Self(1 << 1);
     /// It has a filter with a wildcard.
-    pub(crate) const WILDCARD: Self = Self(1 << 6);
+    pub(crate) const WILDCARD: Self = Self(1 << 2);
     /// It has a filter of a shared subscription.
-    pub(crate) const SHARED: Self = Self(1 << 7);
+    pub(crate) const SHARED: Self = Self(1 << 3);
+    /// PUBREC said that nobody subscribes: the one bit of that reason code. It says that or success,
+    /// where it does not refuse.
+    #[cfg(not(feature = "fast"))]
+    const NO_SUBSCRIBERS: Self = Self(ReasonCode::NO_MATCHING_SUBSCRIBERS.value() as u16);
     /// It has a subscription identifier.
-    pub(crate) const IDENTIFIED: Self = Self(1 << 8);
+    pub(crate) const IDENTIFIED: Self = Self(1 << 5);
+    /// Its payload is drawn from the application while it is sent.
+    #[cfg(feature = "draw")]
+    pub(crate) const DRAWN: Self = Self(1 << 6);
+    /// Its payload was begun to be drawn, and will not be finished.
+    #[cfg(feature = "draw")]
+    pub(crate) const UNFINISHED: Self = Self(1 << 7);
+
+    // What is set and cleared together lies within eight bits: a constant for all of it is short.
+    /// An earlier transmission may have reached the server.
+    pub(crate) const MAYBE_SEEN: Self = Self(1 << 8);
     /// It was written for the present transport, which has not taken all of it.
     pub(crate) const SENDING: Self = Self(1 << 9);
     /// Every byte of it was taken by the present transport.
     pub(crate) const ON_WIRE: Self = Self(1 << 10);
-
+    /// It has a block in the arena.
+    pub(crate) const STORED: Self = Self(1 << 11);
+    /// Its payload is held by the store beside the arena.
+    pub(crate) const PAYLOAD_APART: Self = Self(1 << 12);
     /// The present transport got it with a topic alias instead of its topic.
-    pub(crate) const ALIAS_ALONE: Self = Self(1 << 11);
+    pub(crate) const ALIAS_ALONE: Self = Self(1 << 13);
     /// The present transport got it with its topic and a topic alias for it.
-    pub(crate) const ALIAS_SET: Self = Self(1 << 12);
+    pub(crate) const ALIAS_SET: Self = Self(1 << 14);
+    /// It is a SUBSCRIBE or an UNSUBSCRIBE.
+    pub(crate) const REQUEST: Self = Self(1 << 15);
 
-    /// Its payload is drawn from the application while it is sent.
-    #[cfg(feature = "draw")]
-    pub(crate) const DRAWN: Self = Self(1 << 13);
-    /// Its payload was begun to be drawn, and will not be finished.
-    #[cfg(feature = "draw")]
-    pub(crate) const UNFINISHED: Self = Self(1 << 14);
-
-    /// PUBREC said that nobody subscribes. It says that or success, where it does not refuse.
-    #[cfg(not(feature = "fast"))]
-    const NO_SUBSCRIBERS: Self = Self(1 << 15);
+    /// A message written from the store.
+    #[cfg(feature = "fast")]
+    pub(crate) const STORED_SENDING: Self = Self(Self::STORED.0 | Self::SENDING.0);
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -367,14 +368,16 @@ impl Record {
             self.reason = reason;
         }
         #[cfg(not(feature = "fast"))]
-        if reason != ReasonCode::SUCCESS {
-            self.flags.set(Flags::NO_SUBSCRIBERS);
+        {
+            let reason = u16::from(reason.value());
+            self.flags.set(Flags(reason & Flags::NO_SUBSCRIBERS.0));
         }
     }
 
-    /// It is settled, and its slot is free.
+    /// It is settled, and its slot is free: it has no identifier.
     #[cfg(not(feature = "fast"))]
     pub(crate) fn finish(&mut self) {
+        self.id = 0;
         self.flags = Flags(0);
         self.place = Place::Free;
     }

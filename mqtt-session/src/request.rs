@@ -215,6 +215,7 @@ impl core::error::Error for ConnectError {}
 /// Why a publish, subscribe or unsubscribe was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u32)] // So that it is handed on in words.
 pub enum RequestError {
     /// QoS 0 without a connection, see [`Config::qos0_offline`](crate::Config::qos0_offline).
     NotConnected,
@@ -255,6 +256,24 @@ pub enum RequestError {
 impl From<EncodeError> for RequestError {
     fn from(error: EncodeError) -> Self {
         Self::Invalid(error)
+    }
+}
+
+/// Why the store cannot hold so many bytes, as small as it is handed on within the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// It has no room now.
+    Now,
+    /// It never has.
+    Ever,
+}
+
+impl From<Full> for RequestError {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Now => Self::NoRoom,
+            Full::Ever => Self::LargerThanStore,
+        }
     }
 }
 

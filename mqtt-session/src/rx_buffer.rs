@@ -39,16 +39,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> defmt::Format for RxBuffer<B> {
 /// Where in the bytes the unread part lies, and what is known of the packet at its start.
 ///
 /// A PUBLISH larger than the buffer keeps its header at the start while its payload passes
-/// behind it: `header` bytes stay, the `gap` behind them was delivered already and is closed
+/// behind it: these bytes stay, the `gap` behind them was delivered already and is closed
 /// when room is next made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RxCursor {
     start: usize,
     end: usize,
     /// Unread bytes that must have come before looking again pays: what keeps a packet that
-    /// drips in from being parsed once for every drip.
+    /// drips in from being parsed once for every drip. Where there is a gap, it is the header,
+    /// which always has come: then looking pays.
     wanted: usize,
-    header: usize,
     gap: usize,
 }
 
@@ -64,7 +64,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
                 start: 0,
                 end: 0,
                 wanted: 0,
-                header: 0,
                 gap: 0,
             },
         }
@@ -88,15 +87,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     fn spare_behind_unread(&mut self) -> &mut [u8] {
         let bytes = self.bytes.as_mut();
         self.cursor.make_room(bytes);
-        bytes.get_mut(self.cursor.end..).unwrap_or_default()
+        let end = self.cursor.end.min(bytes.len());
+        bytes.get_mut(end..).unwrap_or_default()
     }
 
     /// Says that `count` bytes were written to the front of [`RxBuffer::spare`]; more than fit
     /// there are not counted.
     pub fn filled(&mut self, count: usize) {
         let capacity = self.bytes.as_ref().len();
-        let room = capacity.wrapping_sub(self.cursor.end);
-        self.cursor.end = self.cursor.end.wrapping_add(count.min(room));
+        self.cursor.end = self.cursor.end.saturating_add(count).min(capacity);
     }
 
     /// Unread bytes.
@@ -119,7 +118,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
 
     /// Forgets what is unread. The machine does this itself when a transport is gone.
     pub fn clear(&mut self) {
-        self.cursor = RxCursor::default();
+        self.cursor.clear();
     }
 
     #[cfg(feature = "fast")]
@@ -177,6 +176,17 @@ impl<'a> Rx<'a> {
             .unwrap_or_default()
     }
 
+    /// So many of these from this one on, if they have come.
+    #[inline]
+    pub(crate) fn part(&self, from: usize, len: usize) -> Option<&'a [u8]> {
+        let start = self.cursor.start.wrapping_add(from);
+        let end = start.wrapping_add(len);
+        if end > self.cursor.end {
+            return None;
+        }
+        self.bytes.get(start..end)
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.len()
     }
@@ -210,9 +220,12 @@ impl RxCursor {
         self.consume(len);
     }
 
-    /// There is no news before this many bytes are unread.
+    /// There is no news before this many bytes are unread. What has passed is not looked at for
+    /// that: once there is room again, it is gone.
     pub(crate) fn want(&mut self, total: usize) {
-        self.wanted = total;
+        if self.gap == 0 {
+            self.wanted = total;
+        }
     }
 
     /// How many bytes behind the header at the start were delivered already.
@@ -223,14 +236,13 @@ impl RxCursor {
     /// Keeps the first `header` bytes in place, and counts the `len` payload bytes behind them and
     /// behind those that passed before as delivered; they stay readable until room is made.
     pub(crate) fn pass(&mut self, header: usize, len: usize) {
-        self.header = header;
+        self.wanted = header;
         self.gap = self.gap.wrapping_add(len);
-        self.wanted = 0;
     }
 
     /// Drops everything: the transport it came from is gone.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.consume_passed(self.end.wrapping_sub(self.start));
     }
 
     /// Moves what is unread to the front when the room behind it is used up. A packet is moved
@@ -239,10 +251,11 @@ impl RxCursor {
     fn make_room(&mut self, bytes: &mut [u8]) {
         // Nothing here is longer than the bytes.
         if self.gap > 0 {
-            let kept = self.start.wrapping_add(self.header);
+            let kept = self.start.wrapping_add(self.wanted);
             move_down(bytes, kept.wrapping_add(self.gap), self.end, kept);
             self.end = self.end.wrapping_sub(self.gap);
             self.gap = 0;
+            self.wanted = 0;
         }
         let is_used_up = self.end == bytes.len()
             || self.start == self.end

@@ -4,11 +4,15 @@
 use crate::config::Config;
 use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
+use crate::instant::Clock;
 #[cfg(feature = "message-expiry")]
 use crate::instant::Instant;
-use crate::instant::{Clock, Moment};
 use crate::line::{Line, Standing};
+#[cfg(not(feature = "fast"))]
+use crate::record::KeptTicket;
 use crate::record::{Flags, Place, Stage};
+#[cfg(not(feature = "fast"))]
+use crate::request::Full;
 use crate::request::{Publish, RequestError};
 use crate::store::OutboundStore;
 use crate::stored;
@@ -16,6 +20,7 @@ use crate::stored;
 use crate::tables::oldest;
 #[cfg(any(feature = "bytes", feature = "draw"))]
 use crate::transmit::RESERVE;
+use core::cell::Cell;
 use mqtt_proto::{
     EncodeError, Properties, Property, PropertyId, Publish as Packet, QoS, Sender as From,
 };
@@ -58,15 +63,18 @@ pub(crate) struct Sending<'a, O> {
     pub(crate) store: &'a mut O,
 }
 
-/// What sending needs besides the store, so that one reference hands it on.
+/// What sending needs besides the store, so that one reference hands it on. Without the feature
+/// `fast`, what is looked at most comes first, and nothing lies between, as in
+/// [`Machine`](crate::machine::Machine).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Outbox {
     pub(crate) clock: Clock,
-    /// Of the session.
-    pub(crate) exchanges: Exchanges,
     /// Of the connection: made afresh for each.
     pub(crate) line: Line,
     pub(crate) config: Config,
+    /// Of the session.
+    pub(crate) exchanges: Exchanges,
     /// Which end of the connection this is: it decides what may be sent.
     #[cfg(feature = "broker")]
     side: From,
@@ -79,7 +87,7 @@ impl Outbox {
         Self {
             clock: Clock::new(),
             exchanges: Exchanges::new(),
-            line: Line::new(Moment::START),
+            line: Line::new(),
             config,
             #[cfg(feature = "broker")]
             side,
@@ -111,8 +119,9 @@ const fn counted(count: usize) -> u16 {
 /// What is to be kept until it is settled.
 pub(crate) struct Kept<'e> {
     pub(crate) stage: Stage,
-    /// What is known of it.
-    pub(crate) flags: Flags,
+    /// What is known of it. In a cell, so that all of this is read where it is wanted: otherwise the
+    /// stack would hold it a second time while the packet is encoded.
+    pub(crate) flags: Cell<Flags>,
     /// Topic filters, or bytes of the topic name.
     pub(crate) count: usize,
     #[cfg(feature = "message-expiry")]
@@ -128,7 +137,6 @@ pub(crate) trait Storable {
     /// Encodes it: a message without a payload of so many bytes that is held apart.
     fn encode(
         &self,
-        side: From,
         #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError>;
@@ -153,33 +161,32 @@ fn packet_of<'p>(publish: &Publish<'p>, own: &'p [Property<'p>]) -> Packet<'p> {
 impl Storable for Publish<'_> {
     fn encode(
         &self,
-        side: From,
         #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         let own = self.expiry.map(Property::MessageExpiryInterval);
         #[cfg(any(feature = "bytes", feature = "draw"))]
         if let Some(payload_len) = apart {
-            return packet_of(self, own.as_slice()).encode_header(side, payload_len, out);
+            return packet_of(self, own.as_slice()).encode_header(From::Client, payload_len, out);
         }
         let properties = Properties::chain(own.as_slice(), self.properties);
-        packet_of(self, &[]).encode_with(&properties, side, out)
+        packet_of(self, &[]).encode_with(&properties, From::Client, out)
     }
 }
 
+/// With which end of the connection sends it.
 #[cfg(feature = "fast")]
-impl Storable for Packet<'_> {
+impl Storable for (Packet<'_>, From) {
     fn encode(
         &self,
-        side: From,
         #[cfg(any(feature = "bytes", feature = "draw"))] apart: Option<usize>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         #[cfg(any(feature = "bytes", feature = "draw"))]
         if let Some(payload_len) = apart {
-            return self.encode_header(side, payload_len, out);
+            return self.0.encode_header(self.1, payload_len, out);
         }
-        self.encode(side, out)
+        self.0.encode(self.1, out)
     }
 }
 
@@ -272,18 +279,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         #[cfg(feature = "fast")]
         let own = publish.expiry.map(Property::MessageExpiryInterval);
         #[cfg(feature = "fast")]
-        let packet = packet_of(publish, own.as_slice());
+        let packet = (packet_of(publish, own.as_slice()), self.out.side());
         #[cfg(feature = "fast")]
         if publish.qos == QoS::AtMostOnce
             && apart.is_none()
             && publish.expiry != Some(0)
-            && let Some(written) = self.write_through(&packet)?
+            && let Some(written) = self.write_through(&packet.0)?
         {
             return Ok(written);
         }
         self.keep(&Kept {
             stage,
-            flags,
+            flags: Cell::new(flags),
             count: publish.topic.as_bytes().len(),
             #[cfg(feature = "message-expiry")]
             expires: publish
@@ -309,7 +316,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         // again when it has been encoded to where there is room for it.
         let (mut slot, mut len, mut whole) = (0, 0, false);
         loop {
-            if let Some(cause) = self.out.line.forbids(kept.stage, kept.flags, len) {
+            if let Some(cause) = self.out.line.forbids(kept.stage, kept.flags.get(), len) {
                 return Err(self.out.line.refusal(cause, len));
             }
             if whole {
@@ -325,7 +332,6 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
             let room = self.out.exchanges.arena.rest(self.store.arena(), prefix);
             let encoded = kept.packet.encode(
-                self.out.side(),
                 #[cfg(any(feature = "bytes", feature = "draw"))]
                 kept.apart,
                 room,
@@ -342,14 +348,14 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         let len = len.saturating_sub(apart);
         #[cfg(any(feature = "bytes", feature = "draw"))]
-        if kept.flags.has(Flags::PAYLOAD_APART)
+        if kept.flags.get().has(Flags::PAYLOAD_APART)
             && !self.store.grow_transmit(len.saturating_add(RESERVE))
         {
             // Its header could never be written in front of its payload.
             return Err(RequestError::LargerThanStore);
         }
         let parts = self.store.parts();
-        let mut flags = kept.flags;
+        let mut flags = kept.flags.get();
         flags.set(Flags::STORED);
         #[cfg(feature = "message-expiry")]
         if let Some(expires) = kept.expires {
@@ -386,8 +392,7 @@ impl<O: OutboundStore> Sending<'_, O> {
             record.flags = flags;
             #[cfg(not(feature = "fast"))]
             {
-                record.ticket = ticket.0 as u32;
-                record.id = 0;
+                record.ticket = ticket.0 as KeptTicket;
                 record.place = place;
             }
         }
@@ -432,9 +437,9 @@ impl<O: OutboundStore> Sending<'_, O> {
 
     /// Makes room for a block of `len` bytes in the arena, where there is none as it is.
     #[cfg(not(feature = "fast"))]
-    pub(crate) fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
+    pub(crate) fn room_for(&mut self, len: usize) -> Result<(), Full> {
         if len > self.store.arena_limit() {
-            return Err(RequestError::LargerThanStore);
+            return Err(Full::Ever);
         }
         let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
@@ -443,7 +448,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if len <= room || self.store.grow_arena(end, len) {
             return Ok(());
         }
-        Err(RequestError::NoRoom)
+        Err(Full::Now)
     }
 
     /// Whether the transmit buffer has room for `len` bytes, after growing where the store can.

@@ -57,7 +57,8 @@ impl<O: OutboundStore> Sending<'_, O> {
     ///
     /// What each does to each stage is this one table; a packet for an identifier that is not in
     /// use, or whose own packet has not left yet, changes nothing; nor does one that is wrong.
-    #[inline(never)]
+    #[cfg_attr(feature = "fast", inline(never))]
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     pub(crate) fn acknowledged(
         &mut self,
         packet: PacketType,
@@ -154,13 +155,12 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some((_slot, record)) = found else {
             return Ok(None);
         };
-        let expected = match record.stage {
-            Stage::AwaitSubAck => PacketType::SubAck,
-            Stage::AwaitUnsubAck => PacketType::UnsubAck,
-            // An identifier of a message.
-            _ => PacketType::PubAck,
+        let awaits = if packet == PacketType::SubAck {
+            Stage::AwaitSubAck
+        } else {
+            Stage::AwaitUnsubAck
         };
-        if packet != expected {
+        if record.stage != awaits {
             return Err(Breach::WrongAcknowledgement(packet));
         }
         if !record.flags.has(Flags::ON_WIRE) {

@@ -17,6 +17,7 @@ pub(crate) use heap::{identifiers, longer};
 use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::record::Record;
+use mqtt_proto::PacketType;
 
 /// A store for [`Client`](crate::Client): [`Fixed`] or, with the feature `alloc`, `Heap`.
 ///
@@ -109,9 +110,10 @@ pub trait InboundStore: 'static {
     /// Adds what is owed, or awaited from the application. Of a QoS 2 message that is known, it
     /// takes the place. False, and nothing has changed, when there is no room.
     fn put(&mut self, receipt: Receipt) -> bool;
-    /// The first acknowledgement that may leave.
-    fn next(&self) -> Option<Receipt>;
-    /// This one was written: a PUBREC lets its message wait for PUBREL, others end it.
+    /// Has each acknowledgement that may leave written, as long as that can be; whether it could.
+    fn write_ready(&mut self, write: impl FnMut(PacketType, Receipt) -> bool) -> bool;
+    /// This one was written, which may leave: a PUBREC lets its message wait for PUBREL, others end
+    /// it.
     fn written(&mut self, receipt: Receipt);
     /// The transport is gone. What was not acknowledged comes again; what was, is remembered.
     fn cut(&mut self);

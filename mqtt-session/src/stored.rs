@@ -3,7 +3,7 @@
 
 #[cfg(any(feature = "fast", feature = "topic-alias"))]
 use crate::copy::copy;
-use crate::record::{Flags, Record, Stage};
+use crate::record::{Flags, Record};
 #[cfg(feature = "topic-alias")]
 use mqtt_proto::PropertyId;
 use mqtt_proto::{PacketId, QoS};
@@ -19,16 +19,18 @@ pub(crate) const DUP: u8 = 0x08;
 /// identifier, DUP, and how many seconds are left of a message that expires.
 #[inline(never)]
 pub(crate) fn stamp(packet: &mut [u8], record: &Record, expiry: Option<u32>) {
-    let mut at = behind_integer(packet, 1);
+    let Some((first, packet)) = packet.split_first_mut() else {
+        return;
+    };
+    // Nothing but messages of QoS 1 and 2 is sent again: of all else this leaves the byte as it is.
+    let dup = u8::from(record.flags.has(Flags::MAYBE_SEEN)) << DUP.trailing_zeros();
+    *first = *first & !DUP | dup;
+    let mut at = behind_integer(packet, 0);
     if !record.flags.has(Flags::REQUEST) {
         at = at.wrapping_add(2).wrapping_add(usize::from(record.count));
     }
-    // Nothing but messages of QoS 1 and 2 is sent again: of all else this leaves the byte as it is.
-    if let Some(first) = packet.first_mut() {
-        let dup = u8::from(record.flags.has(Flags::MAYBE_SEEN)) << DUP.trailing_zeros();
-        *first = *first & !DUP | dup;
-    }
-    if record.stage != Stage::AwaitSent {
+    // QoS 0 has none.
+    if record.id != 0 {
         put(packet, at, record.id.to_be_bytes());
         at = at.wrapping_add(2);
     }

@@ -5,6 +5,7 @@ use crate::record::{Flags, Stage};
 use crate::request::RequestError;
 use crate::sender::{Kept, Storable};
 use crate::stored;
+use core::cell::Cell;
 use mqtt_proto::{
     EncodeError, Filters, Properties, Property, PropertyId, QoS, Sender as From, Subscribe,
     Subscription, Subscriptions, TopicFilter, Unsubscribe,
@@ -13,12 +14,9 @@ use mqtt_proto::{
 /// Takes in what is to be kept.
 type Keep<'k> = &'k mut dyn FnMut(&Kept<'_>) -> Result<Ticket, RequestError>;
 
-/// Subscribes.
-pub(crate) fn subscribe(
-    subscriptions: &[Subscription<'_>],
-    properties: &[Property<'_>],
-    keep: Keep<'_>,
-) -> Result<Ticket, RequestError> {
+/// What is known of a SUBSCRIBE. What it takes to look is not to lie below what is kept.
+#[cfg_attr(not(feature = "fast"), inline(never))]
+fn known(subscriptions: &[Subscription<'_>], properties: &[Property<'_>]) -> Flags {
     let mut flags = Flags::REQUEST;
     for subscription in subscriptions {
         if subscription.filter.is_shared() {
@@ -33,13 +31,22 @@ pub(crate) fn subscribe(
             flags.set(Flags::IDENTIFIED);
         }
     }
+    flags
+}
+
+/// Subscribes.
+pub(crate) fn subscribe(
+    subscriptions: &[Subscription<'_>],
+    properties: &[Property<'_>],
+    keep: Keep<'_>,
+) -> Result<Ticket, RequestError> {
     let packet = Subscribe {
         packet_id: stored::placeholder(QoS::AtLeastOnce).ok_or(RequestError::NoRoom)?,
         properties: Properties::new(properties),
         subscriptions: Subscriptions::new(subscriptions),
     };
     request(
-        flags,
+        known(subscriptions, properties),
         Stage::AwaitSubAck,
         subscriptions.len(),
         keep,
@@ -76,7 +83,7 @@ fn request(
 ) -> Result<Ticket, RequestError> {
     let kept = Kept {
         stage,
-        flags,
+        flags: Cell::new(flags),
         count,
         #[cfg(feature = "message-expiry")]
         expires: None,
@@ -91,7 +98,6 @@ fn request(
 impl Storable for Subscribe<'_> {
     fn encode(
         &self,
-        _: From,
         #[cfg(any(feature = "bytes", feature = "draw"))] _: Option<usize>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
@@ -102,7 +108,6 @@ impl Storable for Subscribe<'_> {
 impl Storable for Unsubscribe<'_> {
     fn encode(
         &self,
-        _: From,
         #[cfg(any(feature = "bytes", feature = "draw"))] _: Option<usize>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {

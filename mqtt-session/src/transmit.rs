@@ -166,11 +166,15 @@ impl Transmit {
         (self.end as usize).saturating_sub(self.start as usize)
     }
 
-    /// The length that the buffer must have to take `len` more bytes where it stands.
+    /// The length that the buffer must have to take `len` more bytes: in a small one, once what is
+    /// queued is moved to the front.
     pub(crate) fn wanted(&self, len: usize) -> usize {
-        (self.end as usize)
-            .saturating_add(len)
-            .saturating_add(RESERVE)
+        let before = if cfg!(feature = "fast") {
+            self.end as usize
+        } else {
+            self.live()
+        };
+        before.saturating_add(len).saturating_add(RESERVE)
     }
 
     /// Whether [`Transmit::room`] has room for `len` bytes in a buffer of `capacity`.
@@ -221,17 +225,7 @@ impl Transmit {
         self.place(buffer, len, RESERVE)
     }
 
-    /// Room for `len` bytes out of the reserve.
-    pub(crate) fn reserved<'b>(
-        &mut self,
-        buffer: &'b mut [u8],
-        len: usize,
-    ) -> Option<&'b mut [u8]> {
-        self.place(buffer, len, 0)
-    }
-
     /// Room for `len` bytes behind what is queued, with so many left free behind them.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn place<'b>(
         &mut self,
         buffer: &'b mut [u8],
@@ -257,8 +251,6 @@ impl Transmit {
         rest.get_mut(..len)
     }
 
-    // Seldom wanted, so that its stack is not to lie below the bytes that are written.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn pack(&mut self, buffer: &mut [u8]) {
         let (start, end) = (self.start as usize, self.end as usize);
         move_down(buffer, start, end, 0);
@@ -361,13 +353,11 @@ impl Transmit {
         core::mem::replace(&mut self.offered, NOT_OFFERED) != NOT_OFFERED
     }
 
-    /// The transport took `len` of the bytes offered; how many that can have been.
+    /// The transport took `len` of the bytes offered; how many that can have been: none, where
+    /// nothing is offered.
     #[inline]
     pub(crate) fn took(&mut self, len: usize) -> u32 {
         let offered = core::mem::replace(&mut self.offered, NOT_OFFERED);
-        if offered == NOT_OFFERED {
-            return 0;
-        }
         let taken = if len < offered as usize {
             len as u32
         } else {
@@ -396,7 +386,10 @@ impl Transmit {
             }
         }
         self.start = start as At;
-        if self.start == self.end && (drawing || !self.large.is_some()) {
+        // In a small buffer there is always time to move nothing to the front; a payload that is drawn
+        // wants to know how much room there is.
+        let resets = cfg!(any(feature = "fast", feature = "draw"));
+        if resets && self.start == self.end && (drawing || !self.large.is_some()) {
             self.start = 0;
             self.end = 0;
         }
@@ -476,7 +469,7 @@ mod tests {
         let mut tx = Transmit::new();
         assert!(queue(&mut tx, &mut buffer, &[1; 11]));
         assert!(!queue(&mut tx, &mut buffer, &[2]));
-        assert!(tx.reserved(&mut buffer, RESERVE).is_some());
+        assert!(tx.append(&mut buffer, &[0; RESERVE], 0));
     }
 
     #[test]

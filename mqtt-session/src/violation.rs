@@ -6,6 +6,7 @@ use mqtt_proto::{DecodeError, PacketType, ReasonCode, Sender};
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u8)] // So that what a [`Breach`] says lies in the same places.
 pub enum Violation {
     /// A packet that is wrong by itself.
     Packet(DecodeError),
@@ -54,28 +55,31 @@ pub enum Violation {
 }
 
 /// What the peer did wrong beside sending a packet that is wrong by itself, as small as it is handed
-/// on within the machine: each stands for the [`Violation`] of its name.
+/// on within the machine: each stands for the [`Violation`] of its name, and has its number, so that
+/// there is nothing to look up.
 #[derive(Clone, Copy, Debug)]
+#[repr(u8)]
 pub(crate) enum Breach {
-    Unexpected(PacketType),
-    LargerThanBuffer,
-    SessionPresentAfterCleanStart,
-    UnknownSession,
-    NoAssignedClientIdentifier,
-    UnwantedClientIdentifier,
-    ClientIdentifierTooLong,
-    AuthenticationMethod,
+    Unexpected(PacketType) = 1,
+    LargerThanBuffer = 2,
+    SessionPresentAfterCleanStart = 3,
+    UnknownSession = 4,
+    NoAssignedClientIdentifier = 5,
+    UnwantedClientIdentifier = 6,
+    ClientIdentifierTooLong = 7,
+    AuthenticationMethod = 8,
     #[cfg(feature = "auth")]
-    AuthenticationReason(ReasonCode),
-    ReceiveMaximum,
-    TopicAlias(u16),
-    UnknownTopicAlias(u16),
+    AuthenticationReason(ReasonCode) = 9,
+    ReceiveMaximum = 10,
+    TopicAlias(u16) = 11,
     #[cfg(feature = "topic-alias")]
-    TopicAliasTooLong,
-    WrongAcknowledgement(PacketType),
-    OutOfOrder(PacketType),
-    ReasonCodeCount(PacketType),
-    ProblemInformation(PacketType),
+    UnknownTopicAlias(u16) = 12,
+    #[cfg(feature = "topic-alias")]
+    TopicAliasTooLong = 13,
+    WrongAcknowledgement(PacketType) = 14,
+    OutOfOrder(PacketType) = 15,
+    ReasonCodeCount(PacketType) = 17,
+    ProblemInformation(PacketType) = 18,
 }
 
 impl From<Breach> for Violation {
@@ -94,6 +98,7 @@ impl From<Breach> for Violation {
             Breach::AuthenticationReason(reason) => Self::AuthenticationReason(reason),
             Breach::ReceiveMaximum => Self::ReceiveMaximum,
             Breach::TopicAlias(alias) => Self::TopicAlias(alias),
+            #[cfg(feature = "topic-alias")]
             Breach::UnknownTopicAlias(alias) => Self::UnknownTopicAlias(alias),
             #[cfg(feature = "topic-alias")]
             Breach::TopicAliasTooLong => Self::TopicAliasTooLong,
@@ -106,6 +111,13 @@ impl From<Breach> for Violation {
 }
 
 impl Violation {
+    /// Becomes this one, as a whole: where the compiler sees of what it is made, it copies that in parts
+    /// which are no words.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    pub(crate) const fn set(&mut self, violation: &Self) {
+        *self = *violation;
+    }
+
     /// The reason code that goes to the peer in DISCONNECT.
     #[must_use]
     pub fn reason(&self) -> ReasonCode {

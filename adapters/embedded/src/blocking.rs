@@ -1,6 +1,6 @@
 //! Turns that block, over transports of [`embedded_io`].
 
-use crate::client::{Client, Machine, Output, Todo};
+use crate::client::{AT_ONCE, Client, Machine, Output, Todo};
 use crate::clock::Clock;
 use crate::turn::Turn;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
@@ -163,7 +163,7 @@ where
             Output::Flush => (unless_timed_out(transport.flush().map(|()| 0)), until),
             // More may be queued, and what comes meanwhile may not wait for long where a UART holds
             // but a few bytes.
-            Output::Bytes(bytes) => (unless_timed_out(transport.write(bytes)), clock.now()),
+            Output::Bytes(bytes) => (unless_timed_out(transport.write(bytes)), AT_ONCE),
         };
         let mut read = None;
         if !exchange.room.is_empty() {

@@ -77,6 +77,9 @@ pub struct Client<'c, M, B, F, T, C> {
     unflushed: bool,
 }
 
+/// A moment that has come.
+pub(crate) const AT_ONCE: Instant = Instant::from_micros(0);
+
 /// What the machine asked for last. It stays until it is done, so that a turn may be dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Todo {
@@ -251,11 +254,10 @@ where
     /// has offered is written all the same, and what has come is read: otherwise nobody could call it
     /// between any two turns.
     fn now(&mut self) -> Instant {
-        let now = self.clock.now();
         if matches!(self.todo, Todo::Wait) {
-            self.deadline = now;
+            self.deadline = AT_ONCE;
         }
-        now
+        self.clock.now()
     }
 
     /// The end of a turn: everything that was asked for is done, and the machine says what is next.
@@ -275,7 +277,7 @@ where
             self.offered = true;
             // Not to wait, but to take what is there.
             self.todo = Todo::Wait;
-            self.deadline = Instant::from_micros(0);
+            self.deadline = AT_ONCE;
         }
     }
 
@@ -287,7 +289,7 @@ where
             Output::Nothing
         };
         if self.offered {
-            match self.machine.get().offer_again() {
+            match self.machine.get().offered() {
                 [] => self.offered = false,
                 bytes => output = Output::Bytes(bytes),
             }

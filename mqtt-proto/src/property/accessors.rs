@@ -1,3 +1,5 @@
+#[cfg(not(feature = "fast"))]
+use super::Source;
 use super::{PayloadFormat, Properties, Property, PropertyId};
 use crate::{QoS, TopicName};
 
@@ -25,7 +27,15 @@ macro_rules! single {
         #[must_use]
         #[inline(always)]
         pub fn $name(&self) -> Option<$value> {
-            self.$convert(PropertyId::$id)
+            match self.0 {
+                Source::Wire(validated) => validated.$convert(PropertyId::$id),
+                Source::List(first, rest) => {
+                    first.iter().chain(rest).find_map(|property| match property {
+                        Property::$id(value) => Some(*value),
+                        _ => None,
+                    })
+                }
+            }
         }
     };
 }
@@ -141,7 +151,10 @@ impl<'a> Properties<'a> {
         #[cfg(feature = "fast")]
         return self.assigned_client_identifier().map(str::as_bytes);
         #[cfg(not(feature = "fast"))]
-        self.binary(PropertyId::AssignedClientIdentifier)
+        match self.0 {
+            Source::Wire(validated) => validated.binary(PropertyId::AssignedClientIdentifier),
+            Source::List(..) => self.assigned_client_identifier().map(str::as_bytes),
+        }
     }
 
     /// The bytes of the authentication method's name, for which they are not checked to be text again.
@@ -151,7 +164,10 @@ impl<'a> Properties<'a> {
         #[cfg(feature = "fast")]
         return self.authentication_method().map(str::as_bytes);
         #[cfg(not(feature = "fast"))]
-        self.binary(PropertyId::AuthenticationMethod)
+        match self.0 {
+            Source::Wire(validated) => validated.binary(PropertyId::AuthenticationMethod),
+            Source::List(..) => self.authentication_method().map(str::as_bytes),
+        }
     }
 
     /// Names and values of the user properties, in their order; they may repeat.

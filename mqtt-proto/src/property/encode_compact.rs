@@ -1,7 +1,7 @@
-use super::legality::Shape;
-use super::rules::{Present, Rules};
-use super::walk::{Shown, advance};
-use super::{Properties, PropertyId};
+use super::legality::{Known, Shape};
+use super::rules::{Gate, PropertyRules};
+use super::value::Value;
+use super::{Properties, Property, PropertyId, Source};
 use crate::writer::Writer;
 use crate::wrong::What;
 use crate::{EncodeError, Field};
@@ -9,69 +9,91 @@ use crate::{EncodeError, Field};
 impl Properties<'_> {
     /// Writes the length and the properties, if the packet may carry them and they are valid.
     #[inline(never)]
-    pub(crate) fn write(&self, rules: Rules, writer: &mut Writer<'_>) -> Option<()> {
-        // Most packets have none, and the rest of this takes much of the stack.
-        if self.is_empty() && !rules.lacks_method(Present::NONE) {
-            return writer.byte(0);
-        }
-        self.write_some(rules, writer)
+    pub(crate) fn write(&self, rules: PropertyRules, writer: &mut Writer<'_>) -> Option<()> {
+        self.write_here(rules, writer)
     }
 
-    #[inline(never)]
-    fn write_some(&self, rules: Rules, writer: &mut Writer<'_>) -> Option<()> {
+    /// As [`write`](Self::write), for who knows whether they are decoded: those that are not need not
+    /// lie in memory then.
+    #[inline(always)]
+    pub(crate) fn write_here(&self, rules: PropertyRules, writer: &mut Writer<'_>) -> Option<()> {
         let start = writer.at();
-        self.write_each(rules, writer);
+        writer.gate = Gate::new(rules);
+        match self.0 {
+            // It is written as it is.
+            Source::Wire(validated) => {
+                let mut walk = validated.walk();
+                while let Some((property, _)) = walk.step() {
+                    writer.admit(property);
+                }
+                writer.block(validated.block());
+            }
+            Source::List(first, rest) => {
+                writer.list(first);
+                writer.list(rest);
+            }
+        }
+        if rules.lacks_method(writer.gate.present()) {
+            writer.fail(EncodeError::MissingProperty(
+                PropertyId::AuthenticationMethod,
+            ));
+        }
         writer.insert_len(start);
         Some(())
     }
 
     /// Bytes that the properties take with the length before them.
     pub(crate) fn prefixed_len(&self) -> usize {
-        Writer::len_of(|writer| _ = self.write(Rules::WILL, writer))
-    }
-
-    fn write_each(&self, rules: Rules, writer: &mut Writer<'_>) {
-        let mut present = Present::NONE;
-        let mut left = self.0;
-        let mut shown = Shown::nothing();
-        while let Some(id) = advance(&mut left, &mut shown) {
-            match rules.admit(id, &mut present) {
-                None => {}
-                Some(What::DuplicateProperty) => {
-                    writer.fail(EncodeError::DuplicateProperty(id));
-                }
-                Some(_) => _ = writer.fail(EncodeError::PropertyNotAllowed(id, rules.packet())),
-            }
-            writer.byte(id as u8);
-            shown.write(id, writer);
-        }
-        if rules.lacks_method(present) {
-            writer.fail(EncodeError::MissingProperty(
-                PropertyId::AuthenticationMethod,
-            ));
-        }
+        Writer::len_of(|writer| _ = self.write(PropertyRules::WILL, writer))
     }
 }
 
-impl Shown<'_> {
-    /// Writes the value of such a property.
-    fn write(&self, id: PropertyId, writer: &mut Writer<'_>) {
-        let shape = id.shape();
-        let field = Field::Property(id);
-        if shape.is_number() {
-            if !shape.admits(self.number) {
-                writer.fail(EncodeError::PropertyValue(id));
-            }
-            writer.number(self.number, shape.width());
+impl Writer<'_> {
+    /// A property stands after those that are present.
+    #[inline(never)]
+    fn admit(&mut self, property: Known) {
+        let Some(what) = self.gate.admit(property) else {
             return;
+        };
+        if let Some(id) = PropertyId::ALL.iter().find(|id| property.is(**id)) {
+            self.fail(match what {
+                What::DuplicateProperty => EncodeError::DuplicateProperty(*id),
+                _ => EncodeError::PropertyNotAllowed(*id, self.gate.packet()),
+            });
         }
-        if shape == Shape::Pair {
-            writer.text_of(self.name, field);
-        }
-        if shape == Shape::Binary {
-            writer.binary(self.bytes, field);
-        } else {
-            writer.text_of(self.bytes, field);
+    }
+
+    #[inline(never)]
+    fn list(&mut self, list: &[Property<'_>]) {
+        for property in list {
+            let id = property.id();
+            let known = Known::id(id);
+            let shape = known.shape();
+            self.admit(known);
+            self.byte(id as u8);
+            let field = Field::Property(id);
+            match property.value() {
+                Value::Number(number) => {
+                    if !shape.admits(number) {
+                        self.fail(EncodeError::PropertyValue(id));
+                    }
+                    match shape.width() {
+                        0 => self.varint(number),
+                        width => _ = self.number(number, width),
+                    }
+                }
+                Value::Bytes(bytes) => {
+                    if shape == Shape::Binary {
+                        self.binary(bytes, field);
+                    } else {
+                        self.text_of(bytes, field);
+                    }
+                }
+                Value::Pair(name, value) => {
+                    self.text(name, field);
+                    self.text(value, field);
+                }
+            }
         }
     }
 }

@@ -1,10 +1,8 @@
 #[cfg(feature = "fast")]
 use super::legality::Shape;
+#[cfg(not(feature = "fast"))]
+use super::walk::Walk;
 use super::{PayloadFormat, Property, PropertyId, Source};
-#[cfg(not(feature = "fast"))]
-use super::{walk::Shown, wire};
-#[cfg(not(feature = "fast"))]
-use crate::reader::Reader;
 use crate::{QoS, TopicName, varint};
 
 /// The properties of a packet, one by one.
@@ -72,12 +70,11 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
 /// Takes the first property off a validated block: its identifier and its encoded value.
 #[cfg(not(feature = "fast"))]
 fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
-    let (mut reader, mut shown) = (Reader::over(block), Shown::nothing());
-    let id = wire::next(&mut reader, &mut shown)?;
-    let left = reader.rest();
-    let value = block.get(1..block.len().checked_sub(left.len())?)?;
-    *block = left;
-    Some((id, value))
+    let mut walk = Walk::over(block);
+    let (property, _) = walk.step()?;
+    let value = block.get(1..block.len().checked_sub(walk.rest().len())?)?;
+    *block = walk.rest();
+    Some((PropertyId::from_u32(property.number())?, value))
 }
 
 /// Takes the first property off a validated block: its identifier and its encoded value.

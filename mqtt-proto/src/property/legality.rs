@@ -1,6 +1,9 @@
 //! Which properties a packet may carry, how often, and with which values (section 2.2.2.2): one
 //! line for each property, and all else is read from that.
 
+#[cfg(not(feature = "fast"))]
+use core::num::NonZero;
+
 use super::PropertyId as Id;
 use crate::carrier::Carrier;
 use crate::{PacketType, Sender};
@@ -46,12 +49,9 @@ pub(super) const fn allows(carrier: Carrier, id: Id) -> bool {
 /// Whether the property may occur more than once: a server repeats Subscription Identifier
 /// (MQTT-3.3.4-4).
 #[inline]
-pub(super) const fn repeats(carrier: Carrier, id: Id) -> bool {
-    match id {
-        Id::UserProperty => true,
-        Id::SubscriptionIdentifier => carrier.is(Carrier::PUBLISH_OF_SERVER),
-        _ => false,
-    }
+pub(super) const fn repeats(carrier: Carrier, number: u32) -> bool {
+    number == Id::UserProperty as u32
+        || number == Id::SubscriptionIdentifier as u32 && carrier.is(Carrier::PUBLISH_OF_SERVER)
 }
 
 /// Whether a property may stand where it stands.
@@ -146,6 +146,11 @@ impl Shape {
         (self.0 & 7) as usize
     }
 
+    /// The width of the number with which a value begins: where it is none itself, that is its length.
+    pub(crate) const fn prefix(self) -> usize {
+        if self.is_number() { self.width() } else { 2 }
+    }
+
     /// Whether it is a number.
     pub(crate) const fn is_number(self) -> bool {
         self.0 & 3 != 3
@@ -153,13 +158,14 @@ impl Shape {
 
     /// Whether a number has such a value.
     #[inline(never)]
-    pub(super) const fn admits(self, value: u32) -> bool {
-        let most = match self {
+    pub(crate) const fn admits(self, value: u32) -> bool {
+        let least = (self.0 >> 3) as u32;
+        let span = match self {
             Self::Flag => 1,
-            Self::Varint => crate::varint::MAX,
-            _ => u32::MAX,
+            Self::Varint => crate::varint::MAX - 1,
+            _ => u32::MAX.wrapping_sub(least),
         };
-        value <= most && (value != 0 || self.0 & 8 == 0)
+        value.wrapping_sub(least) <= span
     }
 }
 
@@ -288,19 +294,61 @@ static PACKED: Packed = {
 };
 
 /// Where the property may occur.
+#[cfg(feature = "fast")]
 #[inline(always)]
-#[cfg_attr(
-    not(feature = "fast"),
-    expect(
-        clippy::indexing_slicing,
-        reason = "all identifiers are below 43, and all sets below 16"
-    )
-)]
 pub(super) const fn carriers(id: Id) -> u16 {
-    #[cfg(feature = "fast")]
-    return line(id).carriers;
-    #[cfg(not(feature = "fast"))]
-    PACKED.sets[(PACKED.lines[id as usize] & 15) as usize]
+    line(id).carriers
+}
+
+/// A property as the number that it has on the wire, of which nobody knows which property that is,
+/// and above it what there is to know about it: one word to hand on.
+#[cfg(not(feature = "fast"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Known(NonZero<u32>);
+
+#[cfg(not(feature = "fast"))]
+impl Known {
+    /// The property of this number, if there is one.
+    #[inline(never)]
+    pub(crate) fn of(number: u32) -> Option<Self> {
+        match PACKED.lines.get(number as usize) {
+            None | Some(0) => None,
+            Some(line) => NonZero::new(u32::from(*line) << 8 | number).map(Self),
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "all identifiers are below 43")]
+    pub(crate) const fn id(id: Id) -> Self {
+        match NonZero::new((PACKED.lines[id as usize] as u32) << 8 | id as u32) {
+            Some(known) => Self(known),
+            // No identifier is 0.
+            None => Self(NonZero::<u32>::MIN),
+        }
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0.get() & 0xff
+    }
+
+    pub(crate) const fn is(self, id: Id) -> bool {
+        self.number() == id as u32
+    }
+
+    pub(crate) const fn shape(self) -> Shape {
+        Shape((self.0.get() >> 12) as u8)
+    }
+
+    /// Where it may occur.
+    #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
+    pub(super) const fn carriers(self) -> u16 {
+        PACKED.sets[(self.0.get() >> 8 & 15) as usize]
+    }
+
+    /// In a set of one word: those that do not occur together may have the same.
+    pub(super) const fn bit(self) -> u32 {
+        let number = self.number();
+        1_u32.wrapping_shl(number.wrapping_add(number >> 5))
+    }
 }
 
 /// Whether those that may occur with the same carrier have a bit each.
@@ -313,8 +361,9 @@ const _: () = {
         let mut rest: &[Id] = &Id::ALL;
         while let [id, tail @ ..] = rest {
             if LINES[*id as usize].carriers >> carrier & 1 != 0 {
-                assert!(set & id.bit() == 0);
-                set |= id.bit();
+                let bit = Known::id(*id).bit();
+                assert!(set & bit == 0);
+                set |= bit;
             }
             rest = tail;
         }
@@ -323,24 +372,10 @@ const _: () = {
 };
 
 impl Id {
-    /// In a set of one word: those that do not occur together may have the same.
-    #[cfg(not(feature = "fast"))]
+    #[cfg(feature = "fast")]
     #[inline]
-    pub(super) const fn bit(self) -> u32 {
-        let number = self as u32;
-        1_u32.wrapping_shl(number.wrapping_add(number >> 5))
-    }
-
-    #[inline]
-    #[cfg_attr(
-        not(feature = "fast"),
-        expect(clippy::indexing_slicing, reason = "all identifiers are below 43")
-    )]
     pub(crate) const fn shape(self) -> Shape {
-        #[cfg(feature = "fast")]
-        return line(self).shape;
-        #[cfg(not(feature = "fast"))]
-        Shape(PACKED.lines[self as usize] >> 4)
+        line(self).shape
     }
 }
 

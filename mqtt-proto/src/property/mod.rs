@@ -24,16 +24,13 @@ mod value;
 mod walk;
 mod wire;
 
-#[cfg(not(feature = "fast"))]
-use walk::Shown;
-
 pub use id::PropertyId;
 pub use iter::PropertyIter;
 #[cfg(not(feature = "fast"))]
-pub(crate) use legality::Shape;
-#[cfg(not(feature = "fast"))]
-pub(crate) use rules::Present;
+pub(crate) use legality::{Known, Shape};
 pub(crate) use rules::PropertyRules;
+#[cfg(not(feature = "fast"))]
+pub(crate) use rules::{Gate, Present};
 pub use value::{PayloadFormat, Property};
 pub(crate) use wire::{Validated, read_properties, read_will_properties};
 
@@ -99,8 +96,7 @@ impl<'a> Properties<'a> {
 
     /// Whether there are none.
     #[must_use]
-    #[cfg_attr(feature = "fast", inline)]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         match self.0 {
             Source::Wire(validated) => validated.block().is_empty(),
@@ -123,17 +119,36 @@ impl<'a> Properties<'a> {
 
     /// Whether there is a property of this kind.
     #[must_use]
-    #[cfg_attr(feature = "fast", inline)]
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline]
     pub fn contains(&self, id: PropertyId) -> bool {
-        #[cfg(feature = "fast")]
-        return match self.0 {
+        match self.0 {
+            #[cfg(feature = "fast")]
             Source::Wire(validated) => validated.has(id),
-            Source::List(..) => self.find(id).is_some(),
-        };
+            #[cfg(not(feature = "fast"))]
+            Source::Wire(validated) => validated.four(id).is_some(),
+            Source::List(first, rest) => {
+                first.iter().chain(rest).any(|property| property.id() == id)
+            }
+        }
+    }
+
+    /// Shows each property whose value is a number, a flag or the like: for who looks for many. Built
+    /// for size, others are shown with a number that says nothing.
+    #[doc(hidden)]
+    #[inline]
+    pub fn each_number(&self, mut show: impl FnMut(u32, u32)) {
         #[cfg(not(feature = "fast"))]
-        {
-            !self.is_empty() && self.find(id, &mut Shown::nothing()).is_some()
+        if let Source::Wire(validated) = self.0 {
+            let mut walk = validated.walk();
+            while let Some((property, value)) = walk.step() {
+                show(property.number(), value);
+            }
+            return;
+        }
+        for property in self {
+            if let value::Value::Number(number) = property.value() {
+                show(property.id() as u32, number);
+            }
         }
     }
 

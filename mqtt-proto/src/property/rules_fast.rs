@@ -93,7 +93,7 @@ impl PropertyRules {
             } else if allows(of_peer, *id) {
                 rules.peer_only |= bit(*id);
             }
-            if repeats(carrier, *id) {
+            if repeats(carrier, *id as u32) {
                 rules.repeatable |= bit(*id);
             }
             ids = rest;

@@ -77,7 +77,54 @@ pub enum Property<'a> {
     SharedSubscriptionAvailable(bool) = 0x2a,
 }
 
+/// The value of a property.
+#[cfg_attr(
+    feature = "fast",
+    expect(dead_code, reason = "built for speed, only numbers are looked at")
+)]
+pub(super) enum Value<'a> {
+    /// A number of any width, a flag or the like.
+    Number(u32),
+    /// Text or binary data.
+    Bytes(&'a [u8]),
+    /// A name and a value.
+    Pair(&'a str, &'a str),
+}
+
 impl Property<'_> {
+    /// Its value, as one of the few kinds that there are.
+    #[inline(always)]
+    pub(super) fn value(&self) -> Value<'_> {
+        match *self {
+            Self::PayloadFormatIndicator(format) => Value::Number(format as u32),
+            Self::MaximumQoS(qos) => Value::Number(qos as u32),
+            Self::RequestProblemInformation(flag)
+            | Self::RequestResponseInformation(flag)
+            | Self::RetainAvailable(flag)
+            | Self::WildcardSubscriptionAvailable(flag)
+            | Self::SubscriptionIdentifierAvailable(flag)
+            | Self::SharedSubscriptionAvailable(flag) => Value::Number(u32::from(flag)),
+            Self::ServerKeepAlive(value)
+            | Self::ReceiveMaximum(value)
+            | Self::TopicAliasMaximum(value)
+            | Self::TopicAlias(value) => Value::Number(u32::from(value)),
+            Self::MessageExpiryInterval(value)
+            | Self::SessionExpiryInterval(value)
+            | Self::WillDelayInterval(value)
+            | Self::MaximumPacketSize(value)
+            | Self::SubscriptionIdentifier(value) => Value::Number(value),
+            Self::ContentType(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => Value::Bytes(text.as_bytes()),
+            Self::ResponseTopic(topic) => Value::Bytes(topic.as_bytes()),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => Value::Bytes(bytes),
+            Self::UserProperty(name, value) => Value::Pair(name, value),
+        }
+    }
+
     /// Which property this is.
     #[must_use]
     #[inline]

@@ -1,19 +1,22 @@
 #[cfg(feature = "fast")]
 use super::legality::Admission;
+#[cfg(feature = "fast")]
 use super::legality::Shape;
 #[cfg(feature = "fast")]
 use super::legality::bit;
 #[cfg(feature = "fast")]
 use super::rules::Present;
+#[cfg(feature = "fast")]
 use super::rules::Rules;
-#[cfg(not(feature = "fast"))]
-use super::walk::Shown;
-use super::{Properties, PropertyId, PropertyRules, Source};
+use super::{Properties, Source};
+#[cfg(feature = "fast")]
+use super::{PropertyId, PropertyRules};
 #[cfg(feature = "fast")]
 use crate::reader::Context;
 #[cfg(feature = "fast")]
 use crate::reader::Fault;
 use crate::reader::Reader;
+#[cfg(feature = "fast")]
 use crate::{DecodeErrorKind, Field};
 
 /// A block of properties that has been validated.
@@ -43,12 +46,6 @@ impl<'a> Validated<'a> {
         self.block
     }
 
-    /// What is left of a block that has been validated.
-    #[cfg(not(feature = "fast"))]
-    pub(super) const fn known(block: &'a [u8]) -> Self {
-        Self { block }
-    }
-
     /// What is in it.
     #[cfg(feature = "fast")]
     #[inline(always)]
@@ -64,6 +61,22 @@ impl<'a> Validated<'a> {
     }
 }
 
+impl<'a> Validated<'a> {
+    /// As [`read_properties`], to its place.
+    #[cfg_attr(feature = "fast", inline(always))]
+    pub(crate) fn read(&mut self, reader: &mut Reader<'a, '_>) -> Option<()> {
+        #[cfg(feature = "fast")]
+        {
+            *self = read_properties(reader)?;
+        }
+        #[cfg(not(feature = "fast"))]
+        {
+            self.block = reader.block();
+        }
+        Some(())
+    }
+}
+
 /// Reads the property length and the properties of a packet, and validates them once and for all.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
@@ -76,16 +89,21 @@ pub(crate) fn read_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validat
         read(reader, || PropertyRules::of(packet_type, sender))
     }
     #[cfg(not(feature = "fast"))]
-    {
-        let rules = reader.rules();
-        read(reader, || rules)
-    }
+    Some(Validated {
+        block: reader.block(),
+    })
 }
 
 /// As [`read_properties`], for the properties of a will.
 #[cfg_attr(feature = "fast", inline(always))]
 pub(crate) fn read_will_properties<'a>(reader: &mut Reader<'a, '_>) -> Option<Validated<'a>> {
-    read(reader, || PropertyRules::WILL)
+    #[cfg(feature = "fast")]
+    return read(reader, || PropertyRules::WILL);
+    #[cfg(not(feature = "fast"))]
+    {
+        reader.turn_to_will();
+        read_properties(reader)
+    }
 }
 
 #[cfg(feature = "fast")]
@@ -107,33 +125,6 @@ fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Optio
     let after = reader.rest().len();
     let present = validate_apart(block, after, reader.context(), rules(), reader.fault())?;
     Some(Validated { block, present })
-}
-
-/// What is wrong is left to the reader.
-#[cfg(not(feature = "fast"))]
-fn read<'a>(reader: &mut Reader<'a, '_>, rules: impl FnOnce() -> Rules) -> Option<Validated<'a>> {
-    Some(block(reader, rules()))
-}
-
-#[cfg(not(feature = "fast"))]
-fn block<'a>(reader: &mut Reader<'a, '_>, rules: Rules) -> Validated<'a> {
-    let place = reader.place();
-    if reader.is_empty() {
-        reader.note(place, DecodeErrorKind::MissingPropertyLength);
-    }
-    let len = reader.varint().unwrap_or_default();
-    let (block, rest) = match reader.rest().split_at_checked(len as usize) {
-        Some(parts) => parts,
-        None => {
-            reader.note(place, DecodeErrorKind::PropertiesTooLong { len });
-            Default::default()
-        }
-    };
-    reader.turn_to(block, rest.len(), rules);
-    let mut shown = Shown::nothing();
-    while next(reader, &mut shown).is_some() {}
-    reader.turn_back(rest);
-    Validated { block }
 }
 
 /// As [`validate`], for a block of a packet, after which the body goes on for `after` bytes.
@@ -212,43 +203,4 @@ fn not_allowed(block: &mut Reader<'_, '_>, rules: Rules) -> Option<Present> {
         Some(id) => DecodeErrorKind::PropertyNotAllowed(id),
     };
     block.fail_at(place, kind)
-}
-
-/// The next property, whose value is shown. What is wrong with it is left to the reader.
-#[cfg(not(feature = "fast"))]
-#[inline(never)]
-pub(super) fn next<'a>(block: &mut Reader<'a, '_>, shown: &mut Shown<'a>) -> Option<PropertyId> {
-    if block.is_empty() {
-        return None;
-    }
-    let place = block.place();
-    // Of a number that no property has, all bytes are told.
-    let number = block.varint().unwrap_or_default();
-    let Some(property) = PropertyId::from_u32(number) else {
-        block.note(place, DecodeErrorKind::UnknownProperty(number));
-        return None;
-    };
-    let field = Field::Property(property);
-    block.admit(place, property);
-    let shape = property.shape();
-    let place = block.place();
-    if shape.is_number() {
-        let value = match shape.width() {
-            0 => block.varint().unwrap_or_default(),
-            width => block.number(width),
-        };
-        if !shape.admits(value) {
-            block.note(place, DecodeErrorKind::PropertyValue { property, value });
-        }
-        shown.number = value;
-        return Some(property);
-    }
-    if shape == Shape::Pair {
-        shown.name = block.scanned(field, shape);
-    }
-    shown.bytes = block.scanned(field, shape);
-    if shape == Shape::Topic && shown.bytes.is_empty() {
-        block.note(place, DecodeErrorKind::EmptyTopic(field));
-    }
-    Some(property)
 }

@@ -1,13 +1,13 @@
 //! Making room where there is none as it is: by closing gaps or growing, whichever moves less.
 
 use crate::arena::BLOCK_HEADER;
-use crate::request::RequestError;
+use crate::request::Full;
 use crate::sender::Sending;
 use crate::store::OutboundStore;
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// Makes room for a block of `len` bytes in the arena.
-    pub(crate) fn room_for(&mut self, len: usize) -> Result<(), RequestError> {
+    pub(crate) fn room_for(&mut self, len: usize) -> Result<(), Full> {
         let arena = &mut self.out.exchanges.arena;
         let parts = self.store.parts();
         if arena.fits(parts.arena, len) || arena.turn(parts.arena, len) {
@@ -24,20 +24,20 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(());
         }
         if needed > self.store.arena_limit() {
-            return Err(RequestError::LargerThanStore);
+            return Err(Full::Ever);
         }
         // Packed, a smaller growth may do where the one above did not.
         let arena = &mut self.out.exchanges.arena;
         let fits = arena.live().saturating_add(needed) <= self.store.arena_limit();
         if !fits || !arena.pays_to_pack(self.store.arena()) {
-            return Err(RequestError::NoRoom);
+            return Err(Full::Now);
         }
         let parts = self.store.parts();
         arena.pack(parts.arena, parts.records);
         if arena.fits(parts.arena, len) || self.grow_arena(needed) {
             return Ok(());
         }
-        Err(RequestError::NoRoom)
+        Err(Full::Now)
     }
 
     /// Makes the arena longer, so that `needed` bytes can be taken in one piece.

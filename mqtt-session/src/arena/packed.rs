@@ -24,7 +24,7 @@ impl Arena {
 
     /// All that can be taken behind the newest block, behind `prefix` bytes.
     pub(crate) fn rest<'b>(&self, bytes: &'b mut [u8], prefix: usize) -> &'b mut [u8] {
-        let start = self.growing_end().wrapping_add(prefix);
+        let start = self.growing_end().wrapping_add(prefix).min(bytes.len());
         bytes.get_mut(start..).unwrap_or_default()
     }
 

@@ -175,7 +175,7 @@ impl<A: Access> Broker<A> {
         let Some(session) = self.session(key) else {
             return;
         };
-        session.attach(connection, limits, intake, aliases, now);
+        session.attach(connection, limits, intake, aliases);
         session.user_name = connect.user_name.map(Into::into);
         session.expiry = answer.expiry;
         session.will = will;

@@ -204,7 +204,6 @@ impl Session {
         limits: Limits,
         intake: Intake,
         aliases: u16,
-        now: Instant,
     ) {
         self.connection = Some(connection);
         self.ends = Instant::NEVER;
@@ -213,7 +212,7 @@ impl Session {
         self.intake = intake;
         let (outbound, inbound) = self.store.split();
         inbound.clear_aliases();
-        let mut line = Line::new(now);
+        let mut line = Line::new();
         let aliases = aliases
             .min(limits.topic_alias_maximum)
             .min(outbound.alias_capacity());
@@ -272,7 +271,7 @@ impl Session {
         let mut sender = self.sender(now);
         let fits = sender.has_room(len);
         if !fits {
-            sender.out.line.blocked = true;
+            sender.out.line.set_blocked(true);
         }
         fits
     }
@@ -281,10 +280,12 @@ impl Session {
     pub(crate) fn pump(&mut self, now: Instant) {
         if !self.out.exchanges.work.is_none() {
             self.out.exchanges.work.done(Work::PUMP);
-            self.out.line.blocked = false;
+            self.out.line.set_blocked(false);
             let (mut sender, mut receiver) = self.halves(now);
             receiver.pump(&mut sender);
-            sender.pump();
+            if sender.out.line.is_up() {
+                sender.pump();
+            }
             self.settle(now);
         }
     }

@@ -5,7 +5,7 @@ use crate::Instant;
 use crate::event::{GiveUp, Ticket};
 use crate::pump::packet_range;
 use crate::record::{Flags, Place, Stage};
-use crate::request::{Publish, RequestError};
+use crate::request::{Full, Publish, RequestError};
 use crate::sender::{EXPIRY_PREFIX, Sending};
 use crate::store::OutboundStore;
 use alloc::vec::Vec;
@@ -58,10 +58,7 @@ impl<O: OutboundStore> Sending<'_, O> {
                 return false;
             }
         }
-        matches!(
-            self.room_for(bytes),
-            Ok(()) | Err(RequestError::LargerThanStore)
-        )
+        self.room_for(bytes) != Err(Full::Now)
     }
 
     /// Drops the message that has waited longest and was never sent, for one of this QoS: one at

@@ -10,7 +10,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it is put back into order, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
     pub(crate) fn cut(&mut self, accepted: bool) {
-        let line = core::mem::replace(&mut self.out.line, Line::new(self.out.clock.moment()));
+        let line = core::mem::replace(&mut self.out.line, Line::new());
         self.out.exchanges.tables.cut();
         #[cfg(feature = "draw")]
         self.cut_unfinished(&line.tx);

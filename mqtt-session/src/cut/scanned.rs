@@ -5,7 +5,6 @@ use crate::line::Line;
 use crate::record::{Flags, Place, Stage};
 use crate::sender::Sending;
 use crate::store::OutboundStore;
-use crate::tables::oldest;
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it goes back to where it waits, the rest is settled.
@@ -18,12 +17,8 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         // Those of the flight that the transport may have begun to send are sent again. What it did
         // not touch goes back to what was never sent.
-        let mut slot = 0u16;
-        #[cfg_attr(
-            not(any(feature = "bytes", feature = "draw", feature = "topic-alias")),
-            expect(clippy::while_let_loop, reason = "with those something comes first")
-        )]
-        loop {
+        let count = self.store.records().len();
+        for slot in (0u16..).take(count) {
             #[cfg(any(feature = "bytes", feature = "draw", feature = "topic-alias"))]
             let written = self.written_len(slot);
             let Some(record) = self.store.records().get_mut(usize::from(slot)) else {
@@ -31,7 +26,6 @@ impl<O: OutboundStore> Sending<'_, O> {
             };
             #[cfg(not(any(feature = "bytes", feature = "draw", feature = "topic-alias")))]
             let written = record.len();
-            slot = slot.wrapping_add(1);
             match record.place {
                 Place::Flight => {
                     let sending = record.flags.has(Flags::SENDING);
@@ -55,39 +49,35 @@ impl<O: OutboundStore> Sending<'_, O> {
         if accepted {
             self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
         }
-        self.out.line = Line::new(self.out.clock.moment());
+        self.out.line = Line::new();
     }
 
     /// The session is gone on the server's side, or is thrown away (`discarded`): nothing of it
     /// may be sent again under its old identifiers (MQTT-3.2.2-5).
     pub(crate) fn session_lost(&mut self, discarded: bool) {
-        // Past PUBREC the server has the message: that counts as acknowledged.
-        self.end_all(Place::Release, Stage::EndedWell);
-        while let Some((_slot, record)) = oldest(self.store.records(), Place::Resume) {
-            let again = if record.stage == Stage::AwaitPubAck {
-                !self.out.config.gives_up_qos1()
-            } else {
-                self.out.config.publishes_qos2_again()
-            };
-            let cause = if discarded {
-                GiveUp::SessionDiscarded
-            } else if !again {
-                GiveUp::OutcomeUnknown
-            } else {
-                record.flags.clear(Flags::MAYBE_SEEN);
-                record.place = Place::Queued;
-                continue;
-            };
-            self.out.end(record, Stage::Ended(cause));
-            #[cfg(feature = "bytes")]
-            self.store.release_payload(_slot);
-        }
-        // All identifiers are free, also those that were kept from use.
         for record in self.store.records() {
+            // All identifiers are free, also those that were kept from use.
             record.id = 0;
+            let is_qos1 = record.stage == Stage::AwaitPubAck;
+            let config = &self.out.config;
             if record.place == Place::Reserved {
                 record.place = Place::Free;
+            } else if record.place == Place::Resume
+                && !discarded
+                && !(is_qos1 && config.gives_up_qos1())
+                && (is_qos1 || config.publishes_qos2_again())
+            {
+                record.flags.clear(Flags::MAYBE_SEEN);
+                record.place = Place::Queued;
             }
         }
+        // Past PUBREC the server has the message: that counts as acknowledged.
+        self.end_all(Place::Release, Stage::EndedWell);
+        let cause = if discarded {
+            GiveUp::SessionDiscarded
+        } else {
+            GiveUp::OutcomeUnknown
+        };
+        self.give_up_all(Place::Resume, cause);
     }
 }

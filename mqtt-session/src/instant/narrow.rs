@@ -3,6 +3,64 @@
 
 use super::{Instant, quotient};
 use crate::config::LONGEST;
+use core::time::Duration;
+
+/// Milliseconds of 64 bits that lie among words.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Ticks {
+    low: u32,
+    high: u32,
+}
+
+pub(super) const PER_MILLI: u64 = 1;
+
+/// The end of time stays what it is.
+pub(super) const fn ticks(micros: u64) -> u64 {
+    match micros {
+        u64::MAX => u64::MAX,
+        _ => quotient(micros, 1_000),
+    }
+}
+
+pub(super) const fn ticks_of(duration: Duration) -> u128 {
+    duration.as_micros().div_ceil(1_000)
+}
+
+pub(super) const fn duration(ticks: u64) -> Duration {
+    Duration::from_millis(ticks)
+}
+
+/// As the number.
+impl core::fmt::Debug for Ticks {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        Instant(*self).ticks().fmt(f)
+    }
+}
+
+impl Ord for Ticks {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        Instant(*self).ticks().cmp(&Instant(*other).ticks())
+    }
+}
+
+impl PartialOrd for Ticks {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Instant {
+    pub(super) const fn at(ticks: u64) -> Self {
+        Self(Ticks {
+            low: ticks as u32,
+            high: (ticks >> 32) as u32,
+        })
+    }
+
+    pub(super) const fn ticks(self) -> u64 {
+        (self.0.high as u64) << 32 | self.0.low as u64
+    }
+}
 
 /// A moment that has come, or until which there is time; or never, which is all zero bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +117,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) const fn new() -> Self {
         Self {
-            now: Instant(0),
+            now: Instant::at(0),
             stamp: 0,
         }
     }
@@ -68,13 +126,13 @@ impl Clock {
     /// time limit counts as the longest: whatever was armed has come then.
     #[inline(never)]
     pub(crate) fn advance(&mut self, now: Instant) {
-        let millis = millis(now.micros_from(self.now));
-        // No further than the caller's time.
-        let micros = u64::from(millis).wrapping_mul(1_000);
-        self.now = match millis {
-            LONGEST => now,
-            _ => Instant(self.now.0.wrapping_add(micros)),
-        };
+        let passed = now.ticks().wrapping_sub(self.now.ticks());
+        let mut millis = 0;
+        // A step in the upper half of the range is one backwards.
+        if passed as i64 > 0 {
+            millis = limited(passed);
+            self.now = now;
+        }
         self.stamp = self.stamp.wrapping_add(millis).max(1);
     }
 
@@ -84,7 +142,7 @@ impl Clock {
     }
 
     /// When so many milliseconds have passed.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn arm_in(&self, millis: u32) -> Moment {
         Moment(self.stamp.wrapping_add(millis).max(1))
     }
@@ -128,7 +186,7 @@ impl Clock {
     /// the longest of these has passed.
     #[cfg(feature = "message-expiry")]
     pub(crate) fn due_at(&self, at: Instant) -> Due {
-        Due(millis(at.micros_from(self.now).wrapping_add(999)) as i32)
+        Due(limited(at.ticks_from(self.now)) as i32)
     }
 
     /// When the caller has to come back for what is due.
@@ -137,8 +195,9 @@ impl Clock {
         match due {
             Due::NEVER => Instant::NEVER,
             Due(millis) => {
-                let micros = (millis as u32 as u64).wrapping_mul(1_000);
-                Instant(self.now.0.saturating_add(micros))
+                // The end of time is further away than any time limit.
+                let millis = millis as u32 as u64;
+                Instant::at(self.now.ticks().wrapping_add(millis))
             }
         }
     }
@@ -149,14 +208,12 @@ impl Clock {
     }
 }
 
-/// Milliseconds of so many microseconds, at most the longest time limit.
-fn millis(micros: u64) -> u32 {
-    const HIGH: u32 = ((LONGEST as u64 * 1_000) >> 32) as u32;
-    // What this lets pass beyond the limit is less than two hours.
-    if (micros >> 32) as u32 > HIGH {
-        LONGEST
+/// So many milliseconds, at most the longest time limit.
+fn limited(millis: u64) -> u32 {
+    if (millis >> 32) as u32 == 0 {
+        (millis as u32).min(LONGEST)
     } else {
-        quotient(micros, 1_000)
+        LONGEST
     }
 }
 

@@ -1,6 +1,24 @@
 //! Moments within the machine, as the caller has them: nothing is converted, which is fastest.
 
 use super::Instant;
+use core::time::Duration;
+
+/// Microseconds.
+pub(super) type Ticks = u64;
+
+pub(super) const PER_MILLI: u64 = 1_000;
+
+pub(super) const fn ticks(micros: u64) -> Ticks {
+    micros
+}
+
+pub(super) const fn ticks_of(duration: Duration) -> u128 {
+    duration.as_micros()
+}
+
+pub(super) const fn duration(ticks: u64) -> Duration {
+    Duration::from_micros(ticks)
+}
 
 /// A moment that has come, or until which there is time.
 pub(crate) type Moment = Instant;
@@ -31,12 +49,20 @@ impl Alarm {
 pub(crate) struct Stamp(u32);
 
 impl Instant {
+    pub(super) const fn at(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    pub(super) const fn ticks(self) -> u64 {
+        self.0
+    }
+
     /// Stands where nothing has happened yet.
     pub(crate) const START: Self = Self(0);
 
     /// Milliseconds since the epoch, the low 32 bits: enough to tell spans below 24 days apart.
     pub(crate) const fn stamp(self) -> Stamp {
-        Stamp(super::quotient(self.0, 1_000))
+        Stamp(super::quotient(self.0, 1_000) as u32)
     }
 }
 

@@ -331,30 +331,31 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             let now = self.machine.out.clock.now;
             // Of more, the seconds could not be told.
             source.ensure(left <= LONGEST_INTERVAL)?;
-            let moment = Instant::from_micros(now.as_micros().saturating_add(left));
-            at = Some(moment);
+            let micros = now.as_micros().saturating_add(left);
+            at = Some(micros);
             #[cfg(feature = "message-expiry")]
             if head.kind == Kind::Queued {
                 #[cfg(feature = "fast")]
                 {
                     let out = &mut self.machine.out;
-                    out.expires_by(out.clock.due_at(moment));
+                    out.expires_by(out.clock.due_at(Instant::from_micros(micros)));
                 }
             }
         }
         self.place(source, head.kind, record, packet, at)
     }
 
-    /// Gives a record a slot, its packet a block, and itself a place in the queue of its kind.
+    /// Gives a record a slot, its packet a block, and itself a place in the queue of its kind. What
+    /// expires does so when this is the machine's time in microseconds.
     fn place(
         &mut self,
         source: &Source<'_>,
         kind: Kind,
         record: Record,
         packet: &[u8],
-        expires: Option<Instant>,
+        expires: Option<u64>,
     ) -> Result<(), ImportError> {
-        let ticket = self.machine.out.exchanges.tables.ticket(&record).0;
+        let ticket = self.machine.out.exchanges.tables.ticket_number(&record);
         source.ensure(kind == Kind::Reserved || self.is_new(kind, ticket))?;
         let full = |_| ImportError::DoesNotFit;
         let mut sender = self.machine.sender(&mut *self.stores.outbound);
@@ -374,14 +375,14 @@ impl<O: OutboundStore, I: InboundStore> Restoring<'_, O, I> {
             };
             if let Some((place, behind)) = block.split_at_mut_checked(prefix) {
                 if let (Some(at), Some(place)) = (expires, place.first_chunk_mut()) {
-                    *place = at.as_micros().to_le_bytes();
+                    *place = at.to_le_bytes();
                 }
                 behind.copy_from_slice(packet);
                 #[cfg(not(feature = "message-expiry"))]
                 if let Some(at) = expires {
                     // Nothing counts down: what is left is what is sent.
                     let (_, interval) = stamped(behind, &record);
-                    let left = at.secs_from(sender.out.clock.now);
+                    let left = Instant::not_before(at).secs_from(sender.out.clock.now);
                     put(behind, interval, left.to_be_bytes());
                 }
             }

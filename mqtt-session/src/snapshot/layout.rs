@@ -132,7 +132,7 @@ impl Head {
         let ticket = if kind == Kind::Reserved {
             0
         } else {
-            tables.ticket(record).0
+            tables.ticket_number(record)
         };
         Some(Self {
             kind,

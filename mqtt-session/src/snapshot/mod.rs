@@ -261,7 +261,7 @@ impl<S: Store> Client<S> {
             stores.outbound,
             &mut |store, head, slot, record| {
                 let mut unsettled = Unsettled {
-                    ticket: Ticket(head.ticket),
+                    ticket: Ticket::of(head.ticket),
                     qos: if record.stage == Stage::AwaitPubAck {
                         QoS::AtLeastOnce
                     } else {

@@ -7,6 +7,7 @@ use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::receipt_list;
 use crate::record::Record;
+use mqtt_proto::PacketType;
 
 /// A store of fixed size, for targets without an allocator.
 ///
@@ -367,6 +368,18 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
         all
     }
 
+    /// Those that are free behind all others are not looked at.
+    #[cfg(feature = "fast")]
+    #[inline]
+    fn forget_free(&mut self) {
+        while let Some(Receipt {
+            stage: Stage::Free, ..
+        }) = self.list().last()
+        {
+            self.used = self.used.wrapping_sub(1);
+        }
+    }
+
     fn list_mut(&mut self) -> &mut [Receipt] {
         let all = self.receipts.as_flattened_mut();
         #[cfg(feature = "fast")]
@@ -394,6 +407,7 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
         receipt_list::ack(self.list_mut(), index)
     }
 
+    #[inline(always)]
     fn known(&mut self, id: u16) -> Option<Stage> {
         let entry = receipt_list::known(self.list_mut(), id);
         entry.map(|entry| entry.stage)
@@ -402,21 +416,22 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
     fn put(&mut self, receipt: Receipt) -> bool {
         #[cfg(feature = "fast")]
         {
+            // A free place among them is used before one more is looked at from now on.
+            let is_full = self.list().iter().all(|entry| entry.stage != Stage::Free);
             let all = self.receipts.as_flattened_mut();
-            let len = all.len().min(usize::from(self.used).wrapping_add(1));
-            let Some(at) = receipt_list::put(all.get_mut(..len).unwrap_or_default(), receipt)
-            else {
-                return false;
-            };
-            self.used = u16::try_from(at.wrapping_add(1)).unwrap_or(u16::MAX);
-            true
+            let len = all
+                .len()
+                .min(usize::from(self.used).wrapping_add(usize::from(is_full)));
+            let put = receipt_list::put(all.get_mut(..len).unwrap_or_default(), receipt);
+            self.used = u16::try_from(len).unwrap_or(u16::MAX);
+            put
         }
         #[cfg(not(feature = "fast"))]
-        receipt_list::put(self.list_mut(), receipt).is_some()
+        receipt_list::put(self.list_mut(), receipt)
     }
 
-    fn next(&self) -> Option<Receipt> {
-        receipt_list::next(self.list())
+    fn write_ready(&mut self, write: impl FnMut(PacketType, Receipt) -> bool) -> bool {
+        receipt_list::write_ready(self.list_mut(), write)
     }
 
     fn written(&mut self, receipt: Receipt) {
@@ -479,10 +494,7 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
             Some(entry) if !entry.stage.is_ack() => *entry = Receipt::FREE,
             _ => return false,
         }
-        // The last one leaves nothing to look at.
-        while let Some(Receipt { id: 0, .. }) = self.list().last() {
-            self.used = self.used.wrapping_sub(1);
-        }
+        self.forget_free();
         true
     }
 

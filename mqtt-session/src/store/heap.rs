@@ -7,6 +7,7 @@ use crate::receipt_index::ReceiptIndex;
 use crate::record::Record;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use mqtt_proto::PacketType;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -351,8 +352,16 @@ impl InboundStore for Inbound {
         self.receipts.put(receipt)
     }
 
-    fn next(&self) -> Option<Receipt> {
-        self.receipts.next()
+    fn write_ready(&mut self, mut write: impl FnMut(PacketType, Receipt) -> bool) -> bool {
+        while let Some(receipt) = self.receipts.next()
+            && let Some(packet) = receipt.stage.ready()
+        {
+            if !write(packet, receipt) {
+                return false;
+            }
+            self.receipts.written(receipt);
+        }
+        true
     }
 
     fn written(&mut self, receipt: Receipt) {

@@ -86,6 +86,11 @@ impl Tables {
         Ticket(record.ticket)
     }
 
+    /// The number of the ticket of a record.
+    pub(crate) const fn ticket_number(&self, record: &Record) -> u64 {
+        record.ticket
+    }
+
     /// The packet identifier that was assigned last, and the number of the next ticket.
     pub(crate) const fn numbers(&self) -> (u16, u64) {
         (self.last_id, self.slots.next_ticket)

@@ -31,14 +31,25 @@ impl Tables {
     /// Issues a ticket.
     pub(crate) fn issue(&mut self) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
-        Ticket(self.tickets)
+        Ticket::of(self.tickets)
     }
 
-    /// The ticket of a record: less than 2^32 were issued since.
-    #[inline(never)]
+    /// The ticket of a record.
+    #[cfg(feature = "alloc")]
     pub(crate) fn ticket(&self, record: &Record) -> Ticket {
+        Ticket(self.ticket_number(record))
+    }
+
+    /// The ticket of a record.
+    #[cfg(not(feature = "alloc"))]
+    pub(crate) fn ticket(&self, record: &Record) -> Ticket {
+        Ticket(record.ticket)
+    }
+
+    /// The number of the ticket of a record: less than 2^32 were issued since.
+    pub(crate) fn ticket_number(&self, record: &Record) -> u64 {
         let since = (self.tickets as u32).wrapping_sub(record.ticket);
-        Ticket(self.tickets.wrapping_sub(u64::from(since)))
+        self.tickets.wrapping_sub(u64::from(since))
     }
 
     /// The packet identifier that was assigned last, and the number of the next ticket.
@@ -216,11 +227,11 @@ impl Tables {
     }
 }
 
-/// The record that has an identifier, and its slot.
+/// The record that has an identifier, and its slot: a free one has none.
 #[inline(never)]
 pub(crate) fn find_id(records: &mut [Record], id: u16) -> Option<(u16, &mut Record)> {
     let mut slots = (0u16..).zip(records);
-    slots.find(|(_, record)| record.place != Place::Free && record.id == id)
+    slots.find(|(_, record)| record.id == id)
 }
 
 /// The oldest record in a place, and its slot. No count of what there was is needed for that, so
