@@ -1,5 +1,5 @@
 use crate::DecodeErrorKind;
-use crate::varint::{self, VarintError};
+use crate::varint;
 use crate::wrong::{Named, Wrong};
 
 /// A place in the body, as the address of what lies there: of what is in the body that tells most
@@ -109,17 +109,14 @@ impl<'a> Cursor<'a> {
 
     /// A variable byte integer.
     fn packed(&mut self) -> u32 {
-        let kind = match varint::read(self.rest) {
-            Ok(Some((value, len))) => {
-                // So many bytes have just been looked at.
-                self.take(len);
-                return value;
-            }
-            Ok(None) => DecodeErrorKind::Truncated,
-            Err(VarintError::TooLong) => DecodeErrorKind::VarintTooLong,
-            Err(VarintError::NotMinimal) => DecodeErrorKind::VarintNotMinimal,
-        };
-        self.stop(kind);
-        0
+        let place = self.place();
+        let (value, mut len) = varint::read_long(self.rest);
+        if let Some(named) = varint::wrong(len) {
+            self.keep(place, 0, named);
+            // Nothing is left to be read.
+            len = usize::MAX;
+        }
+        self.take(len);
+        value
     }
 }

@@ -29,7 +29,7 @@ pub struct Fields<'a> {
     #[cfg(not(feature = "fast"))]
     present: Present,
     /// What follows: the payload of PUBLISH, the reason codes of SUBACK and UNSUBACK.
-    pub(crate) rest: &'a [u8],
+    pub rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
@@ -79,6 +79,16 @@ impl<'a> Fields<'a> {
             properties: self.properties(),
             payload,
         }
+    }
+
+    /// Shows each property whose value is a number, a flag or the like. Built for size, others are
+    /// shown with a number that says nothing.
+    #[inline]
+    pub fn each_number(&self, show: impl FnMut(u32, u32)) {
+        #[cfg(feature = "fast")]
+        self.properties().each_number(show);
+        #[cfg(not(feature = "fast"))]
+        self.properties.each_number(show);
     }
 
     /// What follows, as the reason codes that it is.

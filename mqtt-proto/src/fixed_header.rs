@@ -1,4 +1,4 @@
-use crate::varint::{self, VarintError};
+use crate::varint;
 use crate::wrong::Wrong;
 use crate::{DecodeError, DecodeErrorKind, PacketType, QoS, RawPacket};
 
@@ -112,8 +112,7 @@ impl FixedHeader {
                     };
                     (packet_len as usize, Wrong::of(kind))
                 }
-                Err(VarintError::TooLong) => (1, Wrong::of(DecodeErrorKind::VarintTooLong)),
-                Err(VarintError::NotMinimal) => (1, Wrong::of(DecodeErrorKind::VarintNotMinimal)),
+                Err(error) => (1, error.wrong()),
             }
         };
         let packet_type = PacketType::from_u8(first >> 4);
@@ -176,15 +175,7 @@ impl FixedHeader {
     #[must_use]
     #[inline]
     pub fn packet<'a>(&self, input: &'a [u8]) -> Option<RawPacket<'a>> {
-        self.packet_to(input, self.packet_len())
-    }
-
-    /// As [`packet`](Self::packet), without what follows so many bytes of it.
-    #[doc(hidden)]
-    #[must_use]
-    #[inline]
-    pub fn packet_to<'a>(&self, input: &'a [u8], end: usize) -> Option<RawPacket<'a>> {
-        let body = input.get(self.len()..end)?;
+        let body = input.get(self.len()..self.packet_len())?;
         Some(RawPacket::new(*self, body))
     }
 

@@ -79,8 +79,10 @@ pub struct RawPacket<'a> {
 
 impl<'a> RawPacket<'a> {
     /// A packet whose body is there, at least as far as it is to be read.
+    #[doc(hidden)]
+    #[must_use]
     #[inline]
-    pub(crate) const fn new(header: FixedHeader, body: &'a [u8]) -> Self {
+    pub const fn new(header: FixedHeader, body: &'a [u8]) -> Self {
         Self { header, body }
     }
 

@@ -261,7 +261,7 @@ impl<'a> Publish<'a> {
         if self.topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
             writer.fail(EncodeError::MissingTopic)?;
         }
-        properties.write_here(PropertyRules::of(PacketType::Publish, sender), writer)
+        properties.write(PropertyRules::of(PacketType::Publish, sender), writer)
     }
 
     #[cfg_attr(feature = "fast", inline(always))]

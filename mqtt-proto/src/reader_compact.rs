@@ -114,13 +114,11 @@ impl<'a> Reader<'a, '_> {
             self.note(place, DecodeErrorKind::MissingPropertyLength);
         }
         let len = self.cursor.number(0);
-        let (block, rest) = match self.rest().split_at_checked(len as usize) {
-            Some(parts) => parts,
-            None => {
-                self.note(place, DecodeErrorKind::PropertiesTooLong { len });
-                Default::default()
-            }
-        };
+        if len as usize > self.rest().len() {
+            self.note(place, DecodeErrorKind::PropertiesTooLong { len });
+        }
+        let block = self.cursor.take(len as usize);
+        let rest = self.rest();
         self.cursor.turn_to(block);
         while !self.is_empty() {
             self.property();
@@ -140,14 +138,14 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Checks the next property of the block that is read.
-    #[inline(never)]
+    #[inline(always)]
     fn property(&mut self) {
         let place = self.place();
         let number = self.cursor.number(0);
         let Some(property) = Known::of(number) else {
             // Of a number that no property has, all bytes are told.
+            // What is wrong behind it is not told, whatever it is taken for.
             self.note(place, DecodeErrorKind::UnknownProperty(number));
-            self.cursor.turn_to(&[]);
             return;
         };
         let of = Of::property(number);
@@ -165,13 +163,13 @@ impl<'a> Reader<'a, '_> {
     #[inline(never)]
     fn value(&mut self, of: Of, shape: Shape) -> &'a [u8] {
         let place = self.place();
-        let number = self.cursor.number(shape.prefix());
+        let mut number = self.cursor.number(shape.prefix());
         if shape.is_number() {
             if !shape.admits(number) {
                 let what = What::PropertyValue;
                 self.keep(place, number, Named::new(what, of));
             }
-            return &[];
+            number = 0;
         }
         let bytes = self.cursor.take(number as usize);
         let kind = if shape == Shape::Topic {
@@ -179,14 +177,16 @@ impl<'a> Reader<'a, '_> {
         } else {
             Kind::Any
         };
-        if shape != Shape::Binary
-            && let Some((at, what)) = text::flaw(bytes, kind)
-        {
+        let wrong = if bytes.is_empty() && of.is(PropertyId::ResponseTopic) {
+            // An alias may stand for the topic of a PUBLISH. This is told where the length is.
+            Some((0_usize.wrapping_sub(2), What::EmptyTopic))
+        } else if shape == Shape::Binary {
+            None
+        } else {
+            text::flaw(bytes, kind)
+        };
+        if let Some((at, what)) = wrong {
             self.keep(place.plus(2).plus(at), 0, Named::new(what, of));
-        }
-        // An alias may stand for the topic of a PUBLISH.
-        if bytes.is_empty() && of.is(PropertyId::ResponseTopic) {
-            self.keep(place, 0, Named::new(What::EmptyTopic, of));
         }
         bytes
     }

@@ -309,7 +309,7 @@ const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool
 
 /// Whether the packet may carry the code, or is tolerated with it.
 #[cfg(not(feature = "fast"))]
-#[inline(never)]
+#[inline]
 const fn accepted(number: u8, carrier: Carrier) -> bool {
     carrier.is_in(carriers(number))
 }
@@ -318,41 +318,43 @@ const fn accepted(number: u8, carrier: Carrier) -> bool {
 #[cfg(not(feature = "fast"))]
 #[inline]
 const fn carriers(number: u8) -> u16 {
-    /// The codes below 0x80, then those above.
     #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-    const SETS: [u16; LOW + HIGH] = {
-        let mut sets = [0; LOW + HIGH];
-        let mut index = 0;
-        while index < LOW + HIGH {
-            let number = if index < LOW {
-                index
-            } else {
-                index - LOW + 0x80
-            };
+    const SETS: [u16; END] = {
+        let mut sets = [0; END];
+        let mut number = 0;
+        while number < LAST {
             let mut packets: &[PacketType] = &PacketType::ALL;
-            while let [packet, rest @ ..] = packets {
+            while let ([packet, rest @ ..], Some(index)) = (packets, place(number)) {
                 let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
                 while let [sender, others @ ..] = senders {
                     let carrier = Carrier::of_reason(*packet, *sender);
                     let accepted = allowed(*packet, *sender) | tolerated(*packet, *sender);
-                    if accepted & bit(number as u8) != 0 {
+                    if accepted & bit(number) != 0 {
                         sets[index] |= carrier.bit();
                     }
                     senders = others;
                 }
                 packets = rest;
             }
-            index += 1;
+            number += 1;
         }
         sets
     };
-    const LOW: usize = 0x1a;
-    const END: usize = 0xa3;
-    const HIGH: usize = END - 0x80;
-    let index = match number as usize {
-        low @ 0..LOW => low,
-        high @ 0x80..END => high.wrapping_sub(0x80 - LOW),
-        _ => return 0,
+    const LAST: u8 = 0xa3;
+    const END: usize = 50;
+    /// There are codes in three ranges.
+    #[inline]
+    const fn place(number: u8) -> Option<usize> {
+        let number = number as usize;
+        match number {
+            0..5 => Some(number),
+            0x10..0x1a => Some(number.wrapping_sub(0x10 - 5)),
+            0x80..0xa3 => Some(number.wrapping_sub(0x80 - 15)),
+            _ => None,
+        }
+    }
+    let Some(index) = place(number) else {
+        return 0;
     };
     #[expect(clippy::indexing_slicing, reason = "it is below their sum")]
     SETS[index]

@@ -84,7 +84,7 @@ impl<'a> Subscribe<'a> {
                         writer.fail(EncodeError::NoLocalOnShared)?;
                     }
                     writer.known(entry.filter.as_str().as_bytes())?;
-                    writer.byte(entry.options.to_byte())?;
+                    writer.byte(entry.options.byte())?;
                 }
             }
         }

@@ -67,15 +67,10 @@ impl SubscriptionOptions {
         })
     }
 
-    pub(crate) fn to_byte(self) -> u8 {
-        self.qos as u8
-            | if self.no_local { NO_LOCAL } else { 0 }
-            | if self.retain_as_published {
-                RETAIN_AS_PUBLISHED
-            } else {
-                0
-            }
-            | (self.retain_handling as u8) << RETAIN_HANDLING_SHIFT
+    // By reference, each field is read where it lies, and not the whole taken apart again.
+    pub(crate) const fn byte(&self) -> u8 {
+        let upper = (self.retain_handling as u8) << 1 | self.retain_as_published as u8;
+        (upper << 1 | self.no_local as u8) << 2 | self.qos as u8
     }
 }
 

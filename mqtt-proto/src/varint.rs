@@ -1,17 +1,32 @@
 //! Variable byte integers (section 1.5.5): seven bits a byte, least significant first.
 
-use crate::wrong::What;
+use crate::wrong::{Named, Of, What, Wrong};
 
 /// The largest number that four bytes hold.
 pub(crate) const MAX: u32 = 268_435_455;
 
 /// Why bytes are not a variable byte integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum VarintError {
     /// The fourth byte says that another one follows.
-    TooLong,
+    TooLong = What::VarintTooLong as u8,
     /// The last byte adds nothing (MQTT-1.5.5-1).
-    NotMinimal,
+    NotMinimal = What::VarintNotMinimal as u8,
+}
+
+impl VarintError {
+    /// The same among all that may be wrong.
+    pub(crate) const fn wrong(self) -> Wrong {
+        let what = match self {
+            Self::TooLong => What::VarintTooLong,
+            Self::NotMinimal => What::VarintNotMinimal,
+        };
+        Wrong {
+            named: Named::new(what, Of::NOTHING),
+            number: 0,
+        }
+    }
 }
 
 /// The number at the start of the bytes and how many bytes it takes, 1..=4; `Ok(None)` if the
@@ -42,7 +57,7 @@ const INCOMPLETE: usize = What::Truncated as usize;
 /// As [`read`], in two words, which are handed on without a place in memory.
 #[cfg_attr(feature = "fast", inline)]
 #[cfg_attr(not(feature = "fast"), inline(never))]
-fn read_long(bytes: &[u8]) -> (u32, usize) {
+pub(crate) fn read_long(bytes: &[u8]) -> (u32, usize) {
     let mut value = 0;
     let mut len = 0_u32;
     for byte in bytes {
@@ -57,6 +72,16 @@ fn read_long(bytes: &[u8]) -> (u32, usize) {
         }
     }
     (value, INCOMPLETE)
+}
+
+/// What is wrong, where [`read_long`] gives so many bytes.
+#[cfg(not(feature = "fast"))]
+#[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
+pub(crate) const fn wrong(len: usize) -> Option<Named> {
+    if len < TOO_LONG {
+        return None;
+    }
+    Named::of_number(len as u16)
 }
 
 /// How many bytes the number takes; one that is too large takes 4, too.

@@ -155,9 +155,14 @@ impl<'o> Writer<'o> {
     /// The payload of a PUBLISH, or a block of properties.
     #[inline(never)]
     pub(crate) fn block(&mut self, block: &[u8]) -> Option<()> {
+        let mut at = self.at;
         for byte in block {
-            self.byte(*byte);
+            if let Some(place) = self.out.get_mut(at) {
+                *place = *byte;
+            }
+            at = at.saturating_add(1);
         }
+        self.at = at;
         Some(())
     }
 
@@ -165,13 +170,9 @@ impl<'o> Writer<'o> {
         self.block(&bytes)
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, value: u8) -> Option<()> {
-        if let Some(place) = self.out.get_mut(self.at) {
-            *place = value;
-        }
-        self.at = self.at.saturating_add(1);
-        Some(())
+        self.number(u32::from(value), 1)
     }
 
     #[inline(always)]
@@ -187,13 +188,10 @@ impl<'o> Writer<'o> {
     /// A number of so many bytes, at most four.
     #[inline(never)]
     pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
-        #[expect(clippy::cast_possible_truncation, reason = "it is at most four")]
-        let mut left = width as u32;
-        while left != 0 {
-            left = left.wrapping_sub(1);
-            self.byte(value.wrapping_shr(8_u32.wrapping_mul(left)) as u8);
-        }
-        Some(())
+        let bytes = value.to_be_bytes();
+        // Of none to three bytes, none is left out that is not there.
+        let start = width.wrapping_neg() & 3;
+        self.block(bytes.get(start..).unwrap_or_default())
     }
 
     /// Binary data.

@@ -25,6 +25,15 @@ impl Named {
         }
     }
 
+    /// What has this number, and no field.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn of_number(what: u16) -> Option<Self> {
+        match NonZero::new(what << 8) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
     pub(crate) const fn is(self, what: What) -> bool {
         self.what() == what as u16
     }

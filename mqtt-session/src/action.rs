@@ -37,7 +37,9 @@ pub trait Place<'a> {
     fn event(&mut self) -> Option<&mut Event<'a>>;
     /// There is a message to tell of.
     fn deliver(&mut self, delivery: Delivery<'a>);
-    /// There is nothing to tell: this is asked for.
+    /// There is nothing to tell: what is asked for follows.
+    fn rest(&mut self) {}
+    /// This is asked for.
     fn ask(&mut self, asked: Asked<'a>);
 }
 

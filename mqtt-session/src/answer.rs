@@ -86,8 +86,19 @@ pub(crate) trait Answer {
 }
 
 impl<O: OutboundStore> Answer for O {
+    #[cfg(feature = "fast")]
     fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         Sending { out, store: self }.publish(publish)
+    }
+
+    #[cfg(not(feature = "fast"))]
+    #[inline(never)] // One for all, so that there is none that only hands on.
+    fn publish(&mut self, out: &mut Outbox, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
+        // Written to its place at once, where it is a ticket already.
+        let taken = Sending { out, store: self }.enqueue(publish, None);
+        #[cfg(any(feature = "bytes", feature = "draw"))]
+        let taken = ticket_of(taken);
+        taken
     }
 
     #[cfg(feature = "draw")]
@@ -100,6 +111,7 @@ impl<O: OutboundStore> Answer for O {
         Sending { out, store: self }.publish_drawn(publish, total)
     }
 
+    #[cfg_attr(not(feature = "fast"), inline(never))] // As above.
     fn keep(&mut self, out: &mut Outbox, kept: &Kept<'_>) -> Result<Ticket, RequestError> {
         ticket_of(Sending { out, store: self }.keep(kept))
     }

@@ -24,7 +24,7 @@ impl Backoff {
         let first = config.backoff_min.get();
         let longest = config.backoff_max.get().max(first);
         let mut wait = first;
-        let mut doublings = self.failures;
+        let mut doublings = u32::from(self.failures);
         // What is below a time limit can be doubled once without losing its highest bit.
         while doublings > 0 && wait < longest {
             wait = wait.wrapping_mul(2);
@@ -39,17 +39,12 @@ impl Backoff {
     }
 }
 
-/// Xorshift: enough to keep clients apart, and the same for the same seed. Multiplied, so that
-/// seeds that differ in their low bits differ in the high ones, which decide.
+/// A linear congruential generator that comes by every number: enough to keep clients apart, and the
+/// same for the same seed. Seeds that differ in their low bits differ in the high ones, which decide.
 fn step(seed: &mut u32) -> u32 {
     const GOLDEN: u32 = 0x9e37_79b9;
-    // A state of zero would stay zero.
-    let mut x = (*seed ^ GOLDEN).max(1);
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    *seed = x ^ GOLDEN;
-    x.wrapping_mul(GOLDEN)
+    *seed = seed.wrapping_add(1).wrapping_mul(GOLDEN);
+    *seed
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #[cfg(feature = "fast")]
 use crate::action::Asked;
 use crate::action::{Action, Place};
+use crate::answer::Answer;
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
@@ -14,7 +15,7 @@ use crate::request::{
     AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError,
 };
 use crate::rx_buffer::RxBuffer;
-use crate::sender::{Sending, ticket_of};
+use crate::sender::Sending;
 use crate::store::{OutboundStore, Store};
 use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
@@ -102,7 +103,8 @@ impl<S: Store> Client<S> {
 
     /// Wants a connection from now on. Does nothing unless the client is at rest.
     pub fn start(&mut self, now: Instant) {
-        self.machine.start(now);
+        self.machine.out.clock.advance(now);
+        self.machine.start();
     }
 
     /// What to do next; see [`Action`]. `Timeout` comes when there is nothing else to do.
@@ -143,6 +145,8 @@ impl<S: Store> Client<S> {
         place: &mut P,
     ) {
         #[cfg(feature = "fast")]
+        place.rest();
+        #[cfg(feature = "fast")]
         match self.poll(now, input) {
             Action::Open => place.ask(Asked::Open),
             Action::Send(bytes) => place.ask(Asked::Send(bytes)),
@@ -161,7 +165,7 @@ impl<S: Store> Client<S> {
             let (outbound, inbound) = self.store.split();
             let stores = Stores { outbound, inbound };
             self.machine.out.clock.advance(now);
-            self.machine.poll_into(stores, input.parts(), place);
+            self.machine.poll_into(stores, input, place);
         }
     }
 
@@ -172,8 +176,8 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// See [`ConnectError`]. Nothing was queued; call this again, or [`Client::closed`].
     pub fn opened(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), ConnectError> {
-        let (machine, stores) = self.split();
-        machine.opened(now, connect, stores)
+        let (machine, stores) = self.at(now);
+        machine.opened(connect, stores)
     }
 
     /// What [`Action::Send`] offered, and what was queued behind it since, until [`Client::sent`] has
@@ -224,17 +228,16 @@ impl<S: Store> Client<S> {
 
     /// The transport is closed, or could not be opened. Does nothing without one.
     pub fn closed(&mut self, now: Instant) {
-        let (machine, stores) = self.split();
-        machine.closed(now, stores);
+        let (machine, stores) = self.at(now);
+        machine.closed(stores);
     }
 
     /// Ends the connection in good order: writes what is queued for the transport, then
     /// DISCONNECT, then closes. It waits for no acknowledgement; what is unsettled stays in the
     /// session and goes on when the client is started again. The will is discarded.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub fn stop(&mut self, now: Instant) {
-        let (machine, stores) = self.split();
-        machine.stop(now, stores.outbound);
+        let (machine, stores) = self.at(now);
+        machine.stop(stores.outbound);
     }
 
     /// Like [`Client::stop`], on a live connection, with a reason code for DISCONNECT (0x04 has
@@ -250,8 +253,8 @@ impl<S: Store> Client<S> {
         reason: ReasonCode,
         properties: &[Property<'_>],
     ) -> Result<(), ControlError> {
-        let (machine, stores) = self.split();
-        machine.stop_with(now, reason, properties, stores)
+        let (machine, stores) = self.at(now);
+        machine.stop_with(reason, properties, stores)
     }
 
     /// Publishes a message, now or as soon as there is a connection and the server's Receive
@@ -276,10 +279,8 @@ impl<S: Store> Client<S> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        let mut sending = self.requests(now);
-        subscribe(subscriptions, properties, &mut |kept| {
-            ticket_of(sending.keep(kept))
-        })
+        let Sending { out, store } = self.requests(now);
+        subscribe(subscriptions, properties, &mut |kept| store.keep(out, kept))
     }
 
     /// Unsubscribes. The ticket is settled by exactly one
@@ -294,16 +295,20 @@ impl<S: Store> Client<S> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        let mut sending = self.requests(now);
-        unsubscribe(filters, properties, &mut |kept| {
-            ticket_of(sending.keep(kept))
-        })
+        let Sending { out, store } = self.requests(now);
+        unsubscribe(filters, properties, &mut |kept| store.keep(out, kept))
     }
 
     pub(crate) fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
-        let (machine, stores) = self.split();
-        machine.out.clock.advance(now);
+        let (machine, stores) = self.at(now);
         machine.sender(stores.outbound)
+    }
+
+    /// The machine, which is told the time before it is called: the time is not handed on.
+    #[inline(always)]
+    fn at(&mut self, now: Instant) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
+        self.machine.out.clock.advance(now);
+        self.split()
     }
 
     /// Acknowledges a message, where the application does that. This may be called in any order;

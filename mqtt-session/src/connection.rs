@@ -35,11 +35,22 @@ impl Phase {
     /// Whether such a packet may come now. Packets that only a client sends do not come this far: the
     /// codec refuses them.
     pub(crate) const fn takes(self, packet: PacketType) -> bool {
-        match packet {
-            PacketType::ConnAck => matches!(self, Self::AwaitConnAck),
-            PacketType::Auth => self.reads(),
-            _ => matches!(self, Self::Connected),
+        if matches!(packet, PacketType::Auth) {
+            return self.reads();
         }
+        let phase = match packet {
+            PacketType::ConnAck => Self::AwaitConnAck,
+            _ => Self::Connected,
+        };
+        self as u8 == phase as u8
+    }
+
+    /// Whether it has a time limit, or lasts until a moment.
+    pub(crate) const fn has_deadline(self) -> bool {
+        matches!(
+            self,
+            Self::BackOff | Self::AwaitConnAck | Self::Connected | Self::Flush
+        )
     }
 
     /// Whether bytes are offered to the transport.
@@ -62,8 +73,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: Moment,
     /// When the server accepted, where [`Facts::ACCEPTED`] says that it did.
     pub(crate) since: Moment,
-    /// Until when PINGRESP has to come; never, while it is not awaited.
-    pub(crate) ping_due: Moment,
+    /// The time limit of PINGRESP, as the clock keeps it; never, while it is not awaited.
+    pub(crate) ping: Moment,
     /// When bytes of an unfinished packet last came in.
     pub(crate) last_life: Moment,
     /// Unread bytes when the machine last looked.
@@ -83,7 +94,7 @@ impl Connection {
         Self {
             deadline: Moment::START,
             since: Moment::START,
-            ping_due: Moment::START,
+            ping: Moment::START,
             last_life: Moment::START,
             unread: 0,
             #[cfg(feature = "auth")]
@@ -141,7 +152,6 @@ pub(crate) type Fingerprint = core::num::NonZero<u32>;
 /// The fingerprint of a string (FNV-1a). Another string has the same once in four billion times;
 /// only the application's own identifiers are held against each other with it, and what a server
 /// says against what this client told it.
-#[cfg_attr(not(feature = "fast"), inline(never))]
 pub(crate) fn fingerprint(text: &[u8]) -> Fingerprint {
     let hash = text.iter().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)

@@ -30,15 +30,8 @@ pub struct Delivery<'a> {
 
 /// A message, or a part of one. It is borrowed until the next call of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub struct Message<'a> {
-    /// The topic name, whole also when the server sent an alias for it.
-    pub topic: TopicName<'a>,
-    /// The payload, or the part of it from `offset` on.
-    pub payload: &'a [u8],
-    /// Where in the whole payload this part begins, in bytes. 0 for a whole message.
-    pub offset: usize,
-    /// Length of the whole payload in bytes.
-    pub total: usize,
     /// The QoS it was delivered with.
     pub qos: QoS,
     /// Whether it comes from the server's store of retained messages, or was published with
@@ -47,6 +40,14 @@ pub struct Message<'a> {
     /// Whether the server says it delivers it again: it may have been delivered before and not
     /// acknowledged. Never set for a QoS 2 message that was acknowledged.
     pub dup: bool,
+    /// The topic name, whole also when the server sent an alias for it.
+    pub topic: TopicName<'a>,
+    /// The payload, or the part of it from `offset` on.
+    pub payload: &'a [u8],
+    /// Where in the whole payload this part begins, in bytes. 0 for a whole message.
+    pub offset: usize,
+    /// Length of the whole payload in bytes.
+    pub total: usize,
     /// All properties of the PUBLISH.
     pub properties: Properties<'a>,
     /// What to acknowledge it with, where the application does that: for QoS 1 and 2, with the
@@ -58,7 +59,7 @@ impl Message<'_> {
     /// Whether this is a whole message or the last part of one.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        self.offset.saturating_add(self.payload.len()) >= self.total
+        self.offset.wrapping_add(self.payload.len()) >= self.total
     }
 }
 

@@ -38,10 +38,11 @@ pub(crate) struct Came<'p> {
     pub(crate) dup: bool,
     /// Whether the application is to acknowledge it now.
     pub(crate) is_held: bool,
-    pub(crate) fields: Fields<'p>,
-    pub(crate) payload: &'p [u8],
-    /// Which part of a payload it has.
+    /// Where in the whole payload the part of it begins.
     pub(crate) offset: usize,
+    /// The rest of a message is its payload, or the part of it that is told.
+    pub(crate) fields: Fields<'p>,
+    /// Length of the whole payload.
     pub(crate) total: usize,
 }
 
@@ -51,7 +52,6 @@ impl Came<'_> {
     pub(crate) const fn none() -> Self {
         Self {
             fields: Fields::none(),
-            payload: &[],
             qos: QoS::AtMostOnce,
             retain: false,
             dup: false,
@@ -65,7 +65,7 @@ impl Came<'_> {
 /// What is read, where what comes of it goes, and what it is done with, so that one reference hands
 /// them on.
 pub(crate) struct Input<'x, 'p, O, I> {
-    pub(crate) rx: &'x mut Rx<'p>,
+    pub(crate) rx: Rx<'p>,
     pub(crate) event: &'x mut Event<'p>,
     pub(crate) outbound: &'x mut O,
     pub(crate) inbound: &'x mut I,
@@ -118,7 +118,7 @@ impl Machine {
             #[cfg(feature = "auth")]
             PacketType::Auth => self.on_auth(fields, input.event),
             PacketType::PingResp => {
-                self.connection.ping_due = Moment::NEVER;
+                self.connection.ping = Moment::NEVER;
                 Told::Nothing
             }
             _ if self.says_too_much(fields) => {
@@ -244,7 +244,6 @@ impl Machine {
     }
 
     /// Reason String and User Property only where they were asked for (MQTT-3.1.2-29).
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn says_too_much(&self, fields: &Fields<'_>) -> bool {
         !self.intake.problem_information
             && (fields.has(PropertyId::ReasonString) || fields.has(PropertyId::UserProperty))
@@ -252,7 +251,6 @@ impl Machine {
 
     /// CONNACK or DISCONNECT. Nothing is told, though the event is there, where the connection is to be
     /// adopted: what is looked up before is not to lie below that.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn on_verdict<'p, O, I: InboundStore>(
         &mut self,
         packet: PacketType,
@@ -339,7 +337,8 @@ impl Machine {
         fields: &Fields<'_>,
         stores: Stores<'_, O, I>,
     ) -> Told {
-        let properties = fields.properties();
+        const KEEP_ALIVE: u32 = PropertyId::ServerKeepAlive as u32;
+        const EXPIRY: u32 = PropertyId::SessionExpiryInterval as u32;
         #[cfg(feature = "topic-alias")]
         let aliases = self
             .out
@@ -350,7 +349,15 @@ impl Machine {
         #[cfg(not(feature = "topic-alias"))]
         let aliases = 0;
         let line = &mut self.out.line;
-        line.accept(&properties, aliases);
+        let connection = &mut self.connection;
+        line.accept(fields, aliases, |property, number| match property {
+            KEEP_ALIVE => connection.keep_alive = number as u16,
+            EXPIRY => {
+                let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
+                connection.facts.set(kept, number > 0);
+            }
+            _ => {}
+        });
         if (line.limits().maximum_packet_size as usize) < SHORT_ACK {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
@@ -366,15 +373,8 @@ impl Machine {
         self.identity.accepted = true;
         let now = self.out.clock.moment();
         let connection = &mut self.connection;
-        if let Some(keep_alive) = properties.server_keep_alive() {
-            connection.keep_alive = keep_alive;
-        }
         connection.since = now;
         connection.facts.set(Facts::ACCEPTED, true);
-        if let Some(expiry) = properties.session_expiry_interval() {
-            let kept = Facts::KEPT | Facts::KEPT_AT_LAST;
-            connection.facts.set(kept, expiry > 0);
-        }
         self.phase = Phase::Connected;
         if self.out.line.standing == Standing::Down {
             connection.deadline = Moment::NEVER;

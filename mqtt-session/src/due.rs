@@ -74,7 +74,10 @@ impl Machine {
                     return;
                 }
                 Phase::AwaitConnAck => Cause::ConnectTimeout,
-                _ if self.out.line.standing == Standing::Stopping => Cause::Stopped,
+                // Nothing else has a time limit while the connection lives but AUTH, if there is any.
+                _ if !cfg!(feature = "auth") || self.out.line.standing == Standing::Stopping => {
+                    Cause::Stopped
+                }
                 _ => Cause::AuthTimeout,
             },
             Timer::Stall => {
@@ -88,7 +91,7 @@ impl Machine {
             Timer::Ack => Cause::AckTimeout,
             Timer::KeepAlive => {
                 self.write_reserved(outbound, &[0xc0, 0]);
-                if self.connection.ping_due == Moment::NEVER {
+                if self.connection.ping == Moment::NEVER {
                     self.await_ping();
                 }
                 return;
@@ -98,10 +101,9 @@ impl Machine {
     }
 
     /// PINGRESP has its time limit from now.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn await_ping(&mut self) {
         let limit = self.out.config.ping_timeout.get();
-        self.connection.ping_due = self.out.clock.arm_in(limit);
+        self.connection.ping = self.out.clock.start(limit);
     }
 
     /// What of the running timers runs out first; of those that have, the first in their order.
@@ -111,18 +113,17 @@ impl Machine {
             due: self.out.clock.until(self.connection.deadline),
             timer: Timer::Phase,
         };
-        match self.phase {
-            Phase::Connected => {}
-            Phase::AwaitConnAck | Phase::BackOff | Phase::Flush => return first,
-            _ => {
-                first.due = Due::NEVER;
-                return first;
-            }
+        if !self.phase.has_deadline() {
+            first.due = Due::NEVER;
+        }
+        if self.phase != Phase::Connected {
+            return first;
         }
         let clock = &self.out.clock;
         let stall = clock.not_before_now(self.stall_deadline());
         first.of(Timer::Stall, stall);
-        first.of(Timer::Ping, clock.until(self.connection.ping_due));
+        let limit = self.out.config.ping_timeout.get();
+        first.of(Timer::Ping, clock.end(self.connection.ping, limit));
         let ack = self.ack_deadline(outbound);
         first.of(Timer::Ack, self.out.clock.not_before_now(ack));
         let keep_alive = self.keep_alive_deadline();
@@ -189,6 +190,26 @@ mod tests {
         Action, Client, Config, Connect, Event, Fixed, GiveUp, Instant, Publish, QoS, RxBuffer,
         TopicName,
     };
+
+    /// A caller whose time is nearly over comes back at its end, not before now.
+    #[test]
+    fn a_deadline_does_not_lie_before_now_at_the_end_of_time() {
+        // The end is as many microseconds after the epoch, or milliseconds.
+        let now = match cfg!(feature = "fast") {
+            true => Instant::from_micros(u64::MAX - 5),
+            false => Instant::from_millis(u64::MAX - 5),
+        };
+        let mut client = Client::new(Config::new(), Fixed::<4, 2, 256, 128>::new());
+        let mut input = RxBuffer::new([0; 64]);
+        client.start(now);
+        assert!(matches!(client.poll(now, &mut input), Action::Open));
+        client.opened(now, &Connect::new("c")).unwrap();
+        assert!(matches!(client.poll(now, &mut input), Action::Send(_)));
+        match client.poll(now, &mut input) {
+            Action::Timeout(deadline) => assert!(deadline >= now, "{deadline:?} at {now:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
 
     /// Whatever the epoch is, and however finely the caller counts: a server that says nothing
     /// after CONNACK is pinged and left, again and again, and a message that waits expires.

@@ -234,6 +234,11 @@ impl Cause {
     /// ```
     #[must_use]
     pub fn is_permanent(&self) -> bool {
+        *self == Self::Stopped || self.is_refusal()
+    }
+
+    /// Whether it is the server that will not have it otherwise.
+    pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(reason) | Self::ServerDisconnect(reason) => matches!(
                 *reason,
@@ -254,7 +259,6 @@ impl Cause {
                     | ReasonCode::SERVER_MOVED
             ),
             Self::Violation(violation) => *violation == Violation::UnknownSession,
-            Self::Stopped => true,
             Self::NotOpened
             | Self::TransportClosed
             | Self::ConnectTimeout
@@ -262,7 +266,8 @@ impl Cause {
             | Self::PingTimeout
             | Self::AckTimeout
             | Self::SendTimeout
-            | Self::PayloadUnfinished => false,
+            | Self::PayloadUnfinished
+            | Self::Stopped => false,
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What the server allows on the present connection.
 
-use mqtt_proto::{Properties, PropertyId, QoS};
+use crate::event::GiveUp;
+use crate::record::Flags;
+#[cfg(feature = "broker")]
+use mqtt_proto::Properties;
+use mqtt_proto::{Fields, PropertyId, QoS};
 
 /// The limits of CONNACK; each starts at the standard's default, for each connection anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,20 +56,46 @@ impl Limits {
     /// The limits that the properties of a CONNECT set.
     #[cfg(feature = "broker")]
     pub(crate) fn of(properties: &Properties<'_>) -> Self {
-        let mut limits = Self::NONE_YET;
-        limits.set(properties);
+        let mut limits = Self::DEFAULT;
+        properties.each_number(|property, number| limits.note(property, number, |_, _| {}));
         limits
     }
 
-    /// Becomes the limits that the properties of a CONNACK set.
+    /// Becomes the limits that the properties of a CONNACK set; what else has a number is shown.
     #[inline]
-    pub(crate) fn set(&mut self, properties: &Properties<'_>) {
+    pub(crate) fn set(&mut self, fields: &Fields<'_>, mut show: impl FnMut(u32, u32)) {
         *self = Self::DEFAULT;
-        properties.each_number(|property, number| self.note(property, number));
+        fields.each_number(|property, number| self.note(property, number, &mut show));
+    }
+
+    /// Why what is known of a packet is not allowed, if it is not.
+    #[inline]
+    pub(crate) fn refuse(&self, flags: Flags) -> Option<GiveUp> {
+        // A bit for each, and a byte for each, in the same order.
+        let mut asks = flags.asks();
+        let mut allows = u32::from_le_bytes([
+            self.retain_available.into(),
+            self.wildcard_subscription_available.into(),
+            self.shared_subscription_available.into(),
+            self.subscription_identifier_available.into(),
+        ]);
+        for at in 0..4 {
+            if u32::from(asks) & !allows & 1 != 0 {
+                return Some(match at {
+                    0 => GiveUp::RetainNotSupported,
+                    1 => GiveUp::WildcardsNotSupported,
+                    2 => GiveUp::SharedNotSupported,
+                    _ => GiveUp::SubscriptionIdentifiersNotSupported,
+                });
+            }
+            asks >>= 1;
+            allows >>= 8;
+        }
+        None
     }
 
     #[inline(always)]
-    fn note(&mut self, property: u32, number: u32) {
+    fn note(&mut self, property: u32, number: u32, show: impl FnOnce(u32, u32)) {
         const MAXIMUM_PACKET_SIZE: u32 = PropertyId::MaximumPacketSize as u32;
         const RECEIVE_MAXIMUM: u32 = PropertyId::ReceiveMaximum as u32;
         const TOPIC_ALIAS_MAXIMUM: u32 = PropertyId::TopicAliasMaximum as u32;
@@ -91,7 +121,7 @@ impl Limits {
             WILDCARDS => self.wildcard_subscription_available = yes,
             SHARED => self.shared_subscription_available = yes,
             IDENTIFIERS => self.subscription_identifier_available = yes,
-            _ => {}
+            _ => show(property, number),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::request::RequestError;
 #[cfg(feature = "topic-alias")]
 use crate::topic_alias::Aliases;
 use crate::transmit::Transmit;
-use mqtt_proto::{Properties, QoS};
+use mqtt_proto::{Fields, QoS};
 
 /// The packet that was unanswered longest is answered, and the next one has not been looked up.
 #[cfg(feature = "fast")]
@@ -89,10 +89,10 @@ impl Line {
     }
 
     /// The server accepted the connection with the limits that these properties set; it never
-    /// gets more topic aliases than `aliases`.
+    /// gets more topic aliases than `aliases`. What else has a number is shown.
     #[inline]
-    pub(crate) fn accept(&mut self, properties: &Properties<'_>, aliases: u16) {
-        self.limits.set(properties);
+    pub(crate) fn accept(&mut self, fields: &Fields<'_>, aliases: u16, show: impl FnMut(u32, u32)) {
+        self.limits.set(fields, show);
         self.agreed(aliases.min(self.limits.topic_alias_maximum));
     }
 
@@ -183,16 +183,8 @@ impl Line {
             || stage == Stage::AwaitPubRec && limits.maximum_qos < QoS::ExactlyOnce
         {
             GiveUp::QoSNotSupported
-        } else if flags.has(Flags::RETAIN) && !limits.retain_available {
-            GiveUp::RetainNotSupported
-        } else if flags.has(Flags::WILDCARD) && !limits.wildcard_subscription_available {
-            GiveUp::WildcardsNotSupported
-        } else if flags.has(Flags::SHARED) && !limits.shared_subscription_available {
-            GiveUp::SharedNotSupported
-        } else if flags.has(Flags::IDENTIFIED) && !limits.subscription_identifier_available {
-            GiveUp::SubscriptionIdentifiersNotSupported
         } else {
-            return None;
+            return limits.refuse(flags);
         };
         Some(cause)
     }

@@ -7,7 +7,7 @@ use crate::connection::{Connection, Facts, Fingerprint, Phase, fingerprint};
 use crate::dispatch::Told;
 use crate::event::{Cause, Event};
 use crate::exchanges::Work;
-use crate::instant::{Instant, Moment};
+use crate::instant::Moment;
 use crate::line::Standing;
 use crate::receipts::{Intake, Receipts, Receiver};
 use crate::request::{Connect, ConnectError, ControlError};
@@ -30,6 +30,7 @@ pub(crate) struct Machine {
     pub(crate) notices: Notices,
     // Between connections.
     backoff: Backoff,
+    pub(crate) identity: Identity,
     /// Why the connection ends, once that is known; and why it ended, until that is told.
     pub(crate) cause: Cause,
     // The connection, but for its sending half: made afresh by `opened`.
@@ -37,7 +38,6 @@ pub(crate) struct Machine {
     pub(crate) intake: Intake,
     // The session, but for its sending half: what outlives a transport.
     pub(crate) receipts: Receipts,
-    pub(crate) identity: Identity,
     // The sending half, of the session and of the connection.
     pub(crate) out: Outbox,
 }
@@ -130,8 +130,7 @@ impl Machine {
         )
     }
 
-    pub(crate) fn start(&mut self, now: Instant) {
-        self.out.clock.advance(now);
+    pub(crate) fn start(&mut self) {
         if matches!(self.phase, Phase::Rest | Phase::ComeToRest) {
             self.phase = Phase::Dial;
             self.stopping = false;
@@ -142,11 +141,9 @@ impl Machine {
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn opened<O: OutboundStore, I: InboundStore>(
         &mut self,
-        now: Instant,
         connect: &Connect<'_>,
         stores: Stores<'_, O, I>,
     ) -> Result<(), ConnectError> {
-        self.out.clock.advance(now);
         if self.phase != Phase::AwaitTransport {
             return Err(ConnectError::NotExpected);
         }
@@ -157,6 +154,10 @@ impl Machine {
         let store = stores.inbound.receive_maximum();
         let mut receive_maximum = store;
         let mut topic_alias_maximum = 0;
+        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.2 to 3.1.2.11.7).
+        let mut maximum_packet_size = u32::MAX;
+        let mut problem_information = true;
+        let mut keeps = false;
         // What is said besides: how many messages there is room for, unless that is a matter of course.
         let room = [Property::ReceiveMaximum(store)];
         let mut own: &[_] = if store < u16::MAX { &room } else { &[] };
@@ -172,6 +173,9 @@ impl Machine {
                     own = &[];
                 }
                 Property::TopicAliasMaximum(maximum) => topic_alias_maximum = maximum,
+                Property::MaximumPacketSize(maximum) => maximum_packet_size = maximum,
+                Property::RequestProblemInformation(asked) => problem_information = asked,
+                Property::SessionExpiryInterval(expiry) => keeps = expiry > 0,
                 _ => {}
             }
         }
@@ -183,6 +187,7 @@ impl Machine {
         if topic_alias_maximum > store {
             return Err(ConnectError::TopicAliasMaximum { store });
         }
+        stores.inbound.clear_aliases();
         let client_id = match connect.client_id {
             "" => stores.inbound.assigned_client_id(),
             client_id => client_id,
@@ -192,55 +197,43 @@ impl Machine {
         // Another client's session was not thrown away yet.
         let first = !self.identity.accepted || another_client;
         let clean_start = connect.clean_start && (self.out.config.is_clean_start_always() || first);
+        let begin = |machine: &mut Self| {
+            let intake = &mut machine.intake;
+            intake.receive_maximum = receive_maximum;
+            #[cfg(feature = "topic-alias")]
+            {
+                intake.topic_alias_maximum = topic_alias_maximum;
+            }
+            intake.maximum_packet_size = maximum_packet_size;
+            intake.problem_information = problem_information;
+            let connection = &mut machine.connection;
+            connection.last_life = machine.out.clock.moment();
+            connection.ping = Moment::NEVER;
+            connection.unread = 0;
+            connection.keep_alive = connect.keep_alive;
+            connection.client = client;
+            #[cfg(feature = "auth")]
+            {
+                connection.method = properties.authentication_method_bytes().map(fingerprint);
+            }
+            let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
+            connection.facts = Facts::NONE
+                .with(kept, keeps)
+                .with(Facts::CLEAN_START, clean_start)
+                .with(Facts::ANOTHER_CLIENT, another_client);
+        };
         self.queue(
             stores.outbound,
             connect,
             &properties,
             client_id,
             clean_start,
-        )?;
-        let intake = &mut self.intake;
-        intake.receive_maximum = receive_maximum;
-        #[cfg(feature = "topic-alias")]
-        {
-            intake.topic_alias_maximum = topic_alias_maximum;
-        }
-        // What holds where CONNECT does not say otherwise (sections 3.1.2.11.2 to 3.1.2.11.7).
-        intake.maximum_packet_size = u32::MAX;
-        intake.problem_information = true;
-        let mut keeps = false;
-        for property in connect.properties {
-            match *property {
-                Property::MaximumPacketSize(maximum) => intake.maximum_packet_size = maximum,
-                Property::RequestProblemInformation(asked) => intake.problem_information = asked,
-                Property::SessionExpiryInterval(expiry) => keeps = expiry > 0,
-                _ => {}
-            }
-        }
-        let connection = &mut self.connection;
-        connection.last_life = self.out.clock.moment();
-        connection.ping_due = Moment::NEVER;
-        connection.unread = 0;
-        connection.keep_alive = connect.keep_alive;
-        connection.client = client;
-        #[cfg(feature = "auth")]
-        {
-            connection.method = properties.authentication_method_bytes().map(fingerprint);
-        }
-        let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
-        connection.facts = Facts::NONE
-            .with(kept, keeps)
-            .with(Facts::CLEAN_START, clean_start)
-            .with(Facts::ANOTHER_CLIENT, another_client);
-        self.cause = Cause::TransportClosed;
-        stores.inbound.clear_aliases();
-        self.phase = Phase::AwaitConnAck;
-        self.give_time(self.out.config.connect_timeout.get());
-        Ok(())
+            begin,
+        )
     }
 
-    /// Writes CONNECT for the transport. What was looked up before is not to lie below it.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    /// Writes CONNECT for the transport, and waits for CONNACK.
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     fn queue<O: OutboundStore>(
         &mut self,
         store: &mut O,
@@ -248,6 +241,7 @@ impl Machine {
         properties: &Properties<'_>,
         client_id: &str,
         clean_start: bool,
+        begin: impl FnOnce(&mut Self),
     ) -> Result<(), ConnectError> {
         let packet = ConnectParts {
             clean_start,
@@ -258,26 +252,31 @@ impl Machine {
             user_name: connect.user_name,
             password: connect.password,
         };
-        let written = loop {
+        loop {
             // Nothing was written for this transport yet.
             let transmit = store.transmit();
             let end = transmit.len().saturating_sub(RESERVE);
             let room = transmit.get_mut(..end).unwrap_or_default();
             match packet.encode(From::Client, room) {
-                Ok(written) => break written,
+                Ok(written) => {
+                    begin(self);
+                    let line = &mut self.out.line;
+                    line.tx.commit(written);
+                    line.last_sent = self.out.clock.moment();
+                    self.cause = Cause::TransportClosed;
+                    self.phase = Phase::AwaitConnAck;
+                    self.give_time(self.out.config.connect_timeout.get());
+                    return Ok(());
+                }
                 Err(EncodeError::BufferTooSmall { needed }) => {
-                    let needed = needed.saturating_add(RESERVE);
+                    let needed = needed.wrapping_add(RESERVE);
                     if !O::GROWS || !store.grow_transmit(needed) {
                         return Err(ConnectError::TransmitBuffer { needed });
                     }
                 }
                 Err(error) => return Err(ConnectError::Invalid(error)),
             }
-        };
-        let line = &mut self.out.line;
-        line.tx.commit(written);
-        line.last_sent = self.out.clock.moment();
-        Ok(())
+        }
     }
 
     /// The time limit of the phase runs from now, in milliseconds.
@@ -289,20 +288,16 @@ impl Machine {
     /// Once the connection has proved stable, the next wait is the first again.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn note_stable(&mut self) {
-        let clock = &self.out.clock;
-        let stable = clock.after(self.connection.since, self.out.config.stable_after.get());
-        if self.connection.facts.has(Facts::ACCEPTED) && clock.has_come(stable) {
+        let since = self.connection.since;
+        let stable_after = self.out.config.stable_after.get();
+        if self.out.clock.has_passed(since, stable_after)
+            && self.connection.facts.has(Facts::ACCEPTED)
+        {
             self.backoff.reset();
         }
     }
 
-    #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn closed<O: OutboundStore, I: InboundStore>(
-        &mut self,
-        now: Instant,
-        stores: Stores<'_, O, I>,
-    ) {
-        self.out.clock.advance(now);
+    pub(crate) fn closed<O: OutboundStore, I: InboundStore>(&mut self, stores: Stores<'_, O, I>) {
         match self.phase {
             Phase::Rest | Phase::ComeToRest | Phase::Dial | Phase::BackOff => return,
             Phase::AwaitTransport if self.stopping => self.cause = Cause::Stopped,
@@ -331,7 +326,7 @@ impl Machine {
         {
             self.connection.method = None;
         }
-        if self.stopping || self.cause.is_permanent() || self.out.config.stays_away() {
+        if self.stopping || self.cause.is_refusal() || self.out.config.stays_away() {
             self.phase = Phase::ComeToRest;
             self.connection.deadline = Moment::NEVER;
         } else {
@@ -347,9 +342,8 @@ impl Machine {
         self.notices.add(notices);
     }
 
-    pub(crate) fn stop<O: OutboundStore>(&mut self, now: Instant, store: &mut O) {
+    pub(crate) fn stop<O: OutboundStore>(&mut self, store: &mut O) {
         let reason = ReasonCode::NORMAL_DISCONNECTION;
-        self.out.clock.advance(now);
         match self.phase {
             Phase::Rest | Phase::ComeToRest => return,
             Phase::Dial | Phase::BackOff => {
@@ -375,12 +369,10 @@ impl Machine {
 
     pub(crate) fn stop_with<O: OutboundStore, I: InboundStore>(
         &mut self,
-        now: Instant,
         reason: ReasonCode,
         properties: &[Property<'_>],
         stores: Stores<'_, O, I>,
     ) -> Result<(), ControlError> {
-        self.out.clock.advance(now);
         if self.phase != Phase::Connected || self.stopping {
             return Err(ControlError::NotNow);
         }
@@ -445,7 +437,6 @@ impl Machine {
 
     /// The peer sent a packet that is wrong by itself.
     #[cold]
-    #[inline(never)]
     pub(crate) fn malformed(&mut self, error: &DecodeError) -> Told {
         self.cause = Cause::Violation(Violation::Packet(DecodeError::BLANK));
         // Copied to its place alone, word by word.
@@ -489,7 +480,6 @@ impl Machine {
     }
 
     /// No application packet leaves any longer.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn end_in(&mut self, phase: Phase) {
         self.out.line.standing = Standing::Over;
         self.phase = phase;

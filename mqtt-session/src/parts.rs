@@ -2,7 +2,7 @@
 
 use crate::dispatch::{Came, Input, Told};
 use crate::machine::Machine;
-use crate::receipts::{Owed, Partial};
+use crate::receipts::Partial;
 use crate::rx_buffer::Rx;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
@@ -27,7 +27,7 @@ pub(crate) fn head_of<'p>(
     header: &FixedHeader,
     bytes: &'p [u8],
     capacity: usize,
-) -> Result<RawPacket<'p>, (usize, usize)> {
+) -> Result<&'p [u8], (usize, usize)> {
     let len = header.packet_len();
     let (mut front, mut wanted, mut most) = (bytes, len, capacity);
     if header.packet_type() == PacketType::Publish && (len > capacity || bytes.len() >= len) {
@@ -40,12 +40,11 @@ pub(crate) fn head_of<'p>(
         }
         wanted = Publish::extent(header, front);
     }
-    header.packet_to(front, wanted).ok_or((wanted, most))
+    front.get(header.len()..wanted).ok_or((wanted, most))
 }
 
 impl Machine {
     /// A PUBLISH, or its next part. A whole message is one of a single part.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn on_publish<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         head: &RawPacket<'p>,
@@ -62,16 +61,17 @@ impl Machine {
         let Some(partial) = self.begin_message(came, input) else {
             return Told::Broken;
         };
-        let rx = &mut *input.rx;
+        let rx = &mut input.rx;
         came.offset = partial.offset();
         let left = came.total.wrapping_sub(came.offset);
         let part_len = left.min(rx.capacity().wrapping_sub(end));
         let start = end.wrapping_add(rx.cursor.passed());
         let Some(payload) = rx.part(start, part_len) else {
-            let capacity = rx.capacity();
-            return self.want(end.wrapping_add(part_len), capacity, rx);
+            // No more than there is room for.
+            rx.cursor.want(end.wrapping_add(part_len));
+            return Told::Wait;
         };
-        came.payload = payload;
+        came.fields.rest = payload;
         came.is_held = false;
         if part_len < left {
             rx.cursor.pass(end, part_len);
@@ -94,7 +94,7 @@ impl Machine {
         }
         let (mut sender, mut receiver) = self.halves(input.stores());
         match receiver.admit(&came.fields, came.qos, &mut sender) {
-            Ok(seen) => Some(Partial::new(seen)),
+            Ok(partial) => Some(partial),
             Err(breach) => {
                 self.breaks(breach);
                 None
@@ -117,11 +117,12 @@ impl Machine {
             let manually = self.out.config.acknowledges_manually();
             came.is_held = manually;
             let (mut sender, mut receiver) = self.halves(input.stores());
-            match receiver.accept(came.qos, id.value(), seen, manually, &mut sender) {
-                Owed::Noted => {}
+            if !receiver.accept(came.qos, id.value(), seen, manually, &mut sender) {
                 // What is owed and cannot leave may have all the room: that passes.
-                Owed::NotYet => return Told::Wait,
-                Owed::TooMany => return self.breaks(Breach::ReceiveMaximum),
+                if self.intake.blocked {
+                    return Told::Wait;
+                }
+                return self.breaks(Breach::ReceiveMaximum);
             }
         }
         self.intake.partial = None;
@@ -130,7 +131,7 @@ impl Machine {
     }
 
     /// So many bytes are wanted of the input, of which no more than `most` may be.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline]
     pub(crate) fn want(&mut self, wanted: usize, most: usize, rx: &mut Rx<'_>) -> Told {
         if wanted > most {
             return self.breaks(Breach::LargerThanBuffer);

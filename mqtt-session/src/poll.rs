@@ -33,105 +33,93 @@ impl Machine {
     }
 
     /// What there is to do at the moment that the clock was told. What is told is written to its
-    /// place where it comes about: it is large.
+    /// place where it comes about: it is large. A buffer becomes an [`Rx`] only here, so that there is
+    /// one on the stack.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn poll_into<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
         &'a mut self,
         stores: Stores<'a, O, I>,
-        mut rx: Rx<'a>,
+        rx: impl Into<Rx<'a>>,
         place: &mut P,
     ) {
         let Stores { outbound, inbound } = stores;
         let Some(event) = place.event() else {
             return;
         };
+        let mut input = Input {
+            rx: rx.into(),
+            event,
+            outbound: &mut *outbound,
+            inbound: &mut *inbound,
+        };
         if self.out.clock.is_due() {
             // Before anything is judged late: what came in is a sign of life, however late the
             // caller looked.
-            if self.phase.reads() {
-                self.note_life(&rx);
-            }
-            self.on_due(outbound);
+            self.note_life(&input.rx);
+            self.on_due(input.outbound);
         }
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(&mut input) {
             return;
         }
+        #[cfg(feature = "fast")]
         if self.phase.reads() {
+            self.note_life(&input.rx);
+        }
+        let mut came = Came::none();
+        let told = loop {
+            // What a packet let go leaves before what the next one is answered with, also when both
+            // came in one piece.
+            if self.out.exchanges.work.has(Work::PUMP) {
+                self.write(input.stores());
+            }
+            if !self.phase.reads() || !input.rx.cursor.brings_news() {
+                break Told::Nothing;
+            }
             #[cfg(feature = "fast")]
-            self.note_life(&rx);
-            let mut came = Came::none();
-            let told = loop {
-                if !rx.cursor.brings_news() {
-                    break Told::Nothing;
-                }
-                // What a packet let go leaves before what the next one is answered with, also
-                // when both came in one piece.
-                if self.out.exchanges.work.has(Work::PUMP) {
-                    self.write(outbound, inbound);
-                    if !self.phase.reads() {
-                        break Told::Nothing;
-                    }
-                }
-                #[cfg(feature = "fast")]
-                match self.take_short_ack(&mut *outbound, &mut rx) {
-                    ShortAck::Settled(settled) => {
-                        *event = settled;
-                        return;
-                    }
-                    ShortAck::Taken => continue,
-                    ShortAck::Otherwise => {}
-                }
-                let told = self.read(
-                    &mut came,
-                    &mut Input {
-                        rx: &mut rx,
-                        event: &mut *event,
-                        outbound: &mut *outbound,
-                        inbound: &mut *inbound,
-                    },
-                );
-                if told != Told::Nothing {
-                    break told;
-                }
-            };
-            self.connection.unread = rx.cursor.len();
-            match told {
-                Told::Nothing | Told::Wait => {}
-                Told::Broken => return self.violate(outbound, event),
-                Told::Event | Told::Message => {
-                    if !PUMPS_AT_ONCE {
-                        let (mut sender, mut receiver) = self.halves(Stores {
-                            outbound: &mut *outbound,
-                            inbound: &mut *inbound,
-                        });
-                        receiver.pump(&mut sender);
-                    }
-                    if told == Told::Message {
-                        self.deliver(outbound, inbound, &came, place);
-                    }
+            match self.take_short_ack(&mut *input.outbound, &mut input.rx) {
+                ShortAck::Settled(settled) => {
+                    *input.event = settled;
                     return;
                 }
+                ShortAck::Taken => continue,
+                ShortAck::Otherwise => {}
+            }
+            let told = self.read(&mut came, &mut input);
+            if told != Told::Nothing {
+                break told;
+            }
+        };
+        self.connection.unread = input.rx.cursor.len();
+        match told {
+            Told::Nothing | Told::Wait => {}
+            Told::Broken => return self.violate(input.outbound, input.event),
+            Told::Event | Told::Message => {
+                if !PUMPS_AT_ONCE {
+                    let (mut sender, mut receiver) = self.halves(input.stores());
+                    receiver.pump(&mut sender);
+                }
+                if told == Told::Message {
+                    self.deliver(outbound, inbound, &came, place);
+                }
+                return;
             }
         }
-        if self.out.exchanges.work.has(Work::PUMP) {
-            self.write(outbound, inbound);
-        }
         // What may not leave was given up: nothing would wake the caller to be told later.
-        if self.out.exchanges.work.has(Work::TELL) && self.next_told(outbound, &mut rx, event) {
+        if self.out.exchanges.work.has(Work::TELL) && self.next_told(&mut input) {
             return;
         }
         #[cfg(feature = "draw")]
         if self.phase == Phase::Connected
-            && let Some(ticket) = self.sender(outbound).ask_for_payload()
+            && let Some(ticket) = self.sender(input.outbound).ask_for_payload()
         {
-            *event = Event::PayloadWanted { ticket };
+            *input.event = Event::PayloadWanted { ticket };
             return;
         }
+        place.rest();
         place.ask(self.asked(outbound));
     }
 
     /// What is to be done where there is nothing to tell.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn asked<'a, O: OutboundStore>(&mut self, outbound: &'a mut O) -> Asked<'a> {
         if self.phase.writes() && self.out.line.tx.has_to_offer() {
             return Asked::Send(self.out.offer(outbound));
@@ -165,7 +153,7 @@ impl Machine {
         came: &mut Came<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
-        match self.front(input.rx) {
+        match self.front(&mut input.rx) {
             Ok(raw) => self.hear(&raw, came, input),
             Err(told) => told,
         }
@@ -174,14 +162,17 @@ impl Machine {
     /// What is to be decoded of the packet at the front of the input, if that has come.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     fn front<'p>(&mut self, rx: &mut Rx<'p>) -> Result<RawPacket<'p>, Told> {
-        let bytes = rx.unread();
+        // They lie in the buffer.
+        let Some(bytes) = rx.all() else {
+            return Err(Told::Wait);
+        };
         let mut header = FixedHeader::NONE;
         let (wanted, most) = match header.fill(bytes, self.intake.maximum_packet_size) {
             Err(error) => return Err(self.malformed(&error)),
             // There is one at least, and the smallest packet has two.
             Ok(false) => (bytes.len().wrapping_add(1), rx.capacity()),
             Ok(true) => match head_of(&header, bytes, rx.capacity()) {
-                Ok(head) => return Ok(head),
+                Ok(body) => return Ok(RawPacket::new(header, body)),
                 Err(wanted) => wanted,
             },
         };
@@ -194,7 +185,7 @@ impl Machine {
         let unread = rx.cursor.len();
         if unread > self.connection.unread {
             self.connection.last_life = self.out.clock.moment();
-            if self.connection.ping_due != Moment::NEVER {
+            if self.connection.ping != Moment::NEVER {
                 self.await_ping();
             }
             // How long it has been accepted can be told for 24 days.
@@ -203,7 +194,7 @@ impl Machine {
         }
     }
 
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[inline]
     fn deliver<'a, O: OutboundStore, I: InboundStore, P: Place<'a>>(
         &'a mut self,
         outbound: &'a mut O,
@@ -220,7 +211,7 @@ impl Machine {
         };
         let message = Message {
             topic,
-            payload: came.payload,
+            payload: came.fields.rest,
             offset: came.offset,
             total: came.total,
             qos: came.qos,
@@ -255,8 +246,9 @@ impl Machine {
 
     /// Writes what may leave; when the application wants to stop and all has left that can,
     /// DISCONNECT.
-    #[cfg_attr(feature = "fast", inline(never))]
-    fn write<O: OutboundStore, I: InboundStore>(&mut self, outbound: &mut O, inbound: &mut I) {
+    #[inline(never)]
+    fn write<O: OutboundStore, I: InboundStore>(&mut self, stores: Stores<'_, O, I>) {
+        let Stores { outbound, inbound } = stores;
         if !self.out.line.is_up() {
             return;
         }
@@ -275,16 +267,11 @@ impl Machine {
 
     /// What happened by itself or by a call, and is to be told; whether there is any.
     #[inline(never)]
-    fn next_told<O: OutboundStore>(
-        &mut self,
-        outbound: &mut O,
-        rx: &mut Rx<'_>,
-        event: &mut Event<'_>,
-    ) -> bool {
-        if self.notices.any() && self.next_notice(rx, event) {
+    fn next_told<O: OutboundStore, I>(&mut self, input: &mut Input<'_, '_, O, I>) -> bool {
+        if self.notices.any() && self.next_notice(&mut input.rx, input.event) {
             return true;
         }
-        self.sender(outbound).tell(event)
+        self.sender(input.outbound).tell(input.event)
     }
 
     fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) -> bool {

@@ -16,7 +16,6 @@ pub(crate) fn acks(entries: &[Receipt]) -> u16 {
     count(entries, Stage::PubAckAwaited, Stage::PubRec)
 }
 
-#[cfg_attr(not(feature = "fast"), inline(never))]
 fn count(entries: &[Receipt], first: Stage, last: Stage) -> u16 {
     let mut count = 0u16;
     for entry in entries {
@@ -65,19 +64,21 @@ pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
     {
         *known = Receipt::FREE;
     }
-    // Each makes room for the one behind it, down to a place that is free.
-    let mut moved = receipt;
-    for entry in entries.iter_mut().rev() {
-        moved = core::mem::replace(entry, moved);
-        if moved.stage == Stage::Free {
-            return true;
-        }
+    let is_free = |entry: &Receipt| entry.stage == Stage::Free;
+    let Some(free) = entries.iter().rposition(is_free) else {
+        return false;
+    };
+    // Those behind the last place that is free move up.
+    let [place, behind @ ..] = entries.get_mut(free..).unwrap_or_default() else {
+        return false;
+    };
+    let mut place = place;
+    for entry in behind {
+        *place = *entry;
+        place = entry;
     }
-    // There is none: all go back.
-    for entry in entries {
-        moved = core::mem::replace(entry, moved);
-    }
-    false
+    *place = receipt;
+    true
 }
 
 /// Has each that may leave written, as long as that can be; whether it could. Of PUBACK and PUBREC,
@@ -89,15 +90,17 @@ pub(crate) fn write_ready(
 ) -> bool {
     let mut waits = false;
     for entry in entries {
-        let is_ack = entry.stage.is_ack();
+        let mut receipt = *entry;
+        let is_ack = receipt.stage.is_ack();
         if is_ack && waits {
             continue;
         }
-        if let Some(packet) = entry.stage.ready() {
-            if !write(packet, *entry) {
+        if let Some(packet) = receipt.stage.ready() {
+            if !write(packet, receipt) {
                 return false;
             }
-            entry.end();
+            receipt.end();
+            *entry = receipt;
         } else if is_ack {
             waits = true;
         }

@@ -71,6 +71,13 @@ impl Partial {
     pub(crate) fn is_seen(self) -> bool {
         self.0.get() & Self::SEEN != 0
     }
+
+    /// Whether a part of it was told: it is not seen, which is the sign of the number that is turned,
+    /// and not at its start, the number of which is that of there being one.
+    fn was_told(partial: Option<Self>) -> bool {
+        let number = partial.map_or(0, |partial| partial.0.get());
+        (number.rotate_right(2) as i32) > 1 << 30
+    }
 }
 
 impl Intake {
@@ -116,16 +123,6 @@ impl Receipts {
 /// poll, so that it does not lie on top of what the packet does.
 pub(crate) const PUMPS_AT_ONCE: bool = cfg!(any(feature = "fast", feature = "broker"));
 
-/// Whether an acknowledgement is owed from now on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owed {
-    Noted,
-    /// There is no room, because what is owed before it cannot leave now; nothing has changed.
-    NotYet,
-    /// There is no room, because there are more than there may be; nothing has changed.
-    TooMany,
-}
-
 impl<I: InboundStore> Receiver<'_, I> {
     /// Holds a PUBLISH against the limits and resolves its topic alias; whether it was delivered
     /// before, so that it is not delivered again.
@@ -135,11 +132,12 @@ impl<I: InboundStore> Receiver<'_, I> {
         fields: &Fields<'_>,
         qos: QoS,
         sender: &mut Sending<'_, O>,
-    ) -> Result<bool, Breach> {
+    ) -> Result<Partial, Breach> {
         if let Some(alias) = fields.properties().topic_alias() {
             self.resolve_alias(fields.topic, alias)?;
         }
-        self.admit_exchange(fields.packet_id, qos, sender)
+        let seen = self.admit_exchange(fields.packet_id, qos, sender)?;
+        Ok(Partial::new(seen))
     }
 
     /// As [`Receiver::admit`], for one that was decoded before.
@@ -206,7 +204,7 @@ impl<I: InboundStore> Receiver<'_, I> {
     }
 
     /// A PUBLISH of QoS 1 or 2 has been received whole: what is owed for it from now on. `seen` says
-    /// what [`Receiver::admit`] said.
+    /// what [`Receiver::admit`] said. False, and nothing has changed, where there is no room for it.
     ///
     /// With automatic acknowledgement nothing can stop its acknowledgement any more; a QoS 2
     /// message counts as received. Otherwise its token lets the application acknowledge it.
@@ -217,7 +215,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         seen: bool,
         manually: bool,
         sender: &mut Sending<'_, O>,
-    ) -> Owed {
+    ) -> bool {
         let (awaited, ready) = match qos {
             QoS::ExactlyOnce => (Stage::PubRecAwaited, Stage::PubRec),
             _ => (Stage::PubAckAwaited, Stage::PubAck),
@@ -226,7 +224,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)
     }
 
-    /// PUBACK or PUBREC is owed from now on.
+    /// PUBACK or PUBREC is owed from now on, if there is room.
     fn owe_receipt<O: OutboundStore>(
         &mut self,
         seen: bool,
@@ -234,13 +232,13 @@ impl<I: InboundStore> Receiver<'_, I> {
         stage: Stage,
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
-    ) -> Owed {
+    ) -> bool {
         // The acknowledgement may be on its way or in the application's hands.
         if seen && self.store.known(id).is_some_and(Stage::is_ack) {
-            return Owed::Noted;
+            return true;
         }
         let owed = self.owe(id, stage, reason, sender);
-        if owed == Owed::Noted {
+        if owed {
             self.receipts.count = self.receipts.count.wrapping_add(2);
         }
         owed
@@ -263,7 +261,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             // PUBREC is still owed or in the application's hands: the server cannot have it.
             Some(_) => return Err(Breach::OutOfOrder(PacketType::PubRel)),
         };
-        Ok(self.owe(id, stage, reason, sender) == Owed::Noted)
+        Ok(self.owe(id, stage, reason, sender))
     }
 
     /// PUBREC for an identifier that is not in use: PUBREL 0x92 is owed. False, and nothing has
@@ -274,27 +272,23 @@ impl<I: InboundStore> Receiver<'_, I> {
         sender: &mut Sending<'_, O>,
     ) -> bool {
         let reason = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.owe(id, Stage::PubRel, reason, sender) == Owed::Noted
+        let stage = Stage::PubRel;
+        self.owe(id, stage, reason, sender)
     }
 
-    /// An acknowledgement is owed from now on, and leaves as soon as it can.
+    /// An acknowledgement is owed from now on, and leaves as soon as it can; false, and nothing has
+    /// changed, where there is no room.
     fn owe<O: OutboundStore>(
         &mut self,
         id: u16,
         stage: Stage,
         reason: ReasonCode,
         sender: &mut Sending<'_, O>,
-    ) -> Owed {
+    ) -> bool {
         let receipt = Receipt { id, stage, reason };
         let put = self.store.put(receipt) || self.pump_at_once(sender) && self.store.put(receipt);
         self.pump_at_once(sender);
-        if put {
-            Owed::Noted
-        } else if self.intake.blocked {
-            Owed::NotYet
-        } else {
-            Owed::TooMany
-        }
+        put
     }
 
     /// Writes what is owed, if that is not to be left to the poll: there it is done before and after
@@ -407,7 +401,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         self.intake.unsolicited = 0;
         self.store.cut();
         self.store.clear_aliases();
-        partial.is_some_and(|partial| !partial.is_seen() && partial.offset() > 0)
+        Partial::was_told(partial)
     }
 
     /// The session is gone: so are the identifiers in it.
@@ -453,9 +447,9 @@ impl Receiver<'_, <crate::store::Heap as crate::store::Store>::Inbound> {
             QoS::AtLeastOnce => Stage::PubAck,
             QoS::ExactlyOnce => Stage::PubRec,
         };
-        match self.owe_receipt(seen, id, stage, reason, sender) {
-            Owed::Noted => Ok(()),
-            Owed::NotYet | Owed::TooMany => Err(Violation::ReceiveMaximum),
+        if !self.owe_receipt(seen, id, stage, reason, sender) {
+            return Err(Violation::ReceiveMaximum);
         }
+        Ok(())
     }
 }

@@ -162,21 +162,22 @@ pub(crate) enum Stage {
 pub(crate) struct Flags(u16);
 
 impl Flags {
-    /// Its block begins with the moment it expires.
-    pub(crate) const EXPIRES: Self = Self(1);
+    // What a server may refuse lies in front, in the order of its limits.
     /// It is a message that the server is to keep. With the feature `fast` the packet alone may say
     /// so.
-    pub(crate) const RETAIN: Self = Self(1 << 1);
+    pub(crate) const RETAIN: Self = Self(1);
     /// It has a filter with a wildcard.
-    pub(crate) const WILDCARD: Self = Self(1 << 2);
+    pub(crate) const WILDCARD: Self = Self(1 << 1);
     /// It has a filter of a shared subscription.
-    pub(crate) const SHARED: Self = Self(1 << 3);
+    pub(crate) const SHARED: Self = Self(1 << 2);
+    /// It has a subscription identifier.
+    pub(crate) const IDENTIFIED: Self = Self(1 << 3);
     /// PUBREC said that nobody subscribes: the one bit of that reason code. It says that or success,
     /// where it does not refuse.
     #[cfg(not(feature = "fast"))]
     const NO_SUBSCRIBERS: Self = Self(ReasonCode::NO_MATCHING_SUBSCRIBERS.value() as u16);
-    /// It has a subscription identifier.
-    pub(crate) const IDENTIFIED: Self = Self(1 << 5);
+    /// Its block begins with the moment it expires.
+    pub(crate) const EXPIRES: Self = Self(1 << 5);
     /// Its payload is drawn from the application while it is sent.
     #[cfg(feature = "draw")]
     pub(crate) const DRAWN: Self = Self(1 << 6);
@@ -208,6 +209,11 @@ impl Flags {
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
+    }
+
+    /// What of it a server may refuse: the lowest bits, one for each of those limits, in their order.
+    pub(crate) const fn asks(self) -> u16 {
+        self.0
     }
 
     pub(crate) fn set(&mut self, flag: Self) {
@@ -378,7 +384,9 @@ impl Record {
     #[cfg(not(feature = "fast"))]
     pub(crate) fn finish(&mut self) {
         self.id = 0;
+        // These are one word.
         self.flags = Flags(0);
+        self.stage = Self::EMPTY.stage;
         self.place = Place::Free;
     }
 

@@ -94,8 +94,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> RxBuffer<B> {
     /// Says that `count` bytes were written to the front of [`RxBuffer::spare`]; more than fit
     /// there are not counted.
     pub fn filled(&mut self, count: usize) {
-        let capacity = self.bytes.as_ref().len();
-        self.cursor.end = self.cursor.end.saturating_add(count).min(capacity);
+        // The end never passes that of the bytes.
+        let room = self.bytes.as_ref().len().wrapping_sub(self.cursor.end);
+        self.cursor.end = self.cursor.end.wrapping_add(count.min(room));
     }
 
     /// Unread bytes.
@@ -151,6 +152,12 @@ pub(crate) struct Rx<'a> {
     pub(crate) cursor: &'a mut RxCursor,
 }
 
+impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> From<&'a mut RxBuffer<B>> for Rx<'a> {
+    fn from(buffer: &'a mut RxBuffer<B>) -> Self {
+        buffer.parts()
+    }
+}
+
 impl<'a> Rx<'a> {
     /// The first `N` unread bytes, if so many are there and looking at them can bring news.
     #[cfg(feature = "fast")]
@@ -170,10 +177,15 @@ impl<'a> Rx<'a> {
 
     /// The unread bytes, with those behind the header that have passed.
     #[inline]
+    pub(crate) fn all(&self) -> Option<&'a [u8]> {
+        self.bytes.get(self.cursor.start..self.cursor.end)
+    }
+
+    /// As [`all`](Self::all).
+    #[cfg(feature = "fast")]
+    #[inline]
     pub(crate) fn unread(&self) -> &'a [u8] {
-        self.bytes
-            .get(self.cursor.start..self.cursor.end)
-            .unwrap_or_default()
+        self.all().unwrap_or_default()
     }
 
     /// So many of these from this one on, if they have come.
@@ -247,7 +259,6 @@ impl RxCursor {
 
     /// Moves what is unread to the front when the room behind it is used up. A packet is moved
     /// at most once, so this stays linear in the bytes.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     fn make_room(&mut self, bytes: &mut [u8]) {
         // Nothing here is longer than the bytes.
         if self.gap > 0 {

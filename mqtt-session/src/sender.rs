@@ -1,6 +1,8 @@
 //! Requests of the application, from the call to the store: the sending half of the session
 //! beside the sending half of the connection.
 
+#[cfg(not(feature = "fast"))]
+use crate::answer::Answer;
 use crate::config::Config;
 use crate::event::Ticket;
 use crate::exchanges::{Exchanges, Work};
@@ -227,15 +229,9 @@ impl<O: OutboundStore> Sending<'_, O> {
     }
 
     /// Publishes a message.
-    #[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+    #[cfg(not(feature = "fast"))]
     pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        self.enqueue(publish, None)
-    }
-
-    /// Publishes a message.
-    #[cfg(all(not(feature = "fast"), any(feature = "bytes", feature = "draw")))]
-    pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        ticket_of(self.enqueue(publish, None))
+        self.store.publish(self.out, publish)
     }
 
     /// Takes any message in. With `apart`, only its header is stored and its payload of so many
@@ -288,7 +284,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         {
             return Ok(written);
         }
-        self.keep(&Kept {
+        let kept = Kept {
             stage,
             flags: Cell::new(flags),
             count: publish.topic.as_bytes().len(),
@@ -302,11 +298,18 @@ impl<O: OutboundStore> Sending<'_, O> {
             packet: &packet,
             #[cfg(not(feature = "fast"))]
             packet: publish,
-        })
+        };
+        #[cfg(any(feature = "fast", feature = "bytes", feature = "draw"))]
+        return self.keep(&kept);
+        #[cfg(not(any(feature = "fast", feature = "bytes", feature = "draw")))]
+        self.store.keep(self.out, &kept)
     }
 
     /// Takes in what is to be kept until it is settled.
-    #[inline(never)]
+    #[cfg_attr(
+        any(feature = "fast", feature = "bytes", feature = "draw"),
+        inline(never)
+    )]
     pub(crate) fn keep(&mut self, kept: &Kept<'_>) -> Result<Taken, RequestError> {
         if matches!(self.out.line.standing, Standing::Stopping | Standing::Over) {
             return Err(RequestError::Stopping);

@@ -15,7 +15,7 @@ use crate::store::OutboundStore;
 #[cfg(not(feature = "fast"))]
 use crate::tables::{find_id, oldest};
 use crate::violation::Breach;
-use mqtt_proto::{PacketType, Properties, ReasonCode};
+use mqtt_proto::{Fields, PacketType, ReasonCode};
 
 /// What an acknowledgement did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +283,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             outcome => Event::Published {
                 ticket,
                 outcome,
-                properties: Properties::EMPTY,
+                // As those of a packet without any: an empty list takes a constant to copy.
+                properties: Fields::none().properties(),
             },
         };
         true
@@ -391,6 +392,7 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// The transport took `count` of the bytes offered: what it has taken whole is on the wire,
     /// and is stamped with the time.
     #[cfg(not(feature = "fast"))]
+    #[inline(never)]
     pub(crate) fn sent(&mut self, count: usize) {
         let line = &mut self.out.line;
         if line.tx.took(count) == 0 {

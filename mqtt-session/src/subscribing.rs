@@ -15,7 +15,6 @@ use mqtt_proto::{
 type Keep<'k> = &'k mut dyn FnMut(&Kept<'_>) -> Result<Ticket, RequestError>;
 
 /// What is known of a SUBSCRIBE. What it takes to look is not to lie below what is kept.
-#[cfg_attr(not(feature = "fast"), inline(never))]
 fn known(subscriptions: &[Subscription<'_>], properties: &[Property<'_>]) -> Flags {
     let mut flags = Flags::REQUEST;
     for subscription in subscriptions {

@@ -113,7 +113,6 @@ impl From<Breach> for Violation {
 impl Violation {
     /// Becomes this one, as a whole: where the compiler sees of what it is made, it copies that in parts
     /// which are no words.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) const fn set(&mut self, violation: &Self) {
         *self = *violation;
     }
@@ -123,6 +122,13 @@ impl Violation {
     pub fn reason(&self) -> ReasonCode {
         match self {
             Self::Packet(error) => error.reason(),
+            _ => self.reason_of_breach(),
+        }
+    }
+
+    // What is asked of the packet stands apart, so that this is a table.
+    const fn reason_of_breach(&self) -> ReasonCode {
+        match self {
             Self::LargerThanBuffer | Self::AnswerTooLarge(_) => ReasonCode::PACKET_TOO_LARGE,
             Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAlias(_) => ReasonCode::TOPIC_ALIAS_INVALID,

@@ -127,8 +127,8 @@ where
     }
 
     async fn work(&mut self, turn: &mut Turn<'_, D, T::Error>) -> bool {
-        match self.todo {
-            Todo::Poll | Todo::Send => true,
+        match self.next.todo {
+            Todo::Poll => true,
             Todo::Open => {
                 let dialled = (self.dial)().await;
                 self.dialled(dialled, turn)
@@ -145,7 +145,7 @@ where
                 self.closed();
                 true
             }
-            Todo::Wait => self.wait(self.deadline, turn).await,
+            Todo::Wait => self.wait(self.next.deadline, turn).await,
         }
     }
 
@@ -164,8 +164,11 @@ where
             }
         };
         match select(done, time).await {
-            Either::First(done) => self.exchanged(done.given, done.read, turn),
-            Either::Second(()) => self.exchanged(None, None, turn),
+            Either::First(done) => {
+                let failed = self.given(done.given, turn);
+                self.came(done.read, failed, turn)
+            }
+            Either::Second(()) => true,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Turns that block, over transports of [`embedded_io`].
 
-use crate::client::{AT_ONCE, Client, Machine, Output, Todo};
+use crate::client::{AT_ONCE, Client, Machine, Output, Todo, output};
 use crate::clock::Clock;
 use crate::turn::Turn;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write};
@@ -123,11 +123,9 @@ where
         turn
     }
 
-    // What is told has its place below this: neither is to lie on the other.
-    #[inline(never)]
     fn work_blocking(&mut self, until: Instant, turn: &mut Turn<'_, D, T::Error>) -> bool {
-        match self.todo {
-            Todo::Poll | Todo::Send => true,
+        match self.next.todo {
+            Todo::Poll => true,
             Todo::Open => {
                 let dialled = (self.dial)();
                 self.dialled(dialled, turn)
@@ -142,34 +140,36 @@ where
                 self.closed();
                 true
             }
-            Todo::Wait => self.wait_blocking(self.deadline.min(until), turn),
+            Todo::Wait => self.wait_blocking(until, turn),
         }
     }
 
-    // Nor is this to lie below a transport being dialled.
+    // This is not to lie below a transport being dialled.
     #[inline(never)]
     fn wait_blocking(&mut self, until: Instant, turn: &mut Turn<'_, D, T::Error>) -> bool {
-        let exchange = self.exchange();
-        let clock = exchange.clock;
-        let Some(transport) = exchange.transport else {
-            while clock.now() < until {
-                clock.idle(until);
+        let until = self.next.deadline.min(until);
+        let Some(transport) = &mut self.transport else {
+            while self.clock.now() < until {
+                self.clock.idle(until);
             }
-            self.todo = Todo::Poll;
             return true;
         };
-        let (given, until) = match exchange.output {
+        let (given, until) = match output(&mut self.machine, &self.next.left) {
             Output::Nothing => (None, until),
             Output::Flush => (unless_timed_out(transport.flush().map(|()| 0)), until),
             // More may be queued, and what comes meanwhile may not wait for long where a UART holds
             // but a few bytes.
             Output::Bytes(bytes) => (unless_timed_out(transport.write(bytes)), AT_ONCE),
         };
+        let failed = self.given(given, turn);
         let mut read = None;
-        if !exchange.room.is_empty() {
-            let came = transport.read_until(exchange.room, until, clock);
+        let room = self.input.spare();
+        if !room.is_empty()
+            && let Some(transport) = &mut self.transport
+        {
+            let came = transport.read_until(room, until, &mut self.clock);
             read = came.transpose().and_then(unless_timed_out);
         }
-        self.exchanged(given, read, turn)
+        self.came(read, failed, turn)
     }
 }

@@ -62,19 +62,22 @@ impl<S: Store> Machine for &mut mqtt_session::Client<S> {
 /// what they ask for is done by the next turns, [`Client::turn_blocking`] or [`Client::turn`].
 #[derive(Debug)]
 pub struct Client<'c, M, B, F, T, C> {
-    machine: M,
+    pub(crate) machine: M,
     pub(crate) input: RxBuffer<B>,
     connect: &'c Connect<'c>,
     pub(crate) dial: F,
     pub(crate) transport: Option<T>,
     pub(crate) clock: C,
-    pub(crate) todo: Todo,
+    pub(crate) next: Next,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
     /// Until when to wait, where that is to be done.
     pub(crate) deadline: Instant,
-    /// Whether bytes were offered that the transport has not taken.
-    offered: bool,
-    /// Whether the transport took bytes since it was last flushed.
-    unflushed: bool,
+    pub(crate) todo: Todo,
+    pub(crate) left: Left,
 }
 
 /// A moment that has come.
@@ -85,10 +88,18 @@ pub(crate) const AT_ONCE: Instant = Instant::from_micros(0);
 pub(crate) enum Todo {
     Poll,
     Open,
-    /// Bytes were offered: before anything else is done, it becomes a wait that is over.
-    Send,
     Wait,
     Close,
+}
+
+/// What the transport is still to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    /// What was offered to it, and it has not taken.
+    Offered,
+    /// It took bytes since it was last flushed, and nothing else is offered.
+    Flush,
 }
 
 /// What the transport is to be given.
@@ -129,10 +140,11 @@ where
             dial,
             transport: None,
             clock,
-            todo: Todo::Poll,
-            deadline: Instant::NEVER,
-            offered: false,
-            unflushed: false,
+            next: Next {
+                deadline: Instant::NEVER,
+                todo: Todo::Poll,
+                left: Left::Nothing,
+            },
         }
     }
 
@@ -147,7 +159,7 @@ where
     pub fn stop(&mut self) {
         let now = self.now();
         self.machine.get().stop(now);
-        if matches!(self.todo, Todo::Open) {
+        if matches!(self.next.todo, Todo::Open) {
             self.closed();
         }
     }
@@ -161,7 +173,6 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
-    #[inline(never)]
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
         let now = self.now();
         self.machine.get().publish(now, publish)
@@ -211,7 +222,6 @@ where
     ///
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
-    #[inline(never)]
     pub fn subscribe(
         &mut self,
         subscriptions: &[Subscription<'_>],
@@ -254,9 +264,7 @@ where
     /// has offered is written all the same, and what has come is read: otherwise nobody could call it
     /// between any two turns.
     fn now(&mut self) -> Instant {
-        if matches!(self.todo, Todo::Wait) {
-            self.deadline = AT_ONCE;
-        }
+        self.next.deadline = AT_ONCE;
         self.clock.now()
     }
 
@@ -264,47 +272,29 @@ where
     /// What is told is written to its place.
     pub(crate) fn polled<'t, D, E>(&'t mut self, turn: &mut Turn<'t, D, E>) {
         let now = self.clock.now();
-        self.todo = Todo::Poll;
+        self.next.todo = Todo::Poll;
         let mut answer = Answer {
             turn,
-            todo: &mut self.todo,
-            deadline: &mut self.deadline,
+            next: &mut self.next,
         };
         self.machine
             .get()
             .poll_into(now, &mut self.input, &mut answer);
-        if matches!(self.todo, Todo::Send) {
-            self.offered = true;
-            // Not to wait, but to take what is there.
-            self.todo = Todo::Wait;
-            self.deadline = AT_ONCE;
-        }
     }
 
     /// What is to be done with the transport while the client waits.
     pub(crate) fn exchange(&mut self) -> Exchange<'_, T, C> {
-        let mut output = if self.unflushed {
-            Output::Flush
-        } else {
-            Output::Nothing
-        };
-        if self.offered {
-            match self.machine.get().offered() {
-                [] => self.offered = false,
-                bytes => output = Output::Bytes(bytes),
-            }
-        }
         Exchange {
             transport: self.transport.as_mut(),
-            output,
+            output: output(&mut self.machine, &self.next.left),
             room: self.input.spare(),
             clock: &mut self.clock,
         }
     }
 
-    /// Whether something is to be written or flushed before the transport is closed.
+    /// Whether what was written is to be flushed before the transport is closed.
     pub(crate) fn is_unflushed(&self) -> bool {
-        self.unflushed && !self.offered
+        self.next.left == Left::Flush
     }
 
     /// The transport is open, or could not be opened. False where something failed, which is told.
@@ -318,10 +308,7 @@ where
                 self.transport = Some(transport);
                 let now = self.clock.now();
                 match self.machine.get().opened(now, self.connect) {
-                    Ok(()) => {
-                        self.todo = Todo::Poll;
-                        return true;
-                    }
+                    Ok(()) => return true,
                     Err(error) => Failed::Connect(error),
                 }
             }
@@ -332,31 +319,38 @@ where
         false
     }
 
-    /// The transport was given what [`Client::exchange`] said; `None`: nothing came of it yet. False
-    /// where something failed, which is told.
-    pub(crate) fn exchanged<D, E>(
+    /// The transport was given what [`Client::exchange`] said; `None`: nothing came of it yet. True
+    /// where that failed, which is told.
+    pub(crate) fn given<D, E>(
         &mut self,
         given: Option<Result<usize, E>>,
-        read: Option<Result<usize, E>>,
         turn: &mut Turn<'_, D, E>,
     ) -> bool {
-        self.todo = Todo::Poll;
-        let mut failed = false;
         match given {
             // What was taken may have arrived, whatever else becomes of the transport.
-            Some(Ok(count)) if self.offered => {
-                self.offered = false;
-                self.unflushed = true;
+            Some(Ok(count)) if self.next.left == Left::Offered => {
+                self.next.left = Left::Flush;
                 let now = self.clock.now();
                 self.machine.get().sent(now, count);
             }
-            Some(Ok(_)) => self.unflushed = false,
+            Some(Ok(_)) => self.next.left = Left::Nothing,
             Some(Err(error)) => {
                 *turn = Turn::Failed(Failed::Write(error));
-                failed = true;
+                return true;
             }
             None => {}
         }
+        false
+    }
+
+    /// The transport brought this; `None`: nothing yet. `failed`: what it was given. False where
+    /// something failed, which is told.
+    pub(crate) fn came<D, E>(
+        &mut self,
+        read: Option<Result<usize, E>>,
+        mut failed: bool,
+        turn: &mut Turn<'_, D, E>,
+    ) -> bool {
         match read {
             // The server's last words may lie here, though it takes none of ours any more. The next
             // attempt to write fails again.
@@ -378,10 +372,21 @@ where
     /// The transport is given up.
     pub(crate) fn closed(&mut self) {
         self.transport = None;
-        self.offered = false;
-        self.unflushed = false;
-        self.todo = Todo::Poll;
+        self.next.left = Left::Nothing;
+        self.next.todo = Todo::Poll;
         let now = self.clock.now();
         self.machine.get().closed(now);
+    }
+}
+
+/// What the transport is to be given.
+pub(crate) fn output<'m, M: Machine>(machine: &'m mut M, left: &Left) -> Output<'m> {
+    match left {
+        Left::Nothing => Output::Nothing,
+        Left::Flush => Output::Flush,
+        Left::Offered => match machine.get().offered() {
+            [] => Output::Flush,
+            bytes => Output::Bytes(bytes),
+        },
     }
 }

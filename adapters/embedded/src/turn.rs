@@ -1,8 +1,8 @@
 //! What a turn of the client brings.
 
-use crate::client::Todo;
+use crate::client::{AT_ONCE, Left, Next, Todo};
 use core::fmt;
-use mqtt_session::{Asked, ConnectError, Delivery, Event, Instant, Place};
+use mqtt_session::{Asked, ConnectError, Delivery, Event, Place};
 
 /// What a turn brings: at most one thing. `D` is what dialling can fail with, `E` the transport.
 ///
@@ -10,6 +10,7 @@ use mqtt_session::{Asked, ConnectError, Delivery, Event, Instant, Place};
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it may hold a message, which does not come again"]
+#[repr(u8)] // So that it is one look to tell what it is.
 pub enum Turn<'a, D, E> {
     /// A message, or a part of one. The application may publish its answer while it is borrowed.
     Message(Delivery<'a>),
@@ -27,8 +28,7 @@ pub enum Turn<'a, D, E> {
 /// Where the machine writes what there is to tell, or what it asks for.
 pub(crate) struct Answer<'t, 'a, D, E> {
     pub(crate) turn: &'t mut Turn<'a, D, E>,
-    pub(crate) todo: &'t mut Todo,
-    pub(crate) deadline: &'t mut Instant,
+    pub(crate) next: &'t mut Next,
 }
 
 impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
@@ -44,14 +44,22 @@ impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
         *self.turn = Turn::Message(delivery);
     }
 
-    fn ask(&mut self, asked: Asked<'a>) {
+    fn rest(&mut self) {
         *self.turn = Turn::Nothing;
-        *self.todo = match asked {
+    }
+
+    fn ask(&mut self, asked: Asked<'a>) {
+        self.next.todo = match asked {
             Asked::Open => Todo::Open,
-            Asked::Send(_) => Todo::Send,
+            Asked::Send(_) => {
+                self.next.left = Left::Offered;
+                // Not to wait, but to take what is there.
+                self.next.deadline = AT_ONCE;
+                Todo::Wait
+            }
             Asked::Close => Todo::Close,
             Asked::Timeout(deadline) => {
-                *self.deadline = deadline;
+                self.next.deadline = deadline;
                 Todo::Wait
             }
             Asked::Done => {

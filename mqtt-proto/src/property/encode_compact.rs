@@ -10,13 +10,6 @@ impl Properties<'_> {
     /// Writes the length and the properties, if the packet may carry them and they are valid.
     #[inline(never)]
     pub(crate) fn write(&self, rules: PropertyRules, writer: &mut Writer<'_>) -> Option<()> {
-        self.write_here(rules, writer)
-    }
-
-    /// As [`write`](Self::write), for who knows whether they are decoded: those that are not need not
-    /// lie in memory then.
-    #[inline(always)]
-    pub(crate) fn write_here(&self, rules: PropertyRules, writer: &mut Writer<'_>) -> Option<()> {
         let start = writer.at();
         writer.gate = Gate::new(rules);
         match self.0 {
@@ -28,10 +21,13 @@ impl Properties<'_> {
                 }
                 writer.block(validated.block());
             }
-            Source::List(first, rest) => {
-                writer.list(first);
-                writer.list(rest);
-            }
+            Source::List(mut list, mut rest) => loop {
+                writer.list(list);
+                if rest.is_empty() {
+                    break;
+                }
+                (list, rest) = (rest, &[]);
+            },
         }
         if rules.lacks_method(writer.gate.present()) {
             writer.fail(EncodeError::MissingProperty(
@@ -63,7 +59,7 @@ impl Writer<'_> {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn list(&mut self, list: &[Property<'_>]) {
         for property in list {
             let id = property.id();

@@ -32,16 +32,6 @@ impl Properties<'_> {
         }
         writer.lend(|out, fault| write_prefixed(self, rules, out, fault))
     }
-
-    /// The same: built for size, the properties need not lie in memory.
-    #[inline(always)]
-    pub(crate) fn write_here(
-        &self,
-        rules: &'static PropertyRules,
-        writer: &mut Writer<'_>,
-    ) -> Option<()> {
-        self.write(rules, writer)
-    }
 }
 
 /// Writes the length and the properties; how many bytes that takes.

@@ -132,19 +132,10 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// Shows each property whose value is a number, a flag or the like: for who looks for many. Built
-    /// for size, others are shown with a number that says nothing.
+    /// Shows each property whose value is a number, a flag or the like: for who looks for many.
     #[doc(hidden)]
     #[inline]
     pub fn each_number(&self, mut show: impl FnMut(u32, u32)) {
-        #[cfg(not(feature = "fast"))]
-        if let Source::Wire(validated) = self.0 {
-            let mut walk = validated.walk();
-            while let Some((property, value)) = walk.step() {
-                show(property.number(), value);
-            }
-            return;
-        }
         for property in self {
             if let value::Value::Number(number) = property.value() {
                 show(property.id() as u32, number);

@@ -43,15 +43,33 @@ impl<'a> Validated<'a> {
         Walk::over(self.block())
     }
 
+    /// Shows the number and the value of each property; of one whose value is none, its length.
+    #[inline]
+    pub(crate) fn each_number(self, mut show: impl FnMut(u32, u32)) {
+        let mut walk = self.walk();
+        while let Some((property, value)) = walk.step() {
+            show(property.number(), value);
+        }
+    }
+
+    /// What [`Walk::step`] says of the first one of this kind, and where in the block it ends; 0 if
+    /// there is none.
     #[inline(never)]
-    pub(super) fn four(self, id: PropertyId) -> Option<u32> {
+    fn find(self, id: PropertyId) -> (u32, usize) {
         let mut walk = self.walk();
         while let Some((property, value)) = walk.step() {
             if property.is(id) {
-                return Some(value);
+                let end = self.block().len().wrapping_sub(walk.rest().len());
+                return (value, end);
             }
         }
-        None
+        (1, 0)
+    }
+
+    #[inline(always)]
+    pub(super) fn four(self, id: PropertyId) -> Option<u32> {
+        let (value, end) = self.find(id);
+        (end != 0).then_some(value)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it has two bytes")]
@@ -76,16 +94,11 @@ impl<'a> Validated<'a> {
         })
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn binary(self, id: PropertyId) -> Option<&'a [u8]> {
-        let mut walk = self.walk();
-        while let Some((property, len)) = walk.step() {
-            if property.is(id) {
-                let end = self.block().len().wrapping_sub(walk.rest().len());
-                return self.block().get(end.wrapping_sub(len as usize)..end);
-            }
-        }
-        None
+        let (len, end) = self.find(id);
+        // If there is none, it would begin in front of the block.
+        self.block().get(end.wrapping_sub(len as usize)..end)
     }
 
     pub(super) fn text(self, id: PropertyId) -> Option<&'a str> {

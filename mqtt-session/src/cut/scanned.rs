@@ -2,13 +2,15 @@
 
 use crate::event::GiveUp;
 use crate::line::Line;
-use crate::record::{Flags, Place, Stage};
+use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::Sending;
 use crate::store::OutboundStore;
+use crate::transmit::Transmit;
 
 impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it goes back to where it waits, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
+    #[inline(never)] // Beside what else is done when a transport is gone, it is short of registers.
     pub(crate) fn cut(&mut self, accepted: bool) {
         #[cfg(feature = "draw")]
         {
@@ -17,31 +19,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
         // Those of the flight that the transport may have begun to send are sent again. What it did
         // not touch goes back to what was never sent.
-        let count = self.store.records().len();
-        for slot in (0u16..).take(count) {
-            #[cfg(any(feature = "bytes", feature = "draw", feature = "topic-alias"))]
+        #[cfg(any(feature = "bytes", feature = "draw", feature = "topic-alias"))]
+        for slot in 0u16.. {
             let written = self.written_len(slot);
             let Some(record) = self.store.records().get_mut(usize::from(slot)) else {
                 break;
             };
-            #[cfg(not(any(feature = "bytes", feature = "draw", feature = "topic-alias")))]
+            put_back(record, &self.out.line.tx, written);
+        }
+        #[cfg(not(any(feature = "bytes", feature = "draw", feature = "topic-alias")))]
+        for record in self.store.records() {
             let written = record.len();
-            match record.place {
-                Place::Flight => {
-                    let sending = record.flags.has(Flags::SENDING);
-                    if sending && self.out.line.tx.has_begun(record.mark, written) {
-                        record.flags.set(Flags::MAYBE_SEEN);
-                    }
-                    record.place = Place::Resume;
-                    if !record.flags.has(Flags::MAYBE_SEEN) {
-                        record.id = 0;
-                        record.place = Place::Queued;
-                    }
-                }
-                Place::Released => record.place = Place::Release,
-                _ => continue,
-            }
-            record.flags.forget_transport();
+            put_back(record, &self.out.line.tx, written);
         }
         // Those that it took whole have ended.
         self.give_up_all(Place::Leaving, GiveUp::ConnectionLost);
@@ -80,4 +69,24 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         self.give_up_all(Place::Resume, cause);
     }
+}
+
+/// What was written for the transport that is gone, in so many bytes, goes back to where it waits.
+fn put_back(record: &mut Record, tx: &Transmit, written: usize) {
+    match record.place {
+        Place::Flight => {
+            let sending = record.flags.has(Flags::SENDING);
+            if sending && tx.has_begun(record.mark, written) {
+                record.flags.set(Flags::MAYBE_SEEN);
+            }
+            record.place = Place::Resume;
+            if !record.flags.has(Flags::MAYBE_SEEN) {
+                record.id = 0;
+                record.place = Place::Queued;
+            }
+        }
+        Place::Released => record.place = Place::Release,
+        _ => return,
+    }
+    record.flags.forget_transport();
 }

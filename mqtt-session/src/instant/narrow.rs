@@ -124,16 +124,9 @@ impl Clock {
 
     /// Takes the caller's time; a step backwards counts as no time. One that is longer than any
     /// time limit counts as the longest: whatever was armed has come then.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn advance(&mut self, now: Instant) {
-        let passed = now.ticks().wrapping_sub(self.now.ticks());
-        let mut millis = 0;
-        // A step in the upper half of the range is one backwards.
-        if passed as i64 > 0 {
-            millis = limited(passed);
-            self.now = now;
-        }
-        self.stamp = self.stamp.wrapping_add(millis).max(1);
+        advance(now, self);
     }
 
     /// This moment.
@@ -156,7 +149,6 @@ impl Clock {
     pub(crate) fn set_due(&self, _due: Due) {}
 
     /// What is due at this moment, but not before now.
-    #[inline(never)]
     pub(crate) fn until(&self, moment: Moment) -> Due {
         match moment {
             Moment::NEVER => Due::NEVER,
@@ -165,12 +157,26 @@ impl Clock {
     }
 
     /// What is due so many milliseconds after a moment that has come.
-    #[inline(never)]
     pub(crate) const fn after(&self, since: Moment, millis: u32) -> Due {
         match since {
             Moment::NEVER => Due::NEVER,
             Moment(at) => Due(millis.saturating_sub(self.stamp.wrapping_sub(at)) as i32),
         }
+    }
+
+    /// Whether so many milliseconds have passed since a moment that has come.
+    pub(crate) const fn has_passed(&self, since: Moment, millis: u32) -> bool {
+        self.stamp.wrapping_sub(since.0) >= millis
+    }
+
+    /// Starts a time limit: what is kept of it is when it began.
+    pub(crate) const fn start(&self, _millis: u32) -> Moment {
+        self.moment()
+    }
+
+    /// When a time limit of so many milliseconds ends that was started.
+    pub(crate) const fn end(&self, started: Moment, millis: u32) -> Due {
+        self.after(started, millis)
     }
 
     /// The same, or now if that is later.
@@ -192,13 +198,10 @@ impl Clock {
     /// When the caller has to come back for what is due.
     #[inline(never)]
     pub(crate) const fn instant(&self, due: Due) -> Instant {
-        match due {
-            Due::NEVER => Instant::NEVER,
-            Due(millis) => {
-                // The end of time is further away than any time limit.
-                let millis = millis as u32 as u64;
-                Instant::at(self.now.ticks().wrapping_add(millis))
-            }
+        // A caller whose time is nearly over has to come back at its end.
+        match self.now.ticks().checked_add(due.0 as u32 as u64) {
+            Some(ticks) if due.0 != Due::NEVER.0 => Instant::at(ticks),
+            _ => Instant::NEVER,
         }
     }
 
@@ -206,6 +209,17 @@ impl Clock {
     pub(crate) fn instant_of(&self, moment: Moment) -> Instant {
         self.instant(self.until(moment))
     }
+}
+
+/// The time comes first, and stays in the registers that a clock has put it into.
+#[inline(never)]
+fn advance(now: Instant, clock: &mut Clock) {
+    let mut millis = 0;
+    if let Some(passed) = now.ticks().checked_sub(clock.now.ticks()) {
+        millis = limited(passed);
+        clock.now = now;
+    }
+    clock.stamp = clock.stamp.wrapping_add(millis).max(1);
 }
 
 /// So many milliseconds, at most the longest time limit.
@@ -275,6 +289,15 @@ mod tests {
             assert_eq!(clock.now, Instant::from_millis(millis));
             assert_eq!(clock.instant(never), Instant::NEVER);
         }
+    }
+
+    #[test]
+    fn nothing_is_due_behind_the_end_of_time() {
+        let clock = at(u64::MAX - 5);
+        let due = clock.until(clock.arm_in(7));
+        assert_eq!(clock.instant(due), Instant::NEVER);
+        let due = clock.until(clock.arm_in(4));
+        assert_eq!(clock.instant(due), Instant::from_millis(u64::MAX - 1));
     }
 
     #[cfg(feature = "message-expiry")]

@@ -127,6 +127,17 @@ impl Clock {
         deadline
     }
 
+    /// Starts a time limit: what is kept of it is when it ends.
+    pub(crate) fn start(&mut self, millis: u32) -> Moment {
+        self.arm_in(millis)
+    }
+
+    /// When a time limit of so many milliseconds ends that was started.
+    #[inline]
+    pub(crate) const fn end(&self, started: Moment, _millis: u32) -> Due {
+        started
+    }
+
     /// Whether any deadline may have been reached.
     pub(crate) fn is_due(&self) -> bool {
         self.has_come(self.due)
@@ -154,6 +165,12 @@ impl Clock {
     #[inline]
     pub(crate) fn not_before_now(&self, due: Due) -> Due {
         due.max(self.now)
+    }
+
+    /// Whether so many milliseconds have passed since a moment that has come.
+    #[inline]
+    pub(crate) fn has_passed(&self, since: Moment, millis: u32) -> bool {
+        self.has_come(self.after(since, millis))
     }
 
     #[inline]

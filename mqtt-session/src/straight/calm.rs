@@ -150,7 +150,7 @@ impl Machine {
         }
         let deadline = transport
             .min(self.out.exchanges.next_expiry.moment())
-            .min(self.connection.ping_due)
+            .min(self.connection.ping)
             .min(self.connection.deadline)
             .min(self.out.line.ack_due);
         self.out.clock.due = deadline;

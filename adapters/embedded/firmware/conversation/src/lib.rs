@@ -6,8 +6,8 @@ use core::time::Duration;
 use mqtt_embedded::blocking::Transport;
 use mqtt_embedded::{Clock, Turn};
 use mqtt_session::{
-    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, Subscription,
-    SubscriptionOptions, TopicFilter, TopicName, Will,
+    Config, Connect, Event, Fixed, Instant, Properties, Property, Publish, QoS, RetainHandling,
+    Subscription, SubscriptionOptions, TopicFilter, TopicName, Will,
 };
 
 /// Bytes for what is unacknowledged.
@@ -50,8 +50,7 @@ const ANSWER: &[Property<'_>] = &[
 
 const CONFIG: Config = Config::new()
     .topic_aliases(if cfg!(feature = "topic-alias") { 4 } else { 0 })
-    .ack_timeout(Duration::from_millis(500))
-    .reconnect_between(Duration::from_millis(10), Duration::from_millis(10));
+    .ack_timeout(Duration::from_millis(500));
 
 /// What the client saw.
 #[derive(Debug, Default)]
@@ -90,7 +89,15 @@ pub static CONNECT: Connect<'static> = Connect {
 };
 
 const READING: TopicName<'static> = TopicName::constant("reading").unwrap();
-const ORDERS: TopicFilter<'static> = TopicFilter::constant("order/#").unwrap();
+const SUBSCRIPTION: Subscription<'static> = Subscription {
+    filter: TopicFilter::constant("order/#").unwrap(),
+    options: SubscriptionOptions {
+        qos: QoS::ExactlyOnce,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::SendAtSubscribe,
+    },
+};
 
 /// The client, at rest.
 pub fn client<'c, F, T, D, C>(
@@ -107,7 +114,8 @@ where
     Client::new(machine, input, &CONNECT, dial, clock)
 }
 
-/// The conversation, to its end.
+/// The conversation, to its end. It has its room on the stack beside the client's.
+#[inline(always)]
 pub fn converse<F, T, D, C>(client: &mut Client<'_, F, T, C>) -> Told
 where
     F: FnMut() -> Result<T, D>,
@@ -117,75 +125,67 @@ where
     let mut told = Told::default();
     client.start();
     loop {
-        match turn(client, &mut told) {
+        let next = match client.turn_blocking(Instant::NEVER) {
+            Turn::Message(delivery) => {
+                #[cfg(feature = "panic")]
+                let _first = core::hint::black_box(delivery.message.payload[0]);
+                told.delivered += u32::from(delivery.message.is_last());
+                if told.is_all() {
+                    Next::Stop
+                } else {
+                    Next::Turn
+                }
+            }
+            Turn::Event(Event::Connected(_)) => {
+                told.connections += 1;
+                if told.connections == 1 {
+                    Next::Ask
+                } else {
+                    Next::Turn
+                }
+            }
+            Turn::Event(Event::Published { outcome, .. }) => {
+                told.settled += u32::from(outcome.is_ok());
+                Next::Turn
+            }
+            #[cfg(feature = "auth")]
+            Turn::Event(Event::Challenge(_)) => Next::Authenticate,
+            Turn::Done => Next::End,
+            _ => Next::Turn,
+        };
+        match next {
             Next::Turn => {}
             Next::Ask if ask(client) => {}
             Next::Stop => client.stop(),
+            #[cfg(feature = "auth")]
+            Next::Authenticate if authenticate(client) => {}
+            #[cfg(feature = "auth")]
+            Next::Authenticate => return told,
             Next::Ask | Next::End => return told,
         }
     }
 }
 
-/// What the application does after a turn.
+/// What the application does after a turn, when nothing of what that brought is borrowed any longer.
 enum Next {
     Turn,
     Ask,
     Stop,
+    #[cfg(feature = "auth")]
+    Authenticate,
     End,
 }
 
-/// One turn. What it brings has its place on the stack here alone, and not below what is done next.
-#[inline(never)]
-fn turn<F, T, D, C>(client: &mut Client<'_, F, T, C>, told: &mut Told) -> Next
-where
-    F: FnMut() -> Result<T, D>,
-    T: Transport,
-    C: Clock,
-{
-    match client.turn_blocking(Instant::NEVER) {
-        Turn::Message(delivery) => {
-            #[cfg(feature = "panic")]
-            let _first = core::hint::black_box(delivery.message.payload[0]);
-            told.delivered += u32::from(delivery.message.is_last());
-            if told.is_all() {
-                return Next::Stop;
-            }
-        }
-        Turn::Event(Event::Connected(_)) => {
-            told.connections += 1;
-            if told.connections == 1 {
-                return Next::Ask;
-            }
-        }
-        Turn::Event(Event::Published { outcome, .. }) => {
-            told.settled += u32::from(outcome.is_ok());
-        }
-        #[cfg(feature = "auth")]
-        Turn::Event(Event::Challenge(_)) => {
-            let (machine, now) = client.machine();
-            if machine.authenticate(now, ANSWER).is_err() {
-                return Next::End;
-            }
-        }
-        Turn::Event(_) | Turn::Failed(_) | Turn::Nothing => {}
-        Turn::Done => return Next::End,
-    }
-    Next::Turn
+/// Answers a challenge; whether that was taken.
+#[cfg(feature = "auth")]
+fn authenticate<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> bool {
+    let (machine, now) = client.machine();
+    machine.authenticate(now, ANSWER).is_ok()
 }
 
-/// A subscription, and a message at QoS 1 and at QoS 2; whether they were taken. Inlined, it would
-/// have its room on the stack all the time.
-#[inline(never)]
+/// A subscription, and a message at QoS 1 and at QoS 2; whether they were taken.
 fn ask<F, T, C: Clock>(client: &mut Client<'_, F, T, C>) -> bool {
-    let options = SubscriptionOptions {
-        qos: QoS::ExactlyOnce,
-        ..SubscriptionOptions::default()
-    };
-    let subscription = Subscription {
-        filter: ORDERS,
-        options,
-    };
-    client.subscribe(&[subscription]).is_ok()
+    client.subscribe(&[SUBSCRIPTION]).is_ok()
         && [QoS::AtLeastOnce, QoS::ExactlyOnce].iter().all(|&qos| {
             let publish = Publish::new(READING, b"21.5").qos(qos);
             client.publish(&publish).is_ok()
