@@ -149,6 +149,9 @@ impl Image {
         }
         self.messages.insert(head.ticket, message);
         self.last_ticket = self.last_ticket.max(head.ticket);
+        if head.kind == Kind::Sent {
+            self.last_id = head.id;
+        }
         self.apply_head(head)
     }
 
@@ -165,7 +168,8 @@ impl Image {
                 self.released = self.released.wrapping_add(1);
                 message.released = self.released;
             }
-            Kind::Sent => self.last_id = head.id,
+            // One that is sent again has the identifier that it had.
+            Kind::Sent if former.id != head.id => self.last_id = head.id,
             _ => {}
         }
         self.let_go(&former);

@@ -303,17 +303,6 @@ impl Journal {
     /// Notes all that is new, wherever it is.
     pub fn all<S: Store>(&mut self, client: &mut Client<S>, wall: u64, entries: &mut dyn Entries) {
         let (machine, stores) = client.split();
-        let mut identity = Vec::new();
-        write_identity(machine, stores.inbound, &mut |piece| {
-            identity.extend_from_slice(piece);
-            true
-        });
-        if identity != self.identity {
-            entries.piece(&[tag::IDENTITY]);
-            entries.piece(&identity);
-            entries.end();
-            self.identity = identity;
-        }
         let mut reserved = Vec::new();
         let mut writing = Writing {
             tables: &machine.out.exchanges.tables,
@@ -338,6 +327,18 @@ impl Journal {
                 true
             },
         );
+        // Behind the messages: they have their identifiers in another order than that of the last.
+        let mut identity = Vec::new();
+        write_identity(machine, stores.inbound, &mut |piece| {
+            identity.extend_from_slice(piece);
+            true
+        });
+        if identity != self.identity {
+            entries.piece(&[tag::IDENTITY]);
+            entries.piece(&identity);
+            entries.end();
+            self.identity = identity;
+        }
         // There are few: messages that the server had and whose limits then changed.
         for id in reserved.iter().filter(|id| !self.reserved.contains(id)) {
             note_id(tag::RESERVED, *id, entries);
