@@ -350,11 +350,6 @@ impl<'a> RawPacket<'a> {
     /// As [`decode`](Self::decode).
     #[doc(hidden)]
     pub fn fields(&self, fields: &mut Fields<'a>, sender: Sender) -> Result<(), DecodeError> {
-        // They may be those of an earlier packet.
-        #[cfg(feature = "fast")]
-        {
-            *fields = Fields::none();
-        }
         self.fill(fields, self.packet_type(), sender)
     }
 
@@ -369,14 +364,14 @@ impl<'a> RawPacket<'a> {
         // PUBLISH has an identifier if its QoS is above 0. Of the others that are read here only
         // PUBREL has one of these flags, and an identifier.
         let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce;
+        // They may be those of an earlier packet.
+        *fields = Fields::none();
         #[cfg(feature = "fast")]
         return self.read(expected, sender, |reader| {
             fields.fill(reader, expected, with_id)
         });
         #[cfg(not(feature = "fast"))]
         {
-            // Whoever calls has done so, too, and the compiler sees that it is enough here.
-            *fields = Fields::none();
             let mut reader = Reader::new(self.body, self.context(sender));
             if self.check_type(expected, sender, &mut reader).is_some() {
                 fields.fill(&mut reader, expected, with_id);

@@ -20,8 +20,7 @@ use mqtt_proto::{
     ReasonCode, Sender as From,
 };
 
-/// Everything but the store. Without the feature `fast`, what is looked at most comes first: what lies
-/// near is found by short instructions. Nothing lies between.
+/// Everything but the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Machine {

@@ -121,7 +121,7 @@ impl Receipts {
 
 /// Whether what is owed is written where it comes about. A client of few messages leaves that to the
 /// poll, so that it does not lie on top of what the packet does.
-pub(crate) const PUMPS_AT_ONCE: bool = cfg!(any(feature = "fast", feature = "broker"));
+pub(crate) const PUMPS_AT_ONCE: bool = cfg!(feature = "fast");
 
 impl<I: InboundStore> Receiver<'_, I> {
     /// Holds a PUBLISH against the limits and resolves its topic alias; whether it was delivered

@@ -65,9 +65,7 @@ pub(crate) struct Sending<'a, O> {
     pub(crate) store: &'a mut O,
 }
 
-/// What sending needs besides the store, so that one reference hands it on. Without the feature
-/// `fast`, what is looked at most comes first, and nothing lies between, as in
-/// [`Machine`](crate::machine::Machine).
+/// What sending needs besides the store, so that one reference hands it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Outbox {
