@@ -95,6 +95,20 @@ impl<S: Store> Client<S> {
         (&mut self.machine, Stores { outbound, inbound })
     }
 
+    /// The policies and time limits that hold now, to change some of them with
+    /// [`Client::configure`]. The seed of the jitter is where that has come to.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use mqtt_session::{Client, Config, Fixed};
+    /// # let mut client = Client::new(Config::new(), Fixed::<8, 8, 1024, 256>::new());
+    /// client.configure(client.config().ack_timeout(Duration::from_secs(5)));
+    /// ```
+    #[must_use]
+    pub const fn config(&self) -> Config {
+        self.machine.out.config
+    }
+
     /// Other policies and time limits from now on: for a client in a `static`, which costs no flash
     /// while it has the defaults. The jitter of the waits begins again with the seed.
     pub fn configure(&mut self, config: Config) {

@@ -48,9 +48,13 @@ const ANSWER: &[Property<'_>] = &[
     Property::AuthenticationData(b"sesame"),
 ];
 
-const CONFIG: Config = Config::new()
-    .topic_aliases(if cfg!(feature = "topic-alias") { 4 } else { 0 })
-    .ack_timeout(Duration::from_millis(500));
+/// What is not as by default.
+const fn configured(config: Config) -> Config {
+    let config = config.ack_timeout(Duration::from_millis(500));
+    #[cfg(feature = "topic-alias")]
+    let config = config.topic_aliases(4);
+    config
+}
 
 /// What the client saw.
 #[derive(Debug, Default)]
@@ -110,7 +114,7 @@ where
     F: FnMut() -> Result<T, D>,
     C: Clock,
 {
-    machine.configure(CONFIG);
+    machine.configure(configured(machine.config()));
     Client::new(machine, input, &CONNECT, dial, clock)
 }
 
