@@ -239,36 +239,27 @@ impl Cause {
 
     /// Whether it is the server that will not have it otherwise.
     pub(crate) fn is_refusal(&self) -> bool {
-        match self {
-            Self::Refused(reason) | Self::ServerDisconnect(reason) => matches!(
-                *reason,
-                ReasonCode::MALFORMED_PACKET
-                    | ReasonCode::PROTOCOL_ERROR
-                    | ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
-                    | ReasonCode::CLIENT_IDENTIFIER_NOT_VALID
-                    | ReasonCode::BAD_USER_NAME_OR_PASSWORD
-                    | ReasonCode::NOT_AUTHORIZED
-                    | ReasonCode::BANNED
-                    | ReasonCode::BAD_AUTHENTICATION_METHOD
-                    | ReasonCode::SESSION_TAKEN_OVER
-                    | ReasonCode::TOPIC_NAME_INVALID
-                    | ReasonCode::PACKET_TOO_LARGE
-                    | ReasonCode::PAYLOAD_FORMAT_INVALID
-                    | ReasonCode::RETAIN_NOT_SUPPORTED
-                    | ReasonCode::QOS_NOT_SUPPORTED
-                    | ReasonCode::SERVER_MOVED
-            ),
-            Self::Violation(violation) => *violation == Violation::UnknownSession,
-            Self::NotOpened
-            | Self::TransportClosed
-            | Self::ConnectTimeout
-            | Self::AuthTimeout
-            | Self::PingTimeout
-            | Self::AckTimeout
-            | Self::SendTimeout
-            | Self::PayloadUnfinished
-            | Self::Stopped => false,
-        }
+        let (Self::Refused(reason) | Self::ServerDisconnect(reason)) = self else {
+            return matches!(self, Self::Violation(Violation::UnknownSession));
+        };
+        matches!(
+            *reason,
+            ReasonCode::MALFORMED_PACKET
+                | ReasonCode::PROTOCOL_ERROR
+                | ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
+                | ReasonCode::CLIENT_IDENTIFIER_NOT_VALID
+                | ReasonCode::BAD_USER_NAME_OR_PASSWORD
+                | ReasonCode::NOT_AUTHORIZED
+                | ReasonCode::BANNED
+                | ReasonCode::BAD_AUTHENTICATION_METHOD
+                | ReasonCode::SESSION_TAKEN_OVER
+                | ReasonCode::TOPIC_NAME_INVALID
+                | ReasonCode::PACKET_TOO_LARGE
+                | ReasonCode::PAYLOAD_FORMAT_INVALID
+                | ReasonCode::RETAIN_NOT_SUPPORTED
+                | ReasonCode::QOS_NOT_SUPPORTED
+                | ReasonCode::SERVER_MOVED
+        )
     }
 }
 
