@@ -262,35 +262,34 @@ const fn line(id: Id) -> Line {
     LINES[id as usize]
 }
 
-/// The lines with less bytes: of each the shape and, below it, the number of a set.
+/// The lines with less bytes: of each the shape and, below it, the number of a set. What looks for
+/// one of the two does not look for the other: so they are two.
 #[cfg(not(feature = "fast"))]
-struct Packed {
-    lines: [u8; 43],
-    /// Where a property may occur. There are not so many ways.
-    sets: [u16; 16],
-}
+static SHAPES: [u8; 43] = PACKED.0;
+
+/// Where a property may occur. There are not so many ways.
+#[cfg(not(feature = "fast"))]
+static SETS: [u16; 16] = PACKED.1;
 
 #[cfg(not(feature = "fast"))]
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-static PACKED: Packed = {
-    let mut packed = Packed {
-        lines: [0; 43],
-        sets: [0; 16],
-    };
+const PACKED: ([u8; 43], [u16; 16]) = {
+    let mut lines = [0; 43];
+    let mut sets = [0; 16];
     let mut number = 0;
     while number < LINES.len() {
         let Line { shape, carriers } = LINES[number];
         if carriers != 0 {
             let mut set = 0;
-            while packed.sets[set] != carriers && packed.sets[set] != 0 {
+            while sets[set] != carriers && sets[set] != 0 {
                 set += 1;
             }
-            packed.sets[set] = carriers;
-            packed.lines[number] = shape.0 << 4 | set as u8;
+            sets[set] = carriers;
+            lines[number] = shape.0 << 4 | set as u8;
         }
         number += 1;
     }
-    packed
+    (lines, sets)
 };
 
 /// Where the property may occur.
@@ -311,7 +310,7 @@ impl Known {
     /// The property of this number, if there is one.
     #[inline(never)]
     pub(crate) fn of(number: u32) -> Option<Self> {
-        match PACKED.lines.get(number as usize) {
+        match SHAPES.get(number as usize) {
             None | Some(0) => None,
             Some(line) => NonZero::new(u32::from(*line) << 8 | number).map(Self),
         }
@@ -319,7 +318,7 @@ impl Known {
 
     #[expect(clippy::indexing_slicing, reason = "all identifiers are below 43")]
     pub(crate) const fn id(id: Id) -> Self {
-        match NonZero::new((PACKED.lines[id as usize] as u32) << 8 | id as u32) {
+        match NonZero::new((SHAPES[id as usize] as u32) << 8 | id as u32) {
             Some(known) => Self(known),
             // No identifier is 0.
             None => Self(NonZero::<u32>::MIN),
@@ -341,7 +340,7 @@ impl Known {
     /// Where it may occur.
     #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
     pub(super) const fn carriers(self) -> u16 {
-        PACKED.sets[(self.0.get() >> 8 & 15) as usize]
+        SETS[(self.0.get() >> 8 & 15) as usize]
     }
 
     /// In a set of one word: those that do not occur together may have the same.
