@@ -70,12 +70,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// Something is wrong there, and reading goes on.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn keep(&mut self, place: Place, number: u32, named: Named) {
-        if self.fault.is_none() {
-            self.fault = Some((place, Wrong { named, number }));
-        }
+        keep(named, number, place, self);
     }
 
     /// Where the next field ends is not known: all after it is empty.
@@ -118,5 +115,15 @@ impl<'a> Cursor<'a> {
         }
         self.take(len);
         value
+    }
+}
+
+/// As [`Cursor::keep`]. What most callers have in common comes last, so that it is there once for
+/// those that call this at the same end.
+#[cold]
+#[inline(never)]
+fn keep(named: Named, number: u32, place: Place, cursor: &mut Cursor<'_>) {
+    if cursor.fault.is_none() {
+        cursor.fault = Some((place, Wrong { named, number }));
     }
 }
