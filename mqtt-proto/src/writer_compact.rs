@@ -13,7 +13,8 @@ pub(crate) struct Writer<'o> {
     out: &'o mut [u8],
     /// Bytes written or counted.
     at: usize,
-    fault: Option<EncodeError>,
+    /// The first error, or at the end the number of bytes: in the form in which it is told.
+    outcome: Option<Result<usize, EncodeError>>,
     /// Of the properties that are written, or were written last.
     pub(crate) gate: Gate,
 }
@@ -34,12 +35,9 @@ pub(crate) fn measure(
     let mut writer = Writer::new(&mut []);
     body(&mut writer);
     // Other errors are those of writing.
-    writer.fault = None;
+    writer.outcome = None;
     writer.close(absent);
-    match writer.fault {
-        Some(error) => Err(error),
-        None => Ok(writer.at),
-    }
+    *writer.settle(Ok(writer.at))
 }
 
 /// Writes a packet; the number of bytes written.
@@ -72,7 +70,7 @@ impl<'o> Writer<'o> {
         Self {
             out,
             at: 1,
-            fault: None,
+            outcome: None,
             gate: Gate::new(PropertyRules::WILL),
         }
     }
@@ -97,13 +95,11 @@ impl<'o> Writer<'o> {
         }
         self.close(absent);
         let needed = self.at;
-        if self.out.len() < needed {
-            self.fail(EncodeError::BufferTooSmall { needed });
-        }
-        match self.fault {
-            Some(error) => Err(error),
-            None => Ok(needed),
-        }
+        *self.settle(if self.out.len() < needed {
+            Err(EncodeError::BufferTooSmall { needed })
+        } else {
+            Ok(needed)
+        })
     }
 
     /// Puts the Remaining Length, if it is not too large, after the first byte.
@@ -146,10 +142,15 @@ impl<'o> Writer<'o> {
     }
 
     /// There is an error, of which the first counts.
-    #[inline(never)]
     pub(crate) fn fail(&mut self, error: EncodeError) -> Option<()> {
-        self.fault.get_or_insert(error);
+        self.settle(Err(error));
         Some(())
+    }
+
+    /// This is told if nothing else is; what is told.
+    #[inline(never)]
+    fn settle(&mut self, outcome: Result<usize, EncodeError>) -> &Result<usize, EncodeError> {
+        self.outcome.get_or_insert(outcome)
     }
 
     /// The payload of a PUBLISH, or a block of properties.
