@@ -181,9 +181,10 @@ impl<'o> Writer<'o> {
         self.number(u32::from(value), 2)
     }
 
-    /// A variable byte integer.
+    /// A variable byte integer of at most 268,435,455.
+    #[inline(always)]
     pub(crate) fn varint(&mut self, value: u32) {
-        self.insert(self.at, value.min(varint::MAX) as usize);
+        self.insert(self.at, value as usize);
     }
 
     /// A number of so many bytes, at most four.

@@ -69,9 +69,11 @@ impl Writer<'_> {
             self.byte(id as u8);
             let field = Field::Property(id);
             match property.value() {
-                Value::Number(number) => {
+                Value::Number(mut number) => {
                     if !shape.admits(number) {
                         self.fail(EncodeError::PropertyValue(id));
+                        // What is too large for a variable byte integer takes as much as the largest.
+                        number >>= 4;
                     }
                     match shape.width() {
                         0 => self.varint(number),
