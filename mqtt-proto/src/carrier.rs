@@ -41,23 +41,16 @@ impl Carrier {
         }
     }
 
-    /// The packet that it is, or is a part of.
+    /// As the number that it has.
     #[cfg(not(feature = "fast"))]
-    #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
-    pub(crate) const fn packet(self) -> PacketType {
-        static PACKETS: [PacketType; 16] = {
-            let mut packets = [PacketType::Connect; 16];
-            let mut all: &[PacketType] = &PacketType::ALL;
-            while let [packet, rest @ ..] = all {
-                packets[*packet as usize] = *packet;
-                all = rest;
-            }
-            packets[Carrier::WILL.0 as usize] = PacketType::Connect;
-            packets[Carrier::PUBLISH_OF_CLIENT.0 as usize] = PacketType::Publish;
-            packets[Carrier::DISCONNECT_OF_CLIENT.0 as usize] = PacketType::Disconnect;
-            packets
-        };
-        PACKETS[(self.0 & 15) as usize]
+    pub(crate) const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// What has this number.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn of_number(number: u8) -> Self {
+        Self(number & 15)
     }
 
     /// The set of this one.

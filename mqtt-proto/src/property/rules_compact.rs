@@ -4,32 +4,50 @@ use crate::carrier::Carrier;
 use crate::wrong::What;
 use crate::{PacketType, Sender};
 
-/// Whose properties they are.
+/// Whose properties they are, as the number of the carrier and, above it, that of the packet that it
+/// is, or is a part of.
 #[derive(Clone, Copy)]
-pub(crate) struct PropertyRules(Carrier);
+pub(crate) struct PropertyRules(u8);
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    pub(crate) const WILL: Self = Self(Carrier::WILL);
+    pub(crate) const WILL: Self = Self::new(Carrier::WILL, PacketType::Connect);
 
     /// Of a packet from this sender.
     #[inline(always)]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
-        Self(Carrier::of(packet, sender))
+        Self::new(Carrier::of(packet, sender), packet)
+    }
+
+    #[inline(always)]
+    const fn new(carrier: Carrier, packet: PacketType) -> Self {
+        Self((packet as u8) << 4 | carrier.number())
+    }
+
+    const fn carrier(self) -> Carrier {
+        Carrier::of_number(self.0)
+    }
+
+    const fn packet(self) -> PacketType {
+        match PacketType::from_u8(self.0 >> 4) {
+            Some(packet) => packet,
+            // There is one in every number.
+            None => PacketType::Connect,
+        }
     }
 
     /// Whether Authentication Method is missing where this is present.
     #[inline(always)]
     pub(super) const fn lacks_method(self, present: Present) -> bool {
-        (needs_method(self.0)
-            || needs_method_for_data(self.0) && present.has(Id::AuthenticationData))
+        (needs_method(self.carrier())
+            || needs_method_for_data(self.carrier()) && present.has(Id::AuthenticationData))
             && !present.has(Id::AuthenticationMethod)
     }
 }
 
 /// The properties of one carrier as they come, and the rules for that.
 pub(crate) struct Gate {
-    carrier: Carrier,
+    rules: PropertyRules,
     present: Present,
 }
 
@@ -37,7 +55,7 @@ impl Gate {
     #[inline(always)]
     pub(crate) const fn new(rules: PropertyRules) -> Self {
         Self {
-            carrier: rules.0,
+            rules,
             present: Present::NONE,
         }
     }
@@ -45,7 +63,7 @@ impl Gate {
     /// The packet that it is about.
     #[inline]
     pub(super) const fn packet(&self) -> PacketType {
-        self.carrier.packet()
+        self.rules.packet()
     }
 
     /// What has come.
@@ -58,8 +76,9 @@ impl Gate {
     #[inline(never)]
     pub(crate) fn admit(&mut self, property: Known) -> Option<What> {
         let carriers = property.carriers();
-        if !self.carrier.is_in(carriers) {
-            return Some(if self.carrier.peer().is_in(carriers) {
+        let carrier = self.rules.carrier();
+        if !carrier.is_in(carriers) {
+            return Some(if carrier.peer().is_in(carriers) {
                 What::PropertyFromWrongSender
             } else {
                 What::PropertyNotAllowed
@@ -67,7 +86,7 @@ impl Gate {
         }
         let before = self.present.0;
         self.present.0 |= property.bit();
-        (before == self.present.0 && !repeats(self.carrier, property.number()))
+        (before == self.present.0 && !repeats(carrier, property.number()))
             .then_some(What::DuplicateProperty)
     }
 }
