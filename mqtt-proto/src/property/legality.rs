@@ -346,7 +346,7 @@ impl Known {
     /// In a set of one word: those that do not occur together may have the same.
     pub(super) const fn bit(self) -> u32 {
         let number = self.number();
-        1_u32.wrapping_shl(number.wrapping_add(number >> 5))
+        1_u32.rotate_right(number.wrapping_add(number >> 5))
     }
 }
 
