@@ -4,7 +4,7 @@ use crate::property::Validated;
 use crate::reader::Reader;
 use crate::{
     DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, Properties, PropertyId, Publish,
-    ReasonCode, ReasonCodes, TopicName,
+    ReasonCode, ReasonCodes, Sender, TopicName,
 };
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
@@ -189,6 +189,7 @@ static LAYOUTS: [u8; 16] = {
     layouts[PacketType::UnsubAck as usize] = ID | PROPERTIES | LIST;
     layouts[PacketType::Disconnect as usize] = REASON | MAY_END | PROPERTIES;
     layouts[PacketType::Auth as usize] = REASON | MAY_END | PROPERTIES | METHOD;
+    layouts[PacketType::PingResp as usize] = MAY_END;
     layouts
 };
 
@@ -200,4 +201,15 @@ const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
 #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
 const fn layout(kind: PacketType) -> u8 {
     LAYOUTS[kind as usize & 15]
+}
+
+/// As [`PacketType::may_come_from`]. Built for size, the layout is looked up anyway, and what no
+/// server sends has none.
+#[inline(always)]
+pub(crate) const fn may_come_from(kind: PacketType, sender: Sender) -> bool {
+    #[cfg(not(feature = "fast"))]
+    if matches!(sender, Sender::Server) {
+        return layout(kind) != 0;
+    }
+    kind.may_come_from(sender)
 }

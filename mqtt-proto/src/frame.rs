@@ -1,4 +1,4 @@
-use crate::fields::Fields;
+use crate::fields::{Fields, may_come_from};
 use crate::reader::{Context, Reader};
 #[cfg(feature = "fast")]
 use crate::reader::{Fault, decode};
@@ -438,7 +438,7 @@ impl<'a> RawPacket<'a> {
         if self.packet_type() != expected {
             return reader.fail_at(start, DecodeErrorKind::WrongType { expected });
         }
-        if !expected.may_come_from(sender) {
+        if !may_come_from(expected, sender) {
             return reader.fail_at(start, DecodeErrorKind::WrongDirection);
         }
         Some(())
