@@ -1,6 +1,7 @@
-use crate::DecodeErrorKind;
-use crate::varint;
-use crate::wrong::{Named, Wrong};
+use crate::property::{Known, Shape};
+use crate::text::{self, Kind};
+use crate::wrong::{Named, Of, What, Wrong};
+use crate::{DecodeErrorKind, PropertyId, varint};
 
 /// A place in the body, as the address of what lies there: of what is in the body that tells most
 /// for least.
@@ -42,11 +43,17 @@ impl Place {
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     fault: Option<(Place, Wrong)>,
+    /// What [`value`](Self::value) came upon last.
+    number: u32,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) const fn over(rest: &'a [u8]) -> Self {
-        Self { rest, fault: None }
+        Self {
+            rest,
+            fault: None,
+            number: 0,
+        }
     }
 
     /// What has not been read yet.
@@ -64,6 +71,12 @@ impl<'a> Cursor<'a> {
         Place::of(self.rest)
     }
 
+    /// The value of the property that was read last, if it is a number of any width, a flag or the
+    /// like; of text and binary data, the length of what ends here.
+    pub(crate) const fn last(&self) -> u32 {
+        self.number
+    }
+
     /// What was wrong first, and where.
     pub(crate) const fn fault(&self) -> Option<(Place, Wrong)> {
         self.fault
@@ -75,11 +88,17 @@ impl<'a> Cursor<'a> {
         keep(named, number, place, self);
     }
 
+    /// Something without a number is wrong there, and reading goes on.
+    #[inline(always)]
+    fn note(&mut self, place: Place, kind: DecodeErrorKind) {
+        let Wrong { named, number } = Wrong::of(kind);
+        self.keep(place, number, named);
+    }
+
     /// Where the next field ends is not known: all after it is empty.
     #[inline(always)]
     fn stop(&mut self, kind: DecodeErrorKind) {
-        let Wrong { named, number } = Wrong::of(kind);
-        self.keep(self.place(), number, named);
+        self.note(self.place(), kind);
         self.rest = &[];
     }
 
@@ -102,6 +121,58 @@ impl<'a> Cursor<'a> {
         self.take(len)
             .iter()
             .fold(0, |number, byte| number << 8 | u32::from(*byte))
+    }
+
+    /// Which property comes next; none where nothing comes, or what nobody knows.
+    #[inline(never)]
+    pub(crate) fn property(&mut self) -> Option<Known> {
+        let place = self.place();
+        let number = self.number(0);
+        let property = Known::of(number);
+        if property.is_none() {
+            // Of a number that no property has, all bytes are told.
+            // What is wrong behind it is not told, whatever it is taken for.
+            self.note(place, DecodeErrorKind::UnknownProperty(number));
+        }
+        property
+    }
+
+    /// A value of this shape; the bytes of it, if it is text or binary data.
+    #[inline(never)]
+    pub(crate) fn value(&mut self, of: Of, mut shape: Shape) -> &'a [u8] {
+        loop {
+            let place = self.place();
+            let mut number = self.number(shape.prefix());
+            self.number = number;
+            if shape.is_number() {
+                if !shape.admits(number) {
+                    let what = What::PropertyValue;
+                    self.keep(place, number, Named::new(what, of));
+                }
+                number = 0;
+            }
+            let bytes = self.take(number as usize);
+            let kind = if shape == Shape::Topic {
+                Kind::TopicName
+            } else {
+                Kind::Any
+            };
+            let wrong = if bytes.is_empty() && of.is(PropertyId::ResponseTopic) {
+                // An alias may stand for the topic of a PUBLISH. This is told where the length is.
+                Some((0_usize.wrapping_sub(2), What::EmptyTopic))
+            } else if shape == Shape::Binary {
+                None
+            } else {
+                text::flaw(bytes, kind)
+            };
+            if let Some((at, what)) = wrong {
+                self.keep(place.plus(2).plus(at), 0, Named::new(what, of));
+            }
+            if shape != Shape::Pair {
+                return bytes;
+            }
+            shape = Shape::Text;
+        }
     }
 
     /// A variable byte integer.

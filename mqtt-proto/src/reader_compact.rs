@@ -3,9 +3,9 @@ use core::marker::PhantomData;
 use super::Context;
 use crate::carrier::Carrier;
 use crate::cursor::{Cursor, Place};
-use crate::property::{Gate, Known, Present, PropertyRules, Shape, Validated};
-use crate::text::{self, Kind};
-use crate::wrong::{Named, Of, What, Wrong};
+use crate::property::{Gate, Present, PropertyRules, Shape, Validated};
+use crate::text;
+use crate::wrong::{Named, Of, Wrong};
 use crate::{
     DecodeError, DecodeErrorKind, Field, FixedHeader, PropertyId, ReasonCode, Sender, TopicName,
 };
@@ -141,54 +141,18 @@ impl<'a> Reader<'a, '_> {
     #[inline(always)]
     fn property(&mut self) {
         let place = self.place();
-        let number = self.cursor.number(0);
-        let Some(property) = Known::of(number) else {
-            // Of a number that no property has, all bytes are told.
-            // What is wrong behind it is not told, whatever it is taken for.
-            self.note(place, DecodeErrorKind::UnknownProperty(number));
+        let Some(property) = self.cursor.property() else {
             return;
         };
-        let of = Of::property(number);
+        let of = Of::property(property.number());
         if let Some(what) = self.gate.admit(property) {
             self.keep(place, 0, Named::new(what, of));
         }
-        let shape = property.shape();
-        if shape == Shape::Pair {
-            self.value(of, shape);
-        }
-        self.value(of, shape);
+        self.value(of, property.shape());
     }
 
-    /// A value of this shape; the bytes of it, if it is text or binary data.
-    #[inline(never)]
     fn value(&mut self, of: Of, shape: Shape) -> &'a [u8] {
-        let place = self.place();
-        let mut number = self.cursor.number(shape.prefix());
-        if shape.is_number() {
-            if !shape.admits(number) {
-                let what = What::PropertyValue;
-                self.keep(place, number, Named::new(what, of));
-            }
-            number = 0;
-        }
-        let bytes = self.cursor.take(number as usize);
-        let kind = if shape == Shape::Topic {
-            Kind::TopicName
-        } else {
-            Kind::Any
-        };
-        let wrong = if bytes.is_empty() && of.is(PropertyId::ResponseTopic) {
-            // An alias may stand for the topic of a PUBLISH. This is told where the length is.
-            Some((0_usize.wrapping_sub(2), What::EmptyTopic))
-        } else if shape == Shape::Binary {
-            None
-        } else {
-            text::flaw(bytes, kind)
-        };
-        if let Some((at, what)) = wrong {
-            self.keep(place.plus(2).plus(at), 0, Named::new(what, of));
-        }
-        bytes
+        self.cursor.value(of, shape)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]

@@ -1,9 +1,11 @@
-use super::legality::{Known, Shape};
+use super::legality::Known;
 use super::{PayloadFormat, PropertyId, Validated};
 use crate::cursor::Cursor;
+use crate::wrong::Of;
 use crate::{QoS, TopicName, text};
 
-/// Goes over a block of properties that has been validated: nothing is asked again.
+/// Goes over a block of properties that has been validated, with what validated it: all of it is asked
+/// again, which takes no code of its own, and is not looked at.
 pub(super) struct Walk<'a>(Cursor<'a>);
 
 impl<'a> Walk<'a> {
@@ -20,20 +22,10 @@ impl<'a> Walk<'a> {
     /// width, a flag or the like; of text and binary data, the length of what ends here.
     #[inline(never)]
     pub(super) fn step(&mut self) -> Option<(Known, u32)> {
-        if self.rest().is_empty() {
-            return None;
-        }
-        let property = Known::of(self.0.number(1))?;
-        let shape = property.shape();
-        if shape == Shape::Pair {
-            let len = self.0.number(2);
-            self.0.take(len as usize);
-        }
-        let value = self.0.number(shape.prefix());
-        if !shape.is_number() {
-            self.0.take(value as usize);
-        }
-        Some((property, value))
+        let property = self.0.property()?;
+        self.0
+            .value(Of::property(property.number()), property.shape());
+        Some((property, self.0.last()))
     }
 }
 
