@@ -308,7 +308,7 @@ pub(crate) struct Known(NonZero<u32>);
 #[cfg(not(feature = "fast"))]
 impl Known {
     /// The property of this number, if there is one.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn of(number: u32) -> Option<Self> {
         match SHAPES.get(number as usize) {
             None | Some(0) => None,
