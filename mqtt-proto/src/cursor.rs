@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
     /// Something is wrong there, and reading goes on.
     #[inline(always)]
     pub(crate) fn keep(&mut self, place: Place, number: u32, named: Named) {
-        keep(named, number, place, self);
+        keep(Some(named), number, place, self);
     }
 
     /// Something without a number is wrong there, and reading goes on.
@@ -179,8 +179,8 @@ impl<'a> Cursor<'a> {
     fn packed(&mut self) -> u32 {
         let place = self.place();
         let (value, mut len) = varint::read_long(self.rest);
-        if let Some(named) = varint::wrong(len) {
-            self.keep(place, 0, named);
+        if len >= varint::TOO_LONG {
+            keep(varint::wrong(len), 0, place, self);
             // Nothing is left to be read.
             len = usize::MAX;
         }
@@ -193,8 +193,8 @@ impl<'a> Cursor<'a> {
 /// those that call this at the same end.
 #[cold]
 #[inline(never)]
-fn keep(named: Named, number: u32, place: Place, cursor: &mut Cursor<'_>) {
+fn keep(named: Option<Named>, number: u32, place: Place, cursor: &mut Cursor<'_>) {
     if cursor.fault.is_none() {
-        cursor.fault = Some((place, Wrong { named, number }));
+        cursor.fault = named.map(|named| (place, Wrong { named, number }));
     }
 }

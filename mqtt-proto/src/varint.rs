@@ -50,7 +50,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, VarintError> {
 
 /// In place of how many bytes a number takes, what is wrong with it: then it is known by the same
 /// number elsewhere.
-const TOO_LONG: usize = What::VarintTooLong as usize;
+pub(crate) const TOO_LONG: usize = What::VarintTooLong as usize;
 const NOT_MINIMAL: usize = What::VarintNotMinimal as usize;
 const INCOMPLETE: usize = What::Truncated as usize;
 
@@ -78,9 +78,6 @@ pub(crate) fn read_long(bytes: &[u8]) -> (u32, usize) {
 #[cfg(not(feature = "fast"))]
 #[expect(clippy::cast_possible_truncation, reason = "it is one byte")]
 pub(crate) const fn wrong(len: usize) -> Option<Named> {
-    if len < TOO_LONG {
-        return None;
-    }
     Named::of_number(len as u16)
 }
 
