@@ -95,21 +95,17 @@ impl<'a> Cursor<'a> {
         self.keep(place, number, named);
     }
 
-    /// Where the next field ends is not known: all after it is empty.
-    #[inline(always)]
-    fn stop(&mut self, kind: DecodeErrorKind) {
-        self.note(self.place(), kind);
-        self.rest = &[];
-    }
-
+    /// So many bytes. Where there are not so many, it is not known where the next field begins: there
+    /// is none.
     #[inline(never)]
-    pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
-        if let Some((taken, rest)) = self.rest.split_at_checked(len) {
-            self.rest = rest;
-            return taken;
+    pub(crate) fn take(&mut self, mut len: usize) -> &'a [u8] {
+        if len > self.rest.len() {
+            self.note(self.place(), DecodeErrorKind::Truncated);
+            len = self.rest.len();
         }
-        self.stop(DecodeErrorKind::Truncated);
-        &[]
+        let (taken, rest) = self.rest.split_at_checked(len).unwrap_or_default();
+        self.rest = rest;
+        taken
     }
 
     /// A number of so many bytes; of none, a variable byte integer.
