@@ -5,7 +5,7 @@ use crate::carrier::Carrier;
 use crate::cursor::{Cursor, Place};
 use crate::property::{Gate, Present, PropertyRules, Shape, Validated};
 use crate::text;
-use crate::wrong::{Named, Of, Wrong};
+use crate::wrong::{Named, Of, What, Wrong};
 use crate::{
     DecodeError, DecodeErrorKind, Field, FixedHeader, PropertyId, ReasonCode, Sender, TopicName,
 };
@@ -110,12 +110,15 @@ impl<'a> Reader<'a, '_> {
     #[inline(never)]
     pub(crate) fn block(&mut self) -> &'a [u8] {
         let place = self.place();
-        if self.is_empty() {
-            self.note(place, DecodeErrorKind::MissingPropertyLength);
-        }
-        let len = self.cursor.number(0);
-        if len as usize > self.rest().len() {
-            self.note(place, DecodeErrorKind::PropertiesTooLong { len });
+        let (len, wrong) = if self.is_empty() {
+            (0, Some(What::MissingPropertyLength))
+        } else {
+            let len = self.cursor.number(0);
+            let too_long = len as usize > self.rest().len();
+            (len, too_long.then_some(What::PropertiesTooLong))
+        };
+        if let Some(what) = wrong {
+            self.keep(place, len, Named::new(what, Of::NOTHING));
         }
         let block = self.cursor.take(len as usize);
         let rest = self.rest();
