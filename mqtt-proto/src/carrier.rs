@@ -3,26 +3,42 @@ use crate::{PacketType, Sender};
 /// What a rule depends on where properties and reason codes are allowed, as a number below 16, so
 /// that a set of carriers is a `u16`. The packet types have their own numbers; a will, and what
 /// depends on the sender, have 0 and those of the packets that carry neither.
+///
+/// Built for size, above that number there is that of the packet that it is, or is a part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Carrier(u8);
 
 impl Carrier {
-    pub(crate) const WILL: Self = Self(PacketType::PingReq as u8);
-    pub(crate) const CONNECT: Self = Self(PacketType::Connect as u8);
-    pub(crate) const PUBLISH_OF_SERVER: Self = Self(PacketType::Publish as u8);
+    pub(crate) const WILL: Self = Self::new(PacketType::PingReq as u8, PacketType::Connect);
+    pub(crate) const CONNECT: Self = Self::all(PacketType::Connect);
+    pub(crate) const PUBLISH_OF_SERVER: Self = Self::all(PacketType::Publish);
     // Either comes from the other end if the same bits are turned.
-    pub(crate) const PUBLISH_OF_CLIENT: Self = Self(PacketType::PingResp as u8);
-    pub(crate) const DISCONNECT_OF_CLIENT: Self = Self(0);
-    pub(crate) const DISCONNECT_OF_SERVER: Self = Self(PacketType::Disconnect as u8);
-    pub(crate) const AUTH: Self = Self(PacketType::Auth as u8);
+    pub(crate) const PUBLISH_OF_CLIENT: Self =
+        Self::new(PacketType::PingResp as u8, PacketType::Publish);
+    pub(crate) const DISCONNECT_OF_CLIENT: Self = Self::new(0, PacketType::Disconnect);
+    pub(crate) const DISCONNECT_OF_SERVER: Self = Self::all(PacketType::Disconnect);
+    pub(crate) const AUTH: Self = Self::all(PacketType::Auth);
 
     #[inline(always)]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
         match (packet, sender) {
             (PacketType::Publish, Sender::Client) => Self::PUBLISH_OF_CLIENT,
             (PacketType::Disconnect, Sender::Client) => Self::DISCONNECT_OF_CLIENT,
-            _ => Self(packet as u8),
+            _ => Self::all(packet),
         }
+    }
+
+    /// With this number, for that packet or a part of it.
+    #[inline(always)]
+    const fn new(number: u8, packet: PacketType) -> Self {
+        const ABOVE: u8 = if cfg!(feature = "fast") { 0 } else { 0xf0 };
+        Self((packet as u8) << 4 & ABOVE | number)
+    }
+
+    /// The packet, where nothing else has its number.
+    #[inline(always)]
+    const fn all(packet: PacketType) -> Self {
+        Self::new(packet as u8, packet)
     }
 
     /// The same from the other end, if that makes a difference.
@@ -41,16 +57,14 @@ impl Carrier {
         }
     }
 
-    /// As the number that it has.
+    /// The packet that it is, or is a part of.
     #[cfg(not(feature = "fast"))]
-    pub(crate) const fn number(self) -> u8 {
-        self.0
-    }
-
-    /// What has this number.
-    #[cfg(not(feature = "fast"))]
-    pub(crate) const fn of_number(number: u8) -> Self {
-        Self(number & 15)
+    pub(crate) const fn packet(self) -> PacketType {
+        match PacketType::from_u8(self.0 >> 4) {
+            Some(packet) => packet,
+            // There is one in every number.
+            None => PacketType::Connect,
+        }
     }
 
     /// The set of this one.

@@ -4,50 +4,32 @@ use crate::carrier::Carrier;
 use crate::wrong::What;
 use crate::{PacketType, Sender};
 
-/// Whose properties they are, as the number of the carrier and, above it, that of the packet that it
-/// is, or is a part of.
+/// Whose properties they are.
 #[derive(Clone, Copy)]
-pub(crate) struct PropertyRules(u8);
+pub(crate) struct PropertyRules(Carrier);
 
 impl PropertyRules {
     /// Of the will in a CONNECT.
-    pub(crate) const WILL: Self = Self::new(Carrier::WILL, PacketType::Connect);
+    pub(crate) const WILL: Self = Self(Carrier::WILL);
 
     /// Of a packet from this sender.
     #[inline(always)]
     pub(crate) const fn of(packet: PacketType, sender: Sender) -> Self {
-        Self::new(Carrier::of(packet, sender), packet)
-    }
-
-    #[inline(always)]
-    const fn new(carrier: Carrier, packet: PacketType) -> Self {
-        Self((packet as u8) << 4 | carrier.number())
-    }
-
-    const fn carrier(self) -> Carrier {
-        Carrier::of_number(self.0)
-    }
-
-    const fn packet(self) -> PacketType {
-        match PacketType::from_u8(self.0 >> 4) {
-            Some(packet) => packet,
-            // There is one in every number.
-            None => PacketType::Connect,
-        }
+        Self(Carrier::of(packet, sender))
     }
 
     /// Whether Authentication Method is missing where this is present.
     #[inline(always)]
     pub(super) const fn lacks_method(self, present: Present) -> bool {
-        (needs_method(self.carrier())
-            || needs_method_for_data(self.carrier()) && present.has(Id::AuthenticationData))
+        (needs_method(self.0)
+            || needs_method_for_data(self.0) && present.has(Id::AuthenticationData))
             && !present.has(Id::AuthenticationMethod)
     }
 }
 
 /// The properties of one carrier as they come, and the rules for that.
 pub(crate) struct Gate {
-    rules: PropertyRules,
+    carrier: Carrier,
     present: Present,
 }
 
@@ -55,7 +37,7 @@ impl Gate {
     #[inline(always)]
     pub(crate) const fn new(rules: PropertyRules) -> Self {
         Self {
-            rules,
+            carrier: rules.0,
             present: Present::NONE,
         }
     }
@@ -63,7 +45,7 @@ impl Gate {
     /// The packet that it is about.
     #[inline]
     pub(super) const fn packet(&self) -> PacketType {
-        self.rules.packet()
+        self.carrier.packet()
     }
 
     /// What has come.
@@ -76,9 +58,8 @@ impl Gate {
     #[inline(never)]
     pub(crate) fn admit(&mut self, property: Known) -> Option<What> {
         let carriers = property.carriers();
-        let carrier = self.rules.carrier();
-        if !carrier.is_in(carriers) {
-            return Some(if carrier.peer().is_in(carriers) {
+        if !self.carrier.is_in(carriers) {
+            return Some(if self.carrier.peer().is_in(carriers) {
                 What::PropertyFromWrongSender
             } else {
                 What::PropertyNotAllowed
@@ -86,7 +67,7 @@ impl Gate {
         }
         let before = self.present.0;
         self.present.0 |= property.bit();
-        (before == self.present.0 && !repeats(carrier, property.number()))
+        (before == self.present.0 && !repeats(self.carrier, property.number()))
             .then_some(What::DuplicateProperty)
     }
 }
