@@ -21,13 +21,10 @@ impl Properties<'_> {
                 }
                 writer.block(validated.block());
             }
-            Source::List(mut list, mut rest) => loop {
-                writer.list(list);
-                if rest.is_empty() {
-                    break;
-                }
-                (list, rest) = (rest, &[]);
-            },
+            Source::List(first, rest) => {
+                writer.list(first);
+                writer.list(rest);
+            }
         }
         if rules.lacks_method(writer.gate.present()) {
             writer.fail(EncodeError::MissingProperty(
@@ -59,7 +56,7 @@ impl Writer<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn list(&mut self, list: &[Property<'_>]) {
         for property in list {
             let id = property.id();
