@@ -181,15 +181,13 @@ impl<'o> Writer<'o> {
         self.number(u32::from(value), 2)
     }
 
-    /// A variable byte integer of at most 268,435,455.
-    #[inline(always)]
-    pub(crate) fn varint(&mut self, value: u32) {
-        self.insert(self.at, value as usize);
-    }
-
-    /// A number of so many bytes, at most four.
+    /// A number of so many bytes, at most four; of none, a variable byte integer of at most 268,435,455.
     #[inline(never)]
     pub(crate) fn number(&mut self, value: u32, width: usize) -> Option<()> {
+        if width == 0 {
+            self.insert(self.at, value as usize);
+            return Some(());
+        }
         let bytes = value.to_be_bytes();
         // Of none to three bytes, none is left out that is not there.
         let start = width.wrapping_neg() & 3;
@@ -248,7 +246,7 @@ mod tests {
         writer.at = usize::MAX - 2;
         writer.block(b"four");
         writer.insert_len(1);
-        writer.varint(200);
+        writer.number(200, 0);
         writer.byte(0);
         let remaining_length = usize::MAX - 1;
         assert_eq!(

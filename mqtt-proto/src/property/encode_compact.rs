@@ -72,10 +72,7 @@ impl Writer<'_> {
                         // What is too large for a variable byte integer takes as much as the largest.
                         number >>= 4;
                     }
-                    match shape.width() {
-                        0 => self.varint(number),
-                        width => _ = self.number(number, width),
-                    }
+                    self.number(number, shape.width());
                 }
                 Value::Bytes(bytes) => {
                     if shape == Shape::Binary {
