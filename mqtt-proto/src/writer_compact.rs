@@ -32,7 +32,7 @@ pub(crate) fn measure(
     absent: usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(&mut []);
+    let mut writer = Writer::new(&mut [], 0);
     body(&mut writer);
     // Other errors are those of writing.
     writer.outcome = None;
@@ -58,15 +58,18 @@ pub(crate) fn write_packet(
     absent: usize,
     body: impl Fn(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let mut writer = Writer::new(out);
+    let mut writer = Writer::new(out, first_byte);
     body(&mut writer);
-    writer.end(first_byte, absent)
+    writer.end(absent)
 }
 
 impl<'o> Writer<'o> {
-    /// Of a packet whose first byte is written at the end.
+    /// Of a packet that begins with this byte.
     #[inline(never)]
-    const fn new(out: &'o mut [u8]) -> Self {
+    fn new(out: &'o mut [u8], first_byte: u8) -> Self {
+        if let Some(first) = out.first_mut() {
+            *first = first_byte;
+        }
         Self {
             out,
             at: 1,
@@ -77,7 +80,7 @@ impl<'o> Writer<'o> {
 
     /// Bytes that are written by this.
     pub(crate) fn len_of(body: impl Fn(&mut Writer<'_>)) -> usize {
-        let mut writer = Writer::new(&mut []);
+        let mut writer = Writer::new(&mut [], 0);
         body(&mut writer);
         writer.at.wrapping_sub(1)
     }
@@ -89,10 +92,7 @@ impl<'o> Writer<'o> {
 
     /// All but `absent` bytes has been written: the number of bytes, if there was no error.
     #[inline(never)]
-    fn end(&mut self, first_byte: u8, absent: usize) -> Result<usize, EncodeError> {
-        if let Some(first) = self.out.first_mut() {
-            *first = first_byte;
-        }
+    fn end(&mut self, absent: usize) -> Result<usize, EncodeError> {
         self.close(absent);
         let needed = self.at;
         *self.settle(if self.out.len() < needed {
