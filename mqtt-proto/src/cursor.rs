@@ -43,7 +43,7 @@ impl Place {
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     fault: Option<(Place, Wrong)>,
-    /// What [`value`](Self::value) came upon last.
+    /// What was read last.
     number: u32,
 }
 
@@ -112,11 +112,14 @@ impl<'a> Cursor<'a> {
     #[inline(never)]
     pub(crate) fn number(&mut self, len: usize) -> u32 {
         if len == 0 {
-            return self.packed();
+            self.packed();
+        } else {
+            self.number = self
+                .take(len)
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte));
         }
-        self.take(len)
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte))
+        self.number
     }
 
     /// Which property comes next; none where nothing comes, or what nobody knows.
@@ -139,7 +142,6 @@ impl<'a> Cursor<'a> {
         loop {
             let place = self.place();
             let mut number = self.number(shape.prefix());
-            self.number = number;
             if shape.is_number() {
                 if !shape.admits(number) {
                     let what = What::PropertyValue;
@@ -171,17 +173,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A variable byte integer.
-    fn packed(&mut self) -> u32 {
-        let place = self.place();
-        let (value, mut len) = varint::read_long(self.rest);
+    /// Goes behind a variable byte integer.
+    fn packed(&mut self) {
+        let mut len;
+        (self.number, len) = varint::read_long(self.rest);
         if len >= varint::TOO_LONG {
-            keep(varint::wrong(len), 0, place, self);
+            keep(varint::wrong(len), 0, self.place(), self);
             // Nothing is left to be read.
             len = usize::MAX;
         }
         self.take(len);
-        value
     }
 }
 
