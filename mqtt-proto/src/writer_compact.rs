@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_beyond_counting_is_too_large() {
         let mut out = [0; 16];
-        let mut writer = Writer::new(&mut out);
+        let mut writer = Writer::new(&mut out, 0x30);
         writer.at = usize::MAX - 2;
         writer.block(b"four");
         writer.insert_len(1);
@@ -250,7 +250,7 @@ mod tests {
         writer.byte(0);
         let remaining_length = usize::MAX - 1;
         assert_eq!(
-            writer.end(0x30, 0),
+            writer.end(0),
             Err(EncodeError::TooLarge { remaining_length })
         );
     }
