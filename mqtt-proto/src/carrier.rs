@@ -72,6 +72,12 @@ impl Carrier {
         1 << (self.0 & 15)
     }
 
+    /// The set of the pair that it belongs to with one of its neighbours.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn pair(self) -> u8 {
+        1 << (self.0 >> 1 & 7)
+    }
+
     #[inline]
     pub(crate) const fn is_in(self, set: u16) -> bool {
         set >> (self.0 & 15) & 1 != 0

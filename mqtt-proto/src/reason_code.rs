@@ -311,15 +311,10 @@ const fn accepted(number: u8, packet: PacketType, sender: Sender, tolerant: bool
 #[cfg(not(feature = "fast"))]
 #[inline]
 const fn accepted(number: u8, carrier: Carrier) -> bool {
-    carrier.is_in(carriers(number))
-}
-
-/// Where a code is allowed or tolerated.
-#[cfg(not(feature = "fast"))]
-#[inline]
-const fn carriers(number: u8) -> u16 {
+    /// Of each code a set of pairs of carriers: those of a pair have the same codes, or one of them has
+    /// none.
     #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-    const SETS: [u16; END] = {
+    const SETS: [u8; END] = {
         let mut sets = [0; END];
         let mut number = 0;
         while number < LAST {
@@ -328,9 +323,9 @@ const fn carriers(number: u8) -> u16 {
                 let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
                 while let [sender, others @ ..] = senders {
                     let carrier = Carrier::of_reason(*packet, *sender);
-                    let accepted = allowed(*packet, *sender) | tolerated(*packet, *sender);
-                    if accepted & bit(number) != 0 {
-                        sets[index] |= carrier.bit();
+                    let codes = allowed(*packet, *sender) | tolerated(*packet, *sender);
+                    if codes & bit(number) != 0 && !carrier.is(Carrier::AUTH) {
+                        sets[index] |= carrier.pair();
                     }
                     senders = others;
                 }
@@ -341,25 +336,50 @@ const fn carriers(number: u8) -> u16 {
         sets
     };
     const LAST: u8 = 0xa3;
-    const END: usize = 50;
-    /// There are codes in three ranges.
+    const END: usize = 61;
+    /// There are codes in two ranges.
     #[inline]
     const fn place(number: u8) -> Option<usize> {
         let number = number as usize;
         match number {
-            0..5 => Some(number),
-            0x10..0x1a => Some(number.wrapping_sub(0x10 - 5)),
-            0x80..0xa3 => Some(number.wrapping_sub(0x80 - 15)),
+            0..0x1a => Some(number),
+            0x80..0xa3 => Some(number.wrapping_sub(0x80 - 0x1a)),
             _ => None,
         }
+    }
+    if carrier.is(Carrier::AUTH) {
+        // Two codes, and its neighbour has none of them but the first.
+        return matches!(number, 0x00 | 0x18);
     }
     match place(number) {
         // Always: but not every compiler sees it.
         #[expect(clippy::indexing_slicing, reason = "it is held against the end")]
-        Some(index) if index < END => SETS[index],
-        _ => 0,
+        Some(index) if index < END => SETS[index] & carrier.pair() != 0,
+        _ => false,
     }
 }
+
+/// Whether a code is accepted exactly where it is allowed or tolerated.
+#[cfg(not(feature = "fast"))]
+const _: () = {
+    let mut number = 0;
+    while number < 0xff {
+        let mut packets: &[PacketType] = &PacketType::ALL;
+        while let [packet, rest @ ..] = packets {
+            let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
+            while let [sender, others @ ..] = senders {
+                let codes = allowed(*packet, *sender) | tolerated(*packet, *sender);
+                if codes != 0 {
+                    let accepted = accepted(number, Carrier::of_reason(*packet, *sender));
+                    assert!(accepted == (codes & bit(number) != 0));
+                }
+                senders = others;
+            }
+            packets = rest;
+        }
+        number += 1;
+    }
+};
 
 #[cfg(not(feature = "fast"))]
 impl Carrier {
