@@ -106,30 +106,30 @@ impl<'a> Fields<'a> {
         with_id: bool,
     ) -> Option<()> {
         let fields = self;
-        let layout = layout(packet_type) | if with_id { ID } else { 0 };
+        let layout = Layout::of(packet_type).and(if with_id { ID } else { 0 });
         let start = reader.place();
-        if layout & FLAGS != 0 {
+        if layout.has(FLAGS) {
             let flags = reader.byte()?;
             if flags > 1 {
                 return reader.fail_at(start, DecodeErrorKind::ConnAckFlags(flags));
             }
             fields.session_present = flags == 1;
         }
-        if layout & TOPIC != 0 {
+        if layout.has(TOPIC) {
             fields.topic = reader.topic_name(Field::TopicName)?;
         }
-        if layout & ID != 0 {
+        if layout.has(ID) {
             fields.packet_id = Some(reader.packet_id()?);
         }
-        let may_end = layout & MAY_END != 0;
-        if layout & REASON != 0 && !(may_end && reader.is_empty()) {
+        let may_end = layout.has(MAY_END);
+        if layout.has(REASON) && !(may_end && reader.is_empty()) {
             fields.reason = reader.reason_code()?;
             if fields.session_present && fields.reason != ReasonCode::SUCCESS {
                 return reader.fail_at(start, DecodeErrorKind::SessionPresentWithFailure);
             }
         }
         let before_properties = reader.place();
-        if layout & PROPERTIES != 0 && !(may_end && reader.is_empty()) {
+        if layout.has(PROPERTIES) && !(may_end && reader.is_empty()) {
             fields.properties.read(reader)?;
         }
         #[cfg(not(feature = "fast"))]
@@ -137,21 +137,20 @@ impl<'a> Fields<'a> {
             fields.present = reader.present();
         }
         fields.rest = reader.rest();
-        if layout & TOPIC != 0 {
+        if layout.has(TOPIC) {
             if fields.topic.is_none() && !reader.has(&fields.properties, PropertyId::TopicAlias) {
                 return reader.fail_at(start, DecodeErrorKind::EmptyTopic(Field::TopicName));
             }
             return Some(());
         }
-        if layout & LIST != 0 {
+        if layout.has(LIST) {
             if reader.is_empty() {
                 return reader.fail(DecodeErrorKind::EmptyPayload);
             }
             reader.reason_codes()?;
         }
         reader.finish()?;
-        if layout & METHOD != 0 && !reader.has(&fields.properties, PropertyId::AuthenticationMethod)
-        {
+        if layout.has(METHOD) && !reader.has(&fields.properties, PropertyId::AuthenticationMethod) {
             let missing = DecodeErrorKind::MissingProperty(PropertyId::AuthenticationMethod);
             return reader.fail_at(before_properties, missing);
         }
@@ -195,12 +194,28 @@ static LAYOUTS: [u8; 16] = {
 
 const ACK: u8 = ID | REASON | MAY_END | PROPERTIES;
 
-/// What is in such a packet. Built for size, the compiler is not to know: it would ask for each of
-/// these by the type.
-#[cfg_attr(not(feature = "fast"), inline(never))]
-#[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
-const fn layout(kind: PacketType) -> u8 {
-    LAYOUTS[kind as usize & 15]
+/// A layout, in a whole register.
+#[derive(Clone, Copy)]
+struct Layout(u32);
+
+impl Layout {
+    /// What is in such a packet. Built for size, the compiler is not to know: it would ask for each of
+    /// these by the type.
+    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[expect(clippy::indexing_slicing, reason = "four bits are below 16")]
+    const fn of(kind: PacketType) -> Self {
+        Self(LAYOUTS[kind as usize & 15] as u32)
+    }
+
+    /// With this in it, too.
+    const fn and(self, part: u8) -> Self {
+        Self(self.0 | part as u32)
+    }
+
+    /// Whether this is in it.
+    const fn has(self, part: u8) -> bool {
+        self.0 & part as u32 != 0
+    }
 }
 
 /// As [`PacketType::may_come_from`]. Built for size, the layout is looked up anyway, and what no
@@ -209,7 +224,7 @@ const fn layout(kind: PacketType) -> u8 {
 pub(crate) const fn may_come_from(kind: PacketType, sender: Sender) -> bool {
     #[cfg(not(feature = "fast"))]
     if matches!(sender, Sender::Server) {
-        return layout(kind) != 0;
+        return Layout::of(kind).0 != 0;
     }
     kind.may_come_from(sender)
 }

@@ -205,7 +205,7 @@ impl<'o> Writer<'o> {
         if bytes.len() > MAX_LEN {
             self.fail(EncodeError::BinaryTooLong(field));
         }
-        self.number(u32::from(bytes.len() as u16), 2);
+        self.number(bytes.len() as u32, 2);
         self.block(bytes)
     }
 
