@@ -113,7 +113,7 @@ impl<'a> Fields<'a> {
             if flags > 1 {
                 return reader.fail_at(start, DecodeErrorKind::ConnAckFlags(flags));
             }
-            fields.session_present = flags == 1;
+            fields.session_present = flags != 0;
         }
         if layout.has(TOPIC) {
             fields.topic = reader.topic_name(Field::TopicName)?;
