@@ -16,7 +16,7 @@ impl Properties<'_> {
             // It is written as it is.
             Source::Wire(validated) => {
                 let mut walk = validated.walk();
-                while let Some((property, _)) = walk.step() {
+                while let Some(property) = walk.step() {
                     writer.admit(property);
                 }
                 writer.block(validated.block());

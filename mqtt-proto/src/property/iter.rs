@@ -71,7 +71,7 @@ pub(super) fn find<'a>(mut block: &'a [u8], wanted: PropertyId) -> Option<Proper
 #[cfg(not(feature = "fast"))]
 fn split_first<'a>(block: &mut &'a [u8]) -> Option<(PropertyId, &'a [u8])> {
     let mut walk = Walk::over(block);
-    let (property, _) = walk.step()?;
+    let property = walk.step()?;
     let value = block.get(1..block.len().checked_sub(walk.rest().len())?)?;
     *block = walk.rest();
     Some((PropertyId::from_u32(property.number())?, value))

@@ -18,14 +18,19 @@ impl<'a> Walk<'a> {
         self.0.rest()
     }
 
-    /// Passes a property, if there is one: which it is, and its value if that is a number of any
-    /// width, a flag or the like; of text and binary data, the length of what ends here.
+    /// What the value was of the property that was passed last: a number of any width, a flag or the
+    /// like; of text and binary data, the length of what ends here.
+    const fn last(&self) -> u32 {
+        self.0.last()
+    }
+
+    /// Passes a property, if there is one: which it is.
     #[inline(never)]
-    pub(super) fn step(&mut self) -> Option<(Known, u32)> {
+    pub(super) fn step(&mut self) -> Option<Known> {
         let property = self.0.property()?;
         self.0
             .value(Of::property(property.number()), property.shape());
-        Some((property, self.0.last()))
+        Some(property)
     }
 }
 
@@ -39,20 +44,20 @@ impl<'a> Validated<'a> {
     #[inline]
     pub(crate) fn each_number(self, mut show: impl FnMut(u32, u32)) {
         let mut walk = self.walk();
-        while let Some((property, value)) = walk.step() {
-            show(property.number(), value);
+        while let Some(property) = walk.step() {
+            show(property.number(), walk.last());
         }
     }
 
-    /// What [`Walk::step`] says of the first one of this kind, and where in the block it ends; 0 if
+    /// What [`Walk::last`] says of the first one of this kind, and where in the block it ends; 0 if
     /// there is none.
     #[inline(never)]
     fn find(self, id: PropertyId) -> (u32, usize) {
         let mut walk = self.walk();
-        while let Some((property, value)) = walk.step() {
+        while let Some(property) = walk.step() {
             if property.is(id) {
                 let end = self.block().len().wrapping_sub(walk.rest().len());
-                return (value, end);
+                return (walk.last(), end);
             }
         }
         (1, 0)
