@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
     /// Something is wrong there, and reading goes on.
     #[inline(always)]
     pub(crate) fn keep(&mut self, place: Place, number: u32, named: Named) {
-        keep(Some(named), number, place, self);
+        keep(Some(named), place, number, self);
     }
 
     /// Something without a number is wrong there, and reading goes on.
@@ -178,7 +178,7 @@ impl<'a> Cursor<'a> {
         let mut len;
         (self.number, len) = varint::read_long(self.rest);
         if len >= varint::TOO_LONG {
-            keep(varint::wrong(len), 0, self.place(), self);
+            keep(varint::wrong(len), self.place(), 0, self);
             // Nothing is left to be read.
             len = usize::MAX;
         }
@@ -190,7 +190,7 @@ impl<'a> Cursor<'a> {
 /// those that call this at the same end.
 #[cold]
 #[inline(never)]
-fn keep(named: Option<Named>, number: u32, place: Place, cursor: &mut Cursor<'_>) {
+fn keep(named: Option<Named>, place: Place, number: u32, cursor: &mut Cursor<'_>) {
     if cursor.fault.is_none() {
         cursor.fault = named.map(|named| (place, Wrong { named, number }));
     }
