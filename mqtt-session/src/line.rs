@@ -22,12 +22,9 @@ const LARGEST_PACKET: u32 = 268_435_460;
 
 /// What is known of the way to the server over the present transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Line {
     pub(crate) tx: Transmit,
-    /// What the server allows, once it has accepted the connection. Until then these are no limits,
-    /// and the largest packet has zero bytes, which no server may say.
-    limits: Limits,
-    pub(crate) standing: Standing,
     /// When the longest unanswered packet should have been answered; never, while there is none;
     /// or [`ACK_DUE_UNKNOWN`].
     #[cfg(feature = "fast")]
@@ -46,10 +43,15 @@ pub(crate) struct Line {
     /// Since when the transport has been offered something and took nothing; never, where it was
     /// offered nothing since it last took a byte.
     pub(crate) stalled_since: Alarm,
+    pub(crate) standing: Standing,
+    /// What the server allows, once it has accepted the connection. Until then these are no limits,
+    /// and the largest packet has zero bytes, which no server may say.
+    limits: Limits,
 }
 
 /// Whether application packets may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "fast"), repr(u32))] // Short instructions reach words further behind than bytes.
 pub(crate) enum Standing {
     /// There is no accepted connection.
     Down,
