@@ -15,6 +15,8 @@ use crate::store::OutboundStore;
 enum Timer {
     /// The time limit of the phase, or of what the application began in it.
     Phase = 0,
+    /// What the application began while the connection lives has to end.
+    Stop = 10,
     /// The transport has to take what it was offered.
     Stall = 9,
     /// PINGRESP has to come.
@@ -73,13 +75,15 @@ impl Machine {
                     self.phase = Phase::Close;
                     return;
                 }
-                Phase::AwaitConnAck => Cause::ConnectTimeout,
-                // Nothing else has a time limit while the connection lives but AUTH, if there is any.
-                _ if !cfg!(feature = "auth") || self.out.line.standing == Standing::Stopping => {
-                    Cause::Stopped
-                }
-                _ => Cause::AuthTimeout,
+                _ => Cause::ConnectTimeout,
             },
+            // Nothing else has a time limit while the connection lives but AUTH, if there is any.
+            Timer::Stop
+                if cfg!(feature = "auth") && self.out.line.standing != Standing::Stopping =>
+            {
+                Cause::AuthTimeout
+            }
+            Timer::Stop => Cause::Stopped,
             Timer::Stall => {
                 #[cfg(feature = "draw")]
                 if self.is_starved() {
@@ -119,6 +123,7 @@ impl Machine {
         if self.phase != Phase::Connected {
             return first;
         }
+        first.timer = Timer::Stop;
         let clock = &self.out.clock;
         let stall = clock.not_before_now(self.stall_deadline());
         first.of(Timer::Stall, stall);

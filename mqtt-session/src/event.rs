@@ -202,11 +202,11 @@ pub enum Cause {
     AckTimeout,
     /// The transport took no byte within the time limit.
     SendTimeout,
+    /// The application called [`Client::stop`](crate::Client::stop).
+    Stopped,
     /// A payload drawn from the application was begun and not finished, so that nothing else
     /// could follow on that transport.
     PayloadUnfinished,
-    /// The application called [`Client::stop`](crate::Client::stop).
-    Stopped,
 }
 
 impl Event<'_> {
