@@ -490,7 +490,7 @@ impl Machine {
     pub(crate) fn disconnect<O: OutboundStore>(&mut self, reason: ReasonCode, store: &mut O) {
         // Success is what is meant where nothing is said.
         let says = u8::from(reason != ReasonCode::NORMAL_DISCONNECTION);
-        let packet = [0xe0, says, reason.value()];
+        let packet = (0xe0 | u32::from(says) << 8 | u32::from(reason.value()) << 16).to_le_bytes();
         let len = usize::from(says).wrapping_add(2);
         if len <= self.out.line.limits().maximum_packet_size as usize {
             self.write_reserved(store, packet.get(..len).unwrap_or_default());
