@@ -113,23 +113,25 @@ impl Machine {
     /// What of the running timers runs out first; of those that have, the first in their order.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     fn first_due<O: OutboundStore>(&mut self, outbound: &mut O) -> First {
+        let deadline = if self.phase.has_deadline() {
+            self.connection.deadline
+        } else {
+            Moment::NEVER
+        };
         let mut first = First {
-            due: self.out.clock.until(self.connection.deadline),
+            due: self.out.clock.until(deadline),
             timer: Timer::Phase,
         };
-        if !self.phase.has_deadline() {
-            first.due = Due::NEVER;
-        }
         if self.phase != Phase::Connected {
             return first;
         }
         first.timer = Timer::Stop;
+        let ack = self.ack_deadline(outbound);
         let clock = &self.out.clock;
         let stall = clock.not_before_now(self.stall_deadline());
         first.of(Timer::Stall, stall);
         let limit = self.out.config.ping_timeout.get();
         first.of(Timer::Ping, clock.end(self.connection.ping, limit));
-        let ack = self.ack_deadline(outbound);
         first.of(Timer::Ack, self.out.clock.not_before_now(ack));
         let keep_alive = self.keep_alive_deadline();
         first.of(Timer::KeepAlive, self.out.clock.not_before_now(keep_alive));
