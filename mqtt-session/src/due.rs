@@ -120,12 +120,12 @@ impl Machine {
         };
         let mut first = First {
             due: self.out.clock.until(deadline),
-            timer: Timer::Phase,
+            timer: Timer::Stop,
         };
         if self.phase != Phase::Connected {
+            first.timer = Timer::Phase;
             return first;
         }
-        first.timer = Timer::Stop;
         let ack = self.ack_deadline(outbound);
         let clock = &self.out.clock;
         let stall = clock.not_before_now(self.stall_deadline());
@@ -152,7 +152,7 @@ impl Machine {
     pub(crate) fn stall_deadline(&self) -> Due {
         let limit = self.out.config.ack_timeout.get();
         let since = self.out.line.stalled_since.moment();
-        self.out.clock.after(since, limit)
+        self.out.clock.after_any(since, limit)
     }
 
     /// When PINGREQ is due: a Keep Alive after the last byte sent (MQTT-3.1.2-20), also while

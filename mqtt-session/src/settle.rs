@@ -382,7 +382,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             let mut due = Due::NEVER;
             for record in records {
                 if record.flags.has(Flags::ON_WIRE) {
-                    due = due.min(self.out.clock.after(record.sent_at(), limit));
+                    // It has come. Where that is not made use of, the loop is shorter.
+                    due = due.min(self.out.clock.after_any(record.sent_at(), limit));
                 }
             }
             due

@@ -158,9 +158,14 @@ impl Clock {
 
     /// What is due so many milliseconds after a moment that has come.
     pub(crate) const fn after(&self, since: Moment, millis: u32) -> Due {
+        Due(millis.saturating_sub(self.stamp.wrapping_sub(since.0)) as i32)
+    }
+
+    /// The same, or never, where nothing has come.
+    pub(crate) const fn after_any(&self, since: Moment, millis: u32) -> Due {
         match since {
             Moment::NEVER => Due::NEVER,
-            Moment(at) => Due(millis.saturating_sub(self.stamp.wrapping_sub(at)) as i32),
+            _ => self.after(since, millis),
         }
     }
 
@@ -176,7 +181,7 @@ impl Clock {
 
     /// When a time limit of so many milliseconds ends that was started.
     pub(crate) const fn end(&self, started: Moment, millis: u32) -> Due {
-        self.after(started, millis)
+        self.after_any(started, millis)
     }
 
     /// The same, or now if that is later.

@@ -161,6 +161,12 @@ impl Clock {
         since.plus_millis(millis)
     }
 
+    /// The same, or never, where nothing has come.
+    #[inline]
+    pub(crate) const fn after_any(&self, since: Moment, millis: u32) -> Due {
+        self.after(since, millis)
+    }
+
     /// The same, or now if that is later.
     #[inline]
     pub(crate) fn not_before_now(&self, due: Due) -> Due {
