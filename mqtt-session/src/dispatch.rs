@@ -90,7 +90,7 @@ impl Machine {
     /// what there is of that. What is wrong by itself is
     /// told as that, and not as coming at a wrong moment. An event that comes of it is written to
     /// its place at once, so that nothing so large is handed from one to the other.
-    #[cfg_attr(not(feature = "fast"), inline(never))]
+    #[cfg_attr(not(feature = "fast"), inline(always))]
     pub(crate) fn hear<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         raw: &RawPacket<'p>,

@@ -93,15 +93,14 @@ impl Machine {
         match told {
             Told::Nothing | Told::Wait => {}
             Told::Broken => return self.violate(input.outbound, input.event),
+            Told::Event if PUMPS_AT_ONCE => return,
+            // An event came with no topic.
             Told::Event | Told::Message => {
                 if !PUMPS_AT_ONCE {
                     let (mut sender, mut receiver) = self.halves(input.stores());
                     receiver.pump(&mut sender);
                 }
-                if told == Told::Message {
-                    self.deliver(outbound, inbound, &came, place);
-                }
-                return;
+                return self.deliver(outbound, inbound, &came, place);
             }
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
@@ -147,7 +146,7 @@ impl Machine {
     }
 
     /// The packet at the front of the input, which is taken off there unless it has to wait.
-    #[cfg_attr(feature = "fast", inline(never))]
+    #[inline(never)]
     fn read<'p, O: OutboundStore, I: InboundStore>(
         &mut self,
         came: &mut Came<'p>,
