@@ -152,30 +152,35 @@ impl Machine {
         came: &mut Came<'p>,
         input: &mut Input<'_, 'p, O, I>,
     ) -> Told {
-        match self.front(&mut input.rx) {
-            Ok(raw) => self.hear(&raw, came, input),
-            Err(told) => told,
+        let mut raw = RawPacket::new(FixedHeader::NONE, &[]);
+        let told = self.front(&mut raw, &mut input.rx);
+        if told != Told::Nothing {
+            return told;
         }
+        self.hear(&raw, came, input)
     }
 
     /// What is to be decoded of the packet at the front of the input, if that has come.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn front<'p>(&mut self, rx: &mut Rx<'p>) -> Result<RawPacket<'p>, Told> {
+    fn front<'p>(&mut self, raw: &mut RawPacket<'p>, rx: &mut Rx<'p>) -> Told {
         // They lie in the buffer.
         let Some(bytes) = rx.all() else {
-            return Err(Told::Wait);
+            return Told::Wait;
         };
         let mut header = FixedHeader::NONE;
         let (wanted, most) = match header.fill(bytes, self.intake.maximum_packet_size) {
-            Err(error) => return Err(self.malformed(&error)),
+            Err(error) => return self.malformed(&error),
             // There is one at least, and the smallest packet has two.
             Ok(false) => (bytes.len().wrapping_add(1), rx.capacity()),
             Ok(true) => match head_of(&header, bytes, rx.capacity()) {
-                Ok(body) => return Ok(RawPacket::new(header, body)),
+                Ok(body) => {
+                    *raw = RawPacket::new(header, body);
+                    return Told::Nothing;
+                }
                 Err(wanted) => wanted,
             },
         };
-        Err(self.want(wanted, most, rx))
+        self.want(wanted, most, rx)
     }
 
     /// Bytes that come in are a sign of life: answers have their time limit from there.
