@@ -311,17 +311,15 @@ impl Machine {
         if session_present && !had_session && !self.out.config.adopts_session() {
             return Err(Breach::UnknownSession);
         }
-        let assigned = properties.assigned_client_identifier_bytes();
-        self.identity.client = match (self.connection.client, assigned) {
-            (Some(client), None) => Some(client),
-            (Some(_), Some(_)) => return Err(Breach::UnwantedClientIdentifier),
-            (None, None | Some([])) => return Err(Breach::NoAssignedClientIdentifier),
-            (None, Some(id)) => {
-                if !inbound.set_assigned_client_id(id) {
-                    return Err(Breach::ClientIdentifierTooLong);
-                }
-                Some(fingerprint(id))
-            }
+        let assigned = fields.has(PropertyId::AssignedClientIdentifier);
+        self.identity.client = match self.connection.client {
+            Some(_) if assigned => return Err(Breach::UnwantedClientIdentifier),
+            Some(client) => Some(client),
+            None => match properties.assigned_client_identifier_bytes() {
+                None | Some([]) => return Err(Breach::NoAssignedClientIdentifier),
+                Some(id) if inbound.set_assigned_client_id(id) => Some(fingerprint(id)),
+                Some(_) => return Err(Breach::ClientIdentifierTooLong),
+            },
         };
         if had_session && !session_present && !clean_start {
             self.out.exchanges.work.note(Work::TELL);
