@@ -17,6 +17,7 @@ use mqtt_proto::{
 
 /// What the caller is to be told of the input.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "fast"), repr(u32))] // Nothing is to be masked where it is returned.
 pub(crate) enum Told {
     /// Nothing: the next packet may be looked at.
     Nothing,
