@@ -36,8 +36,6 @@ pub(crate) struct Line {
     /// messages may be retained, and topics get no alias.
     #[cfg(feature = "fast")]
     pub(crate) largest_plain: u32,
-    #[cfg(feature = "topic-alias")]
-    pub(crate) aliases: Aliases,
     /// When the transport last took a byte; before, when CONNECT was queued for it.
     pub(crate) last_sent: Moment,
     /// Since when the transport has been offered something and took nothing; never, where it was
@@ -47,6 +45,8 @@ pub(crate) struct Line {
     /// What the server allows, once it has accepted the connection. Until then these are no limits,
     /// and the largest packet has zero bytes, which no server may say.
     limits: Limits,
+    #[cfg(feature = "topic-alias")]
+    pub(crate) aliases: Aliases,
 }
 
 /// Whether application packets may leave.
@@ -67,18 +67,18 @@ impl Line {
     pub(crate) const fn new() -> Self {
         Self {
             tx: Transmit::new(),
-            limits: Limits::NONE_YET,
-            standing: Standing::Down,
             #[cfg(feature = "fast")]
             blocked: false,
             #[cfg(feature = "fast")]
             ack_due: Instant::NEVER,
             #[cfg(feature = "fast")]
             largest_plain: LARGEST_PACKET,
-            #[cfg(feature = "topic-alias")]
-            aliases: Aliases::NONE,
             last_sent: Moment::START,
             stalled_since: Alarm::NEVER,
+            standing: Standing::Down,
+            limits: Limits::NONE_YET,
+            #[cfg(feature = "topic-alias")]
+            aliases: Aliases::NONE,
         }
     }
 

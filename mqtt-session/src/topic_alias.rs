@@ -7,13 +7,14 @@ use crate::store::OutboundStore;
 use crate::stored::Layout;
 use crate::transmit::RESERVE;
 
-/// Which aliases the server knows.
+/// Which aliases the server knows. At first it is all zero, so that a static client takes no room in a
+/// program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Aliases {
     /// How many are set: those from 1 on.
     set: u16,
-    /// Which is set or replaced next.
-    next: u16,
+    /// Which was set or replaced last.
+    last: u16,
     /// How many may be set.
     pub(crate) limit: u16,
 }
@@ -21,18 +22,23 @@ pub(crate) struct Aliases {
 impl Aliases {
     pub(crate) const NONE: Self = Self {
         set: 0,
-        next: 1,
+        last: 0,
         limit: 0,
     };
 
-    /// The alias that was next is set.
-    fn was_set(&mut self) {
-        self.set = self.set.max(self.next);
-        self.next = if self.next >= self.limit {
+    /// Which is set or replaced next.
+    const fn next(&self) -> u16 {
+        if self.last >= self.limit {
             1
         } else {
-            self.next.saturating_add(1)
-        };
+            self.last.wrapping_add(1)
+        }
+    }
+
+    /// The alias that was next is set.
+    fn was_set(&mut self) {
+        self.last = self.next();
+        self.set = self.set.max(self.last);
     }
 }
 
@@ -88,7 +94,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         if let Some(alias) = self.store.find_alias(self.out.line.aliases.set, from, to) {
             return (alias, false);
         }
-        (self.out.line.aliases.next, true)
+        (self.out.line.aliases.next(), true)
     }
 
     /// How many bytes the present transport gets for a record that was written with an alias.
