@@ -156,7 +156,7 @@ impl Machine {
         // What holds where CONNECT does not say otherwise (sections 3.1.2.11.2 to 3.1.2.11.7).
         let mut maximum_packet_size = u32::MAX;
         let mut problem_information = true;
-        let mut keeps = false;
+        let mut facts = Facts::NONE;
         // What is said besides: how many messages there is room for, unless that is a matter of course.
         let room = [Property::ReceiveMaximum(store)];
         let mut own: &[_] = if store < u16::MAX { &room } else { &[] };
@@ -174,7 +174,10 @@ impl Machine {
                 Property::TopicAliasMaximum(maximum) => topic_alias_maximum = maximum,
                 Property::MaximumPacketSize(maximum) => maximum_packet_size = maximum,
                 Property::RequestProblemInformation(asked) => problem_information = asked,
-                Property::SessionExpiryInterval(expiry) => keeps = expiry > 0,
+                Property::SessionExpiryInterval(expiry) => {
+                    let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
+                    facts = Facts::NONE.with(kept, expiry > 0);
+                }
                 _ => {}
             }
         }
@@ -215,9 +218,7 @@ impl Machine {
             {
                 connection.method = properties.authentication_method_bytes().map(fingerprint);
             }
-            let kept = Facts::ASKED_TO_KEEP | Facts::KEPT | Facts::KEPT_AT_LAST;
-            connection.facts = Facts::NONE
-                .with(kept, keeps)
+            connection.facts = facts
                 .with(Facts::CLEAN_START, clean_start)
                 .with(Facts::ANOTHER_CLIENT, another_client);
         };
