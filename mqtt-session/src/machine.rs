@@ -199,6 +199,9 @@ impl Machine {
         // Another client's session was not thrown away yet.
         let first = !self.identity.accepted || another_client;
         let clean_start = connect.clean_start && (self.out.config.is_clean_start_always() || first);
+        let facts = facts
+            .with(Facts::CLEAN_START, clean_start)
+            .with(Facts::ANOTHER_CLIENT, another_client);
         let begin = |machine: &mut Self| {
             let intake = &mut machine.intake;
             intake.receive_maximum = receive_maximum;
@@ -218,16 +221,14 @@ impl Machine {
             {
                 connection.method = properties.authentication_method_bytes().map(fingerprint);
             }
-            connection.facts = facts
-                .with(Facts::CLEAN_START, clean_start)
-                .with(Facts::ANOTHER_CLIENT, another_client);
+            connection.facts = facts;
         };
         self.queue(
             stores.outbound,
             connect,
             &properties,
             client_id,
-            clean_start,
+            facts.has(Facts::CLEAN_START),
             begin,
         )
     }
