@@ -357,7 +357,7 @@ impl Machine {
             }
             _ => {}
         });
-        if (line.limits().maximum_packet_size as usize) < SHORT_ACK {
+        if !line.takes(SHORT_ACK) {
             // No acknowledgement fits, so that nothing may come that wants one (MQTT-3.2.2-15).
             self.intake.receive_maximum = 0;
         }

@@ -119,6 +119,11 @@ impl Line {
         }
     }
 
+    /// Whether the server, which has accepted the connection, takes a packet of this length.
+    pub(crate) const fn takes(&self, len: usize) -> bool {
+        len <= self.limits.maximum_packet_size as usize
+    }
+
     /// Whether topics may get an alias.
     #[cfg(feature = "fast")]
     pub(crate) const fn has_aliases(&self) -> bool {

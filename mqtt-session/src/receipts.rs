@@ -29,6 +29,7 @@ pub(crate) struct Receipts {
 
 /// What is made afresh for each transport on the receiving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Intake {
     /// What CONNECT allowed the server.
     pub(crate) receive_maximum: u16,
