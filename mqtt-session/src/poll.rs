@@ -136,7 +136,8 @@ impl Machine {
     fn turn<'e>(&mut self) -> Option<Asked<'e>> {
         let (next, asked) = match self.phase {
             Phase::Dial => (Phase::AwaitTransport, Asked::Open),
-            Phase::Flush if self.out.line.tx.is_empty() => (Phase::AwaitClosed, Asked::Close),
+            // There is nothing to offer, nor has been.
+            Phase::Flush if !self.out.line.tx.is_offered() => (Phase::AwaitClosed, Asked::Close),
             Phase::Close => (Phase::AwaitClosed, Asked::Close),
             Phase::ComeToRest => (Phase::Rest, Asked::Done),
             _ => return None,
