@@ -273,38 +273,36 @@ impl Machine {
     /// What happened by itself or by a call, and is to be told; whether there is any.
     #[inline(never)]
     fn next_told<O: OutboundStore, I>(&mut self, input: &mut Input<'_, '_, O, I>) -> bool {
-        if self.notices.any() && self.next_notice(&mut input.rx, input.event) {
+        if self.notices.any() {
+            self.next_notice(&mut input.rx, input.event);
             return true;
         }
         self.sender(input.outbound).tell(input.event)
     }
 
-    fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) -> bool {
+    fn next_notice(&mut self, rx: &mut Rx<'_>, event: &mut Event<'_>) {
         let first = self.notices.take_first();
-        if first != Notices::SESSION_LOST {
-            // Bytes of the last transport may lie in the input buffer, and those of the next do not
-            // come before this is told.
-            rx.cursor.clear();
+        if first == Notices::SESSION_LOST {
+            *event = Event::SessionLost;
+            return;
         }
-        *event = match first {
-            Notices::DELIVERY_CUT => Event::DeliveryCut,
-            Notices::DISCONNECTED => {
-                // A wait for the next attempt has its deadline, and keeps it when it is over.
-                let retry = self.connection.deadline;
-                let clock = &self.out.clock;
-                *event = Event::Disconnected {
-                    cause: Cause::TransportClosed,
-                    retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
-                };
-                // Copied to its place alone.
-                if let Event::Disconnected { cause, .. } = event {
-                    *cause = self.cause;
-                }
-                return true;
-            }
-            Notices::SESSION_LOST => Event::SessionLost,
-            _ => return false,
+        // Bytes of the last transport may lie in the input buffer, and those of the next do not come
+        // before this is told.
+        rx.cursor.clear();
+        if first != Notices::DISCONNECTED {
+            *event = Event::DeliveryCut;
+            return;
+        }
+        // A wait for the next attempt has its deadline, and keeps it when it is over.
+        let retry = self.connection.deadline;
+        let clock = &self.out.clock;
+        *event = Event::Disconnected {
+            cause: Cause::TransportClosed,
+            retry: (retry != Moment::NEVER).then(|| clock.instant_of(retry)),
         };
-        true
+        // Copied to its place alone.
+        if let Event::Disconnected { cause, .. } = event {
+            *cause = self.cause;
+        }
     }
 }
