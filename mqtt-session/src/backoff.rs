@@ -30,8 +30,12 @@ impl Backoff {
             wait = wait.wrapping_mul(2);
             doublings = doublings.wrapping_sub(1);
         }
-        wait = wait.min(longest);
-        self.failures = self.failures.saturating_add(1);
+        // No more are counted than make it longer; of no wait at all, any number does not.
+        if wait < longest {
+            self.failures = self.failures.wrapping_add(1);
+        } else {
+            wait = longest;
+        }
         // A random number below 1 of 32 bits behind the point, times the half.
         let half = u64::from(wait / 2).wrapping_add(1);
         let off = half.wrapping_mul(u64::from(step(&mut config.seed))) >> 32;
