@@ -23,14 +23,9 @@ impl Backoff {
     pub(crate) fn next(&mut self, config: &mut Config) -> u32 {
         let first = config.backoff_min.get();
         let longest = config.backoff_max.get().max(first);
-        let mut wait = first;
-        let mut doublings = u32::from(self.failures);
-        // What is below a time limit can be doubled once without losing its highest bit.
-        while doublings > 0 && wait < longest {
-            wait = wait.wrapping_mul(2);
-            doublings = doublings.wrapping_sub(1);
-        }
-        // No more are counted than make it longer; of no wait at all, any number does not.
+        // While it is below a time limit it can be doubled once without losing its highest bit, and no
+        // more failures are counted than make it longer; of no wait at all, any number does not.
+        let mut wait = first.wrapping_shl(self.failures.into());
         if wait < longest {
             self.failures = self.failures.wrapping_add(1);
         } else {
