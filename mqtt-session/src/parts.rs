@@ -78,7 +78,7 @@ impl Machine {
             self.intake.partial = Some(partial.behind(part_len));
             return partial.told();
         }
-        let len = start.wrapping_add(part_len);
+        let len = end.wrapping_add(part_len);
         self.end_message(len, partial, came, input)
     }
 
@@ -102,8 +102,8 @@ impl Machine {
         }
     }
 
-    /// This message has come whole, so many bytes with those that passed, which are taken off the
-    /// input: its acknowledgement is owed, if there is room for that.
+    /// This message has come whole. So many bytes are taken off the input, besides those that passed: its
+    /// acknowledgement is owed, if there is room for that.
     #[inline]
     fn end_message<O: OutboundStore, I: InboundStore>(
         &mut self,

@@ -226,8 +226,10 @@ impl RxCursor {
         self.wanted = 0;
     }
 
-    /// As [`RxCursor::consume`], for a packet of which some may have passed.
+    /// As [`RxCursor::consume`], for a packet of which some may have passed; this is its length without
+    /// that.
     pub(crate) fn consume_passed(&mut self, len: usize) {
+        let len = len.wrapping_add(self.gap);
         self.gap = 0;
         self.consume(len);
     }
@@ -254,7 +256,7 @@ impl RxCursor {
 
     /// Drops everything: the transport it came from is gone.
     pub(crate) fn clear(&mut self) {
-        self.consume_passed(self.end.wrapping_sub(self.start));
+        self.consume_passed(self.len());
     }
 
     /// Closes the gap, and moves what is unread to the front: with `fast` when the room behind it is
