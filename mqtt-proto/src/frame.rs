@@ -344,7 +344,8 @@ impl<'a> RawPacket<'a> {
         })
     }
 
-    /// Decodes and validates a packet that a server may send, whatever it is.
+    /// Decodes and validates a packet that a server may send, whatever it is. The fields are empty
+    /// before: what a packet does not have is left as it is.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -364,8 +365,6 @@ impl<'a> RawPacket<'a> {
         // PUBLISH has an identifier if its QoS is above 0. Of the others that are read here only
         // PUBREL has one of these flags, and an identifier.
         let with_id = self.header.publish_flags().qos() != QoS::AtMostOnce;
-        // They may be those of an earlier packet.
-        *fields = Fields::none();
         #[cfg(feature = "fast")]
         return self.read(expected, sender, |reader| {
             fields.fill(reader, expected, with_id)

@@ -65,15 +65,14 @@ impl Machine {
         if self.phase.reads() {
             self.note_life(&input.rx);
         }
-        let mut came = Came::none();
-        let told = loop {
+        loop {
             // What a packet let go leaves before what the next one is answered with, also when both
             // came in one piece.
             if self.out.exchanges.work.has(Work::PUMP) {
                 self.write(input.stores());
             }
             if !self.phase.reads() || !input.rx.cursor.brings_news() {
-                break Told::Nothing;
+                break;
             }
             #[cfg(feature = "fast")]
             match self.take_short_ack(&mut *input.outbound, &mut input.rx) {
@@ -84,25 +83,27 @@ impl Machine {
                 ShortAck::Taken => continue,
                 ShortAck::Otherwise => {}
             }
+            let mut came = Came::none();
             let told = self.read(&mut came, &mut input);
-            if told != Told::Nothing {
-                break told;
+            match told {
+                Told::Nothing => continue,
+                Told::Wait => break,
+                Told::Broken | Told::Event | Told::Message => {}
             }
-        };
-        self.connection.unread = input.rx.cursor.len();
-        match told {
-            Told::Nothing | Told::Wait => {}
-            Told::Broken => return self.violate(input.outbound, input.event),
-            Told::Event if PUMPS_AT_ONCE => return,
+            self.connection.unread = input.rx.cursor.len();
+            if told == Told::Broken {
+                return self.violate(input.outbound, input.event);
+            }
+            if !PUMPS_AT_ONCE {
+                let (mut sender, mut receiver) = self.halves(input.stores());
+                receiver.pump(&mut sender);
+            } else if told == Told::Event {
+                return;
+            }
             // An event came with no topic.
-            Told::Event | Told::Message => {
-                if !PUMPS_AT_ONCE {
-                    let (mut sender, mut receiver) = self.halves(input.stores());
-                    receiver.pump(&mut sender);
-                }
-                return self.deliver(outbound, inbound, &came, place);
-            }
+            return self.deliver(outbound, inbound, &came, place);
         }
+        self.connection.unread = input.rx.cursor.len();
         // What may not leave was given up: nothing would wake the caller to be told later.
         if self.out.exchanges.work.has(Work::TELL) && self.next_told(&mut input) {
             return;
