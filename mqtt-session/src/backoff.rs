@@ -23,11 +23,13 @@ impl Backoff {
     pub(crate) fn next(&mut self, config: &mut Config) -> u32 {
         let first = config.backoff_min.get();
         let longest = config.backoff_max.get().max(first);
-        // While it is below a time limit it can be doubled once without losing its highest bit, and no
-        // more failures are counted than make it longer; of no wait at all, any number does not.
-        let mut wait = first.wrapping_shl(self.failures.into());
-        if wait < longest {
-            self.failures = self.failures.wrapping_add(1);
+        let doublings = u32::from(self.failures);
+        let mut wait = first.wrapping_shl(doublings);
+        // No more failures are counted than make it longer; of no wait at all, any number does not.
+        // Since they were counted, the limits may have been changed: what would lose its highest bit
+        // is longer than any.
+        if wait < longest && doublings < first.leading_zeros() {
+            self.failures = self.failures.wrapping_add(1) % 32;
         } else {
             wait = longest;
         }
@@ -66,6 +68,31 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next(&mut config) <= 1_000);
+    }
+
+    #[test]
+    fn limits_that_are_raised_amid_failures_are_kept() {
+        let millis = Duration::from_millis;
+        let mut config = Config::new().reconnect_between(millis(1), millis(60_000));
+        let mut backoff = Backoff::new();
+        for _ in 0..40 {
+            backoff.next(&mut config);
+        }
+        let hour = 3_600_000;
+        config = config.reconnect_between(millis(hour), millis(24 * hour));
+        for _ in 0..40 {
+            let wait = u64::from(backoff.next(&mut config));
+            assert!((12 * hour..=24 * hour).contains(&wait), "{wait}");
+        }
+    }
+
+    #[test]
+    fn no_first_wait_is_none_however_often_it_fails() {
+        let mut config = Config::new().reconnect_between(Duration::ZERO, Duration::from_secs(60));
+        let mut backoff = Backoff::new();
+        for _ in 0..600 {
+            assert_eq!(backoff.next(&mut config), 0);
+        }
     }
 
     #[test]
