@@ -502,7 +502,7 @@ impl Machine {
 
     #[cfg_attr(not(feature = "fast"), inline(always))]
     pub(crate) fn write_reserved<O: OutboundStore>(&mut self, store: &mut O, packet: &[u8]) {
-        self.out.line.tx.append(store.transmit(), packet, 0);
+        self.out.line.tx.append(store.transmit(), packet);
     }
 }
 

@@ -4,12 +4,13 @@ use crate::event::GiveUp;
 use crate::exchanges::Work;
 #[cfg(feature = "message-expiry")]
 use crate::instant::Instant;
+use crate::receipt::{PUBREL, Receipt};
 use crate::record::{Flags, Place, Record, Stage};
 use crate::sender::{EXPIRY_PREFIX, Outbox, Sending};
 use crate::store::OutboundStore;
 use crate::stored::stamp;
 use crate::transmit::RESERVE;
-use mqtt_proto::{PacketType, ReasonCode};
+use mqtt_proto::ReasonCode;
 
 /// In which order what waits leaves: PUBREL, what an earlier transport left unfinished, what no
 /// window holds back, new messages as far as the window allows.
@@ -62,21 +63,20 @@ impl<O: OutboundStore> Sending<'_, O> {
         }
     }
 
-    /// Writes an acknowledgement in its shortest form; false when there is no room.
+    /// Writes an acknowledgement with this first byte in its shortest form; false when there is no
+    /// room.
     #[inline(never)]
-    pub(crate) fn write_ack(&mut self, kind: PacketType, id: u16, reason: ReasonCode) -> bool {
-        let (len, rest) = match reason {
+    pub(crate) fn write_ack(&mut self, first: u8, receipt: Receipt) -> bool {
+        let (len, rest) = match receipt.reason {
             ReasonCode::SUCCESS => (4, 2),
             _ => (5, 3),
         };
-        // With the flags that PUBREL must have (MQTT-3.6.1-1).
-        let first = (kind as u8) << 4 | u8::from(kind == PacketType::PubRel) << 1;
-        let head = u32::from(id.swap_bytes()) << 16 | rest << 8 | u32::from(first);
-        let packet = (u64::from(reason.value()) << 32 | u64::from(head)).to_le_bytes();
+        let head = u32::from(receipt.id.swap_bytes()) << 16 | rest << 8 | u32::from(first);
+        let packet = (u64::from(receipt.reason.value()) << 32 | u64::from(head)).to_le_bytes();
         let packet = packet.get(..len).unwrap_or_default();
         self.grow_for(len);
         let tx = &mut self.out.line.tx;
-        tx.append(self.store.transmit(), packet, RESERVE)
+        tx.append(self.store.transmit(), packet)
     }
 
     #[cfg(any(
@@ -107,7 +107,11 @@ impl<O: OutboundStore> Sending<'_, O> {
         };
         let record = *record;
         let written = if from == Place::Release {
-            self.write_ack(PacketType::PubRel, record.id, ReasonCode::SUCCESS)
+            let receipt = Receipt {
+                id: record.id,
+                ..Receipt::FREE
+            };
+            self.write_ack(PUBREL, receipt)
         } else {
             #[cfg(feature = "message-expiry")]
             let expires = self.expires(&record);
@@ -227,7 +231,7 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some(packet) = parts.arena.get(start..end) else {
             return false;
         };
-        if self.out.line.tx.append(parts.transmit, packet, RESERVE) {
+        if self.out.line.tx.append(parts.transmit, packet) {
             if let Some(payload) = apart.filter(|len| *len > 0) {
                 self.queue_payload(slot, payload);
             }

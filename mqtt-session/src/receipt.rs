@@ -3,7 +3,15 @@
 //! An acknowledgement is state until there is room to write it, so a blocked output never keeps
 //! the machine from reading what a server within its Receive Maximum may send.
 
+use core::num::NonZero;
 use mqtt_proto::{PacketType, ReasonCode};
+
+/// First bytes of acknowledgements.
+pub(crate) const PUBACK: u8 = (PacketType::PubAck as u8) << 4;
+pub(crate) const PUBREC: u8 = (PacketType::PubRec as u8) << 4;
+/// With the flags it must have (MQTT-3.6.1-1).
+pub(crate) const PUBREL: u8 = (PacketType::PubRel as u8) << 4 | 0b10;
+pub(crate) const PUBCOMP: u8 = (PacketType::PubComp as u8) << 4;
 
 /// An identifier of the server's, and how far its exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,17 +75,17 @@ impl Receipt {
 }
 
 impl Stage {
-    /// The packet that is owed and may leave.
+    /// The first byte of the packet that is owed and may leave.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "there is one for each stage")]
-    pub(crate) fn ready(self) -> Option<PacketType> {
-        const READY: [Option<PacketType>; 10] = {
+    pub(crate) fn ready(self) -> Option<NonZero<u8>> {
+        const READY: [Option<NonZero<u8>>; 10] = {
             let mut ready = [None; 10];
-            ready[Stage::PubRel as usize] = Some(PacketType::PubRel);
-            ready[Stage::PubComp as usize] = Some(PacketType::PubComp);
-            ready[Stage::PubAck as usize] = Some(PacketType::PubAck);
-            ready[Stage::PubRec as usize] = Some(PacketType::PubRec);
-            ready[Stage::PubCompUncounted as usize] = Some(PacketType::PubComp);
+            ready[Stage::PubRel as usize] = NonZero::new(PUBREL);
+            ready[Stage::PubComp as usize] = NonZero::new(PUBCOMP);
+            ready[Stage::PubAck as usize] = NonZero::new(PUBACK);
+            ready[Stage::PubRec as usize] = NonZero::new(PUBREC);
+            ready[Stage::PubCompUncounted as usize] = NonZero::new(PUBCOMP);
             ready
         };
         READY[self as usize]

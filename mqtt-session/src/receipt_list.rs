@@ -4,7 +4,7 @@
 //! than finding them by their identifiers.
 
 use crate::receipt::{Receipt, Stage};
-use mqtt_proto::PacketType;
+use core::num::NonZero;
 
 /// How many messages take a place in this connection's Receive Maximum.
 pub(crate) fn outstanding(entries: &[Receipt]) -> u16 {
@@ -86,7 +86,7 @@ pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
 #[inline]
 pub(crate) fn write_ready(
     entries: &mut [Receipt],
-    mut write: impl FnMut(PacketType, Receipt) -> bool,
+    mut write: impl FnMut(NonZero<u8>, Receipt) -> bool,
 ) -> bool {
     let mut waits = false;
     for entry in entries {
@@ -95,8 +95,8 @@ pub(crate) fn write_ready(
         if is_ack && waits {
             continue;
         }
-        if let Some(packet) = receipt.stage.ready() {
-            if !write(packet, receipt) {
+        if let Some(first) = receipt.stage.ready() {
+            if !write(first, receipt) {
                 return false;
             }
             receipt.end();

@@ -309,7 +309,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         if !sender.out.line.is_up() {
             return;
         }
-        let write = |packet, receipt: Receipt| sender.write_ack(packet, receipt.id, receipt.reason);
+        let write = |first: NonZero<u8>, receipt| sender.write_ack(first.get(), receipt);
         let blocked = !self.store.write_ready(write);
         self.intake.blocked = blocked;
         if blocked {

@@ -17,7 +17,7 @@ pub(crate) use heap::{identifiers, longer};
 use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::record::Record;
-use mqtt_proto::PacketType;
+use core::num::NonZero;
 
 /// A store for [`Client`](crate::Client): [`Fixed`] or, with the feature `alloc`, `Heap`.
 ///
@@ -111,7 +111,7 @@ pub trait InboundStore: 'static {
     /// takes the place. False, and nothing has changed, when there is no room.
     fn put(&mut self, receipt: Receipt) -> bool;
     /// Has each acknowledgement that may leave written, as long as that can be; whether it could.
-    fn write_ready(&mut self, write: impl FnMut(PacketType, Receipt) -> bool) -> bool;
+    fn write_ready(&mut self, write: impl FnMut(NonZero<u8>, Receipt) -> bool) -> bool;
     /// This one was written, which may leave: a PUBREC lets its message wait for PUBREL, others end
     /// it.
     fn written(&mut self, receipt: Receipt);

@@ -14,6 +14,9 @@ use drawing::Drawing;
 /// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
 pub(crate) const RESERVE: usize = 5;
 
+/// Nothing else is so short as the longest of these.
+const LONGEST_RESERVED: usize = 3;
+
 /// Nothing is offered: what is offered has bytes.
 const NOT_OFFERED: u32 = 0;
 
@@ -46,8 +49,8 @@ pub(crate) struct Transmit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Large {
     pub(crate) slot: u16,
-    /// Where in the buffer its turn comes.
-    at: At,
+    /// How much of what is queued in the buffer leaves before it.
+    before: At,
     /// Of none there is.
     len: Length,
     sent: Length,
@@ -63,7 +66,7 @@ pub(crate) struct Large {
 impl Large {
     const NONE: Self = Self {
         slot: 0,
-        at: 0,
+        before: 0,
         len: 0,
         sent: 0,
         #[cfg(feature = "bytes")]
@@ -222,52 +225,60 @@ impl Transmit {
 
     /// Room for `len` bytes behind what is queued, leaving the reserve free.
     pub(crate) fn room<'b>(&mut self, buffer: &'b mut [u8], len: usize) -> Option<&'b mut [u8]> {
-        self.place(buffer, len, RESERVE)
+        if self.behind(buffer, len, RESERVE).is_none() {
+            self.makes_room(buffer, len, RESERVE);
+        }
+        self.behind(buffer, len, RESERVE)
     }
 
-    /// Room for `len` bytes behind what is queued, with so many left free behind them.
-    fn place<'b>(
-        &mut self,
-        buffer: &'b mut [u8],
-        len: usize,
-        reserve: usize,
-    ) -> Option<&'b mut [u8]> {
-        if self.is_drawing() {
-            return None;
-        }
-        // No sum of what fits in memory is too large.
-        let wanted = len.wrapping_add(reserve);
-        if (self.end as usize).wrapping_add(wanted) > buffer.len() {
-            #[cfg(feature = "fast")]
-            if reserve > 0 && !self.pays(buffer.len().saturating_sub(self.end as usize), wanted) {
-                return None;
-            }
-            self.pack(buffer);
-        }
+    /// Room for `len` bytes behind what is queued, with so many left free behind them, as it is now.
+    fn behind<'b>(&self, buffer: &'b mut [u8], len: usize, reserve: usize) -> Option<&'b mut [u8]> {
         let rest = buffer.get_mut(self.end as usize..)?;
-        if rest.len() < wanted {
+        // No sum of what fits in memory is too large.
+        if rest.len() < len.wrapping_add(reserve) || self.is_drawing() {
             return None;
         }
         rest.get_mut(..len)
     }
 
+    /// Moves what is queued to the front, where that pays; whether it did.
+    fn makes_room(&mut self, buffer: &mut [u8], len: usize, reserve: usize) -> bool {
+        let behind = buffer.len().saturating_sub(self.end as usize);
+        let pays = cfg!(not(feature = "fast"))
+            || reserve == 0
+            || self.pays(behind, len.wrapping_add(reserve));
+        if self.start == 0 || self.is_drawing() || !pays {
+            return false;
+        }
+        self.pack(buffer);
+        true
+    }
+
     fn pack(&mut self, buffer: &mut [u8]) {
-        let (start, end) = (self.start as usize, self.end as usize);
-        move_down(buffer, start, end, 0);
-        self.end = end.wrapping_sub(start) as At;
-        self.large.at = self.large.at.saturating_sub(self.start);
+        move_down(buffer, self.start as usize, self.end as usize, 0);
+        self.end = self.end.wrapping_sub(self.start);
         self.start = 0;
     }
 
-    /// Queues these bytes, with so many left free behind them; false when there is no room.
+    /// Queues a packet, leaving the reserve free unless it is for this one; false when there is no
+    /// room.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    pub(crate) fn append(&mut self, buffer: &mut [u8], bytes: &[u8], reserve: usize) -> bool {
-        let Some(out) = self.place(buffer, bytes.len(), reserve) else {
-            return false;
+    pub(crate) fn append(&mut self, buffer: &mut [u8], bytes: &[u8]) -> bool {
+        let reserve = if bytes.len() > LONGEST_RESERVED {
+            RESERVE
+        } else {
+            0
         };
-        copy(out, bytes);
-        self.commit(bytes.len());
-        true
+        loop {
+            if let Some(out) = self.behind(buffer, bytes.len(), reserve) {
+                copy(out, bytes);
+                self.commit(bytes.len());
+                return true;
+            }
+            if !self.makes_room(buffer, bytes.len(), reserve) {
+                return false;
+            }
+        }
     }
 
     /// Queues `len` bytes that were written where [`Transmit::room`] pointed.
@@ -283,7 +294,7 @@ impl Transmit {
         let _ = apart;
         self.large = Large {
             slot,
-            at: self.end,
+            before: self.end.wrapping_sub(self.start),
             len: len as Length,
             sent: 0,
             #[cfg(feature = "bytes")]
@@ -319,13 +330,13 @@ impl Transmit {
     /// All that is queued, as places of the buffer: where it begins, where the turn of the large
     /// packet is, if there is one that is stored, and where it ends.
     pub(crate) fn queue(&self) -> (usize, usize, usize) {
-        let end = self.end as usize;
+        let (start, end) = (self.start as usize, self.end as usize);
         let at = if self.large.is_some() && !self.is_drawing() {
-            self.large.at as usize
+            start.wrapping_add(self.large.before as usize)
         } else {
             end
         };
-        (self.start as usize, at, end)
+        (start, at, end)
     }
 
     /// Whether there is anything that the transport was not offered.
@@ -374,7 +385,8 @@ impl Transmit {
             // What lies before a large packet is taken first, what lies behind it last. Of none,
             // nothing lies before it, and it is taken already.
             let large = &mut self.large;
-            let before = (large.at as usize).saturating_sub(start).min(len);
+            let before = (large.before as usize).min(len);
+            large.before = large.before.wrapping_sub(before as At);
             let sent = (large.sent as usize).wrapping_add(len.wrapping_sub(before));
             start = start.wrapping_add(before);
             match sent.checked_sub(large.len as usize) {
@@ -469,7 +481,9 @@ mod tests {
         let mut tx = Transmit::new();
         assert!(queue(&mut tx, &mut buffer, &[1; 11]));
         assert!(!queue(&mut tx, &mut buffer, &[2]));
-        assert!(tx.append(&mut buffer, &[0; RESERVE], 0));
+        assert!(!tx.append(&mut buffer, &[2; 4]));
+        assert!(tx.append(&mut buffer, &[0; 2]));
+        assert!(tx.append(&mut buffer, &[0; 3]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::id_table::IdEntry;
 use crate::receipt::{Receipt, Stage};
 use crate::receipt_list;
 use crate::record::Record;
-use mqtt_proto::PacketType;
+use core::num::NonZero;
 
 /// A store of fixed size, for targets without an allocator.
 ///
@@ -430,7 +430,7 @@ impl<const IN: usize, const ALIASES: usize, const TOPIC: usize, const CLIENT_ID:
         receipt_list::put(self.list_mut(), receipt)
     }
 
-    fn write_ready(&mut self, write: impl FnMut(PacketType, Receipt) -> bool) -> bool {
+    fn write_ready(&mut self, write: impl FnMut(NonZero<u8>, Receipt) -> bool) -> bool {
         receipt_list::write_ready(self.list_mut(), write)
     }
 

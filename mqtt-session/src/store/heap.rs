@@ -7,7 +7,7 @@ use crate::receipt_index::ReceiptIndex;
 use crate::record::Record;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use mqtt_proto::PacketType;
+use core::num::NonZero;
 
 /// The bounds of a [`Heap`]. Each is a hard limit; what would pass it is refused or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -352,7 +352,7 @@ impl InboundStore for Inbound {
         self.receipts.put(receipt)
     }
 
-    fn write_ready(&mut self, mut write: impl FnMut(PacketType, Receipt) -> bool) -> bool {
+    fn write_ready(&mut self, mut write: impl FnMut(NonZero<u8>, Receipt) -> bool) -> bool {
         while let Some(receipt) = self.receipts.next()
             && let Some(packet) = receipt.stage.ready()
         {

@@ -113,10 +113,10 @@ mod tests {
     fn what_was_sent_before_takes_no_room_from_a_part() {
         let mut buffer = [0; 64];
         let mut tx = Transmit::new();
-        assert!(tx.append(&mut buffer, &[0; 19], 0));
+        assert!(tx.append(&mut buffer, &[0; 19]));
         tx.offer(19);
         assert_eq!(tx.took(19), 19);
-        assert!(tx.append(&mut buffer, &[0; 30], 0));
+        assert!(tx.append(&mut buffer, &[0; 30]));
         tx.begin_drawing(7, 20);
         assert!(tx.asks_for_part(buffer.len()));
         let (start, end) = tx.place_part(&mut buffer);
@@ -140,7 +140,7 @@ mod tests {
                     if tx.asks_for_part(buffer.len()) {
                         assert!(!tx.asks_for_part(buffer.len()));
                         assert!(tx.room(&mut buffer, 1).is_none());
-                        assert!(!tx.append(&mut buffer, &[0], 0));
+                        assert!(!tx.append(&mut buffer, &[0]));
                         #[cfg(feature = "fast")]
                         assert!(tx.spare(&mut buffer).is_empty());
                         let (start, end) = tx.place_part(&mut buffer);
