@@ -64,16 +64,12 @@ pub(crate) fn put(entries: &mut [Receipt], receipt: Receipt) -> bool {
     {
         *known = Receipt::FREE;
     }
-    let is_free = |entry: &Receipt| entry.stage == Stage::Free;
-    let Some(free) = entries.iter().rposition(is_free) else {
+    let mut entries = entries.iter_mut();
+    let Some(mut place) = entries.find(|entry| entry.stage == Stage::Free) else {
         return false;
     };
-    // Those behind the last place that is free move up.
-    let [place, behind @ ..] = entries.get_mut(free..).unwrap_or_default() else {
-        return false;
-    };
-    let mut place = place;
-    for entry in behind {
+    // Those behind the place that is free move up.
+    for entry in entries {
         *place = *entry;
         place = entry;
     }
