@@ -230,8 +230,14 @@ impl Tables {
 /// The record that has an identifier, and its slot: a free one has none.
 #[inline(never)]
 pub(crate) fn find_id(records: &mut [Record], id: u16) -> Option<(u16, &mut Record)> {
-    let mut slots = (0u16..).zip(records);
-    slots.find(|(_, record)| record.id == id)
+    let mut slot = 0;
+    for record in records {
+        if record.id == id {
+            return Some((slot, record));
+        }
+        slot = slot.wrapping_add(1);
+    }
+    None
 }
 
 /// The oldest record in a place, and its slot. No count of what there was is needed for that, so
@@ -240,12 +246,16 @@ pub(crate) fn find_id(records: &mut [Record], id: u16) -> Option<(u16, &mut Reco
 pub(crate) fn oldest(records: &mut [Record], place: Place) -> Option<(u16, &mut Record)> {
     let mut found = None;
     let mut oldest = 0;
-    for (record, slot) in records.iter_mut().zip(0u16..) {
+    let mut slot = 0u16;
+    for record in records {
         let its = order(record);
-        if record.place == place && (found.is_none() || is_before(its, oldest)) {
+        // Negative: it is older than the oldest so far.
+        let since = its.wrapping_sub(oldest) as i32;
+        if record.place == place && !(found.is_some() && since >= 0) {
             oldest = its;
             found = Some((slot, record));
         }
+        slot = slot.wrapping_add(1);
     }
     found
 }
