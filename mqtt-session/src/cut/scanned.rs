@@ -75,8 +75,8 @@ impl<O: OutboundStore> Sending<'_, O> {
 fn put_back(record: &mut Record, tx: &Transmit, written: usize) {
     match record.place {
         Place::Flight => {
-            let sending = record.flags.has(Flags::SENDING);
-            if sending && tx.has_begun(record.mark, written) {
+            // Of what was taken whole the mark is a moment: it may have been seen in any case.
+            if tx.has_begun(record.mark, written) {
                 record.flags.set(Flags::MAYBE_SEEN);
             }
             record.place = Place::Resume;
