@@ -7,6 +7,9 @@ use crate::sender::Sending;
 use crate::store::OutboundStore;
 use crate::transmit::Transmit;
 
+/// What a transport takes with it: last what only waits, where the server had accepted the connection.
+const ENDS: [Place; 3] = [Place::Leaving, Place::Requests, Place::Prompt];
+
 impl<O: OutboundStore> Sending<'_, O> {
     /// The transport is gone: what outlives it goes back to where it waits, the rest is settled.
     /// `accepted`: whether the server had accepted the connection.
@@ -33,10 +36,8 @@ impl<O: OutboundStore> Sending<'_, O> {
             put_back(record, &self.out.line.tx, written);
         }
         // Those that it took whole have ended.
-        self.give_up_all(Place::Leaving, GiveUp::ConnectionLost);
-        self.give_up_all(Place::Requests, GiveUp::ConnectionLost);
-        if accepted {
-            self.give_up_all(Place::Prompt, GiveUp::ConnectionLost);
+        for place in ENDS.iter().take(usize::from(accepted).wrapping_add(2)) {
+            self.give_up_all(*place, GiveUp::ConnectionLost);
         }
         self.out.line = Line::new();
     }
@@ -73,20 +74,21 @@ impl<O: OutboundStore> Sending<'_, O> {
 
 /// What was written for the transport that is gone, in so many bytes, goes back to where it waits.
 fn put_back(record: &mut Record, tx: &Transmit, written: usize) {
-    match record.place {
+    record.place = match record.place {
         Place::Flight => {
             // Of what was taken whole the mark is a moment: it may have been seen in any case.
             if tx.has_begun(record.mark, written) {
                 record.flags.set(Flags::MAYBE_SEEN);
             }
-            record.place = Place::Resume;
-            if !record.flags.has(Flags::MAYBE_SEEN) {
+            if record.flags.has(Flags::MAYBE_SEEN) {
+                Place::Resume
+            } else {
                 record.id = 0;
-                record.place = Place::Queued;
+                Place::Queued
             }
         }
-        Place::Released => record.place = Place::Release,
+        Place::Released => Place::Release,
         _ => return,
-    }
+    };
     record.flags.forget_transport();
 }
