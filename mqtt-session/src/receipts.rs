@@ -238,7 +238,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         if seen && self.store.known(id).is_some_and(Stage::is_ack) {
             return true;
         }
-        let owed = self.owe(id, stage, reason, sender);
+        let owed = self.owe(Receipt { id, stage, reason }, sender);
         if owed {
             self.receipts.count = self.receipts.count.wrapping_add(2);
         }
@@ -262,7 +262,7 @@ impl<I: InboundStore> Receiver<'_, I> {
             // PUBREC is still owed or in the application's hands: the server cannot have it.
             Some(_) => return Err(Breach::OutOfOrder(PacketType::PubRel)),
         };
-        Ok(self.owe(id, stage, reason, sender))
+        Ok(self.owe(Receipt { id, stage, reason }, sender))
     }
 
     /// PUBREC for an identifier that is not in use: PUBREL 0x92 is owed. False, and nothing has
@@ -274,19 +274,12 @@ impl<I: InboundStore> Receiver<'_, I> {
     ) -> bool {
         let reason = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
         let stage = Stage::PubRel;
-        self.owe(id, stage, reason, sender)
+        self.owe(Receipt { id, stage, reason }, sender)
     }
 
     /// An acknowledgement is owed from now on, and leaves as soon as it can; false, and nothing has
     /// changed, where there is no room.
-    fn owe<O: OutboundStore>(
-        &mut self,
-        id: u16,
-        stage: Stage,
-        reason: ReasonCode,
-        sender: &mut Sending<'_, O>,
-    ) -> bool {
-        let receipt = Receipt { id, stage, reason };
+    fn owe<O: OutboundStore>(&mut self, receipt: Receipt, sender: &mut Sending<'_, O>) -> bool {
         let put = self.store.put(receipt) || self.pump_at_once(sender) && self.store.put(receipt);
         self.pump_at_once(sender);
         put
