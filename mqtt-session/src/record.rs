@@ -45,30 +45,35 @@ pub struct Record {
 /// A block of an arena of less than 64 KiB: where it lies, and behind that how long it is.
 #[cfg(not(any(feature = "fast", feature = "alloc")))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Block(u32);
+#[repr(C, align(4))]
+struct Block(u16, u16);
 
 #[cfg(not(any(feature = "fast", feature = "alloc")))]
 impl Block {
-    const NONE: Self = Self(0);
+    const NONE: Self = Self(0, 0);
 
     const fn new(offset: u32, len: usize) -> Self {
-        Self(offset | (len as u32).wrapping_shl(16))
+        Self(offset as u16, len as u16)
     }
 
     const fn offset(self) -> usize {
-        self.0 as u16 as usize
+        self.0 as usize
+    }
+
+    const fn set_offset(&mut self, offset: u32) {
+        self.0 = offset as u16;
     }
 
     const fn len(self) -> usize {
-        self.0.wrapping_shr(16) as usize
+        self.1 as usize
     }
 
     const fn ordered(order: u32) -> Self {
-        Self(order)
+        Self(order as u16, order.wrapping_shr(16) as u16)
     }
 
     const fn order(self) -> u32 {
-        self.0
+        self.0 as u32 | (self.1 as u32).wrapping_shl(16)
     }
 }
 
@@ -87,6 +92,10 @@ impl Block {
 
     const fn offset(self) -> usize {
         self.0 as usize
+    }
+
+    const fn set_offset(&mut self, offset: u32) {
+        self.0 = offset;
     }
 
     const fn len(self) -> usize {
@@ -342,6 +351,12 @@ impl Record {
         {
             self.block = Block::new(offset, len);
         }
+    }
+
+    /// Its block lies somewhere else.
+    #[cfg(not(feature = "fast"))]
+    pub(crate) const fn move_block(&mut self, offset: u32) {
+        self.block.set_offset(offset);
     }
 
     /// The order in its place of what has no block.

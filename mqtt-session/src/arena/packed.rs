@@ -44,8 +44,8 @@ impl Arena {
             let mut next: Option<&mut Record> = None;
             for record in &mut *records {
                 let at = record.offset();
-                if record.flags.has(Flags::STORED)
-                    && at >= end
+                if at >= end
+                    && record.flags.has(Flags::STORED)
                     && next.as_ref().is_none_or(|next| at < next.offset())
                 {
                     next = Some(record);
@@ -62,7 +62,7 @@ impl Arena {
             };
             let len = record.len().wrapping_add(prefix);
             move_down(bytes, start, start.wrapping_add(len), end);
-            record.set_block(end as u32, record.len());
+            record.move_block(end as u32);
             self.end = end.wrapping_add(len) as u32;
         }
     }
