@@ -19,13 +19,13 @@ pub(crate) const DUP: u8 = 0x08;
 /// identifier, DUP, and how many seconds are left of a message that expires.
 #[inline(never)]
 pub(crate) fn stamp(packet: &mut [u8], record: &Record, expiry: Option<u32>) {
-    let Some((first, packet)) = packet.split_first_mut() else {
+    let Some(first) = packet.first_mut() else {
         return;
     };
     // Nothing but messages of QoS 1 and 2 is sent again: of all else this leaves the byte as it is.
     let dup = u8::from(record.flags.has(Flags::MAYBE_SEEN)) << DUP.trailing_zeros();
     *first = *first & !DUP | dup;
-    let mut at = behind_integer(packet, 0);
+    let mut at = behind_integer(packet, 1);
     if !record.flags.has(Flags::REQUEST) {
         at = at.wrapping_add(2).wrapping_add(usize::from(record.count));
     }
