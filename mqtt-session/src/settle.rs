@@ -405,17 +405,18 @@ impl<O: OutboundStore> Sending<'_, O> {
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
         let tx = &self.out.line.tx;
         for record in self.store.records() {
-            if record.flags.has(Flags::SENDING)
-                && record.place != Place::Leaving
-                && tx.has_taken(record.mark)
+            let place = record.place;
+            if tx.has_taken(record.mark)
+                && record.flags.has(Flags::SENDING)
+                && place != Place::Leaving
             {
-                record.flags.now_on_wire();
-                record.mark = now.raw();
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
                 // where it is stored, is still there.
-                if record.place == Place::Requests {
+                if place == Place::Requests {
                     record.flags.clear(Flags::STORED);
                 }
+                record.mark = now.raw();
+                record.flags.now_on_wire();
             }
         }
         self.end_taken();
