@@ -183,7 +183,10 @@ impl Machine {
     }
 
     fn count_unsolicited(&mut self) -> Told {
-        self.intake.unsolicited = self.intake.unsolicited.saturating_add(1);
+        // The count stops at its end.
+        if let Some(count) = self.intake.unsolicited.checked_add(1) {
+            self.intake.unsolicited = count;
+        }
         Told::Nothing
     }
 
