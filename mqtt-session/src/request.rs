@@ -20,12 +20,13 @@ use mqtt_proto::{EncodeError, Property, QoS, TopicName, Will};
 /// # Ok::<(), mqtt_session::TopicError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub struct Publish<'a> {
     pub(crate) topic: TopicName<'a>,
     pub(crate) payload: &'a [u8],
+    pub(crate) expiry: Option<u32>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    pub(crate) expiry: Option<u32>,
     pub(crate) properties: &'a [Property<'a>],
 }
 
