@@ -71,8 +71,9 @@ impl<O: OutboundStore> Sending<'_, O> {
             ReasonCode::SUCCESS => (4, 2),
             _ => (5, 3),
         };
-        let head = u32::from(receipt.id.swap_bytes()) << 16 | rest << 8 | u32::from(first);
-        let packet = (u64::from(receipt.reason.value()) << 32 | u64::from(head)).to_le_bytes();
+        let head = u32::from(first) << 24 | rest << 16 | u32::from(receipt.id);
+        let packet = u64::from(receipt.reason.value()) << 32 | u64::from(head.swap_bytes());
+        let packet = packet.to_le_bytes();
         let packet = packet.get(..len).unwrap_or_default();
         self.grow_for(len);
         let tx = &mut self.out.line.tx;
