@@ -145,9 +145,16 @@ pub(crate) enum Place {
     Ended,
 }
 
-/// What the record stands for, named for what is awaited.
+/// What the record stands for, named for what is awaited. What has ended lies in front, so that it
+/// is told from all else in one comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
+    /// Ended, waiting to be told to the application.
+    Ended(crate::event::GiveUp),
+    /// Ended well, waiting to be told.
+    EndedWell,
+    /// Given up, but the server may hold the identifier: it stays taken while the session lives.
+    Reserved,
     /// A QoS 0 PUBLISH: the transport has to take its last byte.
     AwaitSent,
     /// A QoS 1 PUBLISH.
@@ -158,12 +165,6 @@ pub(crate) enum Stage {
     AwaitPubComp,
     AwaitSubAck,
     AwaitUnsubAck,
-    /// Ended, waiting to be told to the application.
-    Ended(crate::event::GiveUp),
-    /// Ended well, waiting to be told.
-    EndedWell,
-    /// Given up, but the server may hold the identifier: it stays taken while the session lives.
-    Reserved,
 }
 
 /// Facts about a record.

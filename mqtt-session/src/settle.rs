@@ -81,45 +81,46 @@ impl<O: OutboundStore> Sending<'_, O> {
             return Ok(Answer::Unsolicited);
         }
         let failed = reason.is_failure();
-        let mut told = reason;
-        let expected = if matches!(record.stage, Stage::AwaitPubAck) {
-            PacketType::PubAck
-        } else if matches!(record.stage, Stage::AwaitPubRec) {
-            PacketType::PubRec
-        } else if matches!(record.stage, Stage::AwaitPubComp) {
-            // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
-            if packet == PacketType::PubRec {
-                if failed {
-                    return Err(Breach::OutOfOrder(packet));
-                }
-                if record.flags.has(Flags::ON_WIRE) {
-                    #[cfg(feature = "fast")]
-                    self.releases(_slot, Place::Released);
-                    #[cfg(not(feature = "fast"))]
-                    self.out.releases(record);
-                }
-                return Ok(Answer::Quiet);
-            }
-            told = record.reason();
-            PacketType::PubComp
-        } else if matches!(
+        if matches!(
             record.stage,
-            Stage::AwaitSent | Stage::AwaitSubAck | Stage::AwaitUnsubAck
+            Stage::Ended(_) | Stage::EndedWell | Stage::Reserved
         ) {
-            // That of no message.
-            PacketType::SubAck
-        } else if packet == PacketType::PubRec
-            && !failed
-            && !matches!(record.stage, Stage::EndedWell)
-        {
             // Given up here because of the server's limits, while it still held the message.
-            return Ok(Answer::Unknown);
-        } else {
-            return Ok(Answer::Unsolicited);
+            let held = packet == PacketType::PubRec
+                && !failed
+                && !matches!(record.stage, Stage::EndedWell);
+            return Ok(if held {
+                Answer::Unknown
+            } else {
+                Answer::Unsolicited
+            });
+        }
+        if packet == PacketType::PubRec && record.stage == Stage::AwaitPubComp {
+            // PUBREC again, after PUBREL: PUBREL again (section 4.3.3).
+            if failed {
+                return Err(Breach::OutOfOrder(packet));
+            }
+            if record.flags.has(Flags::ON_WIRE) {
+                #[cfg(feature = "fast")]
+                self.releases(_slot, Place::Released);
+                #[cfg(not(feature = "fast"))]
+                self.out.releases(record);
+            }
+            return Ok(Answer::Quiet);
+        }
+        let awaits = match packet {
+            PacketType::PubAck => Stage::AwaitPubAck,
+            PacketType::PubRec => Stage::AwaitPubRec,
+            _ => Stage::AwaitPubComp,
         };
-        if packet != expected {
+        if record.stage != awaits {
             return Err(Breach::WrongAcknowledgement(packet));
         }
+        let told = if packet == PacketType::PubComp {
+            record.reason()
+        } else {
+            reason
+        };
         let ticket = self.out.exchanges.tables.ticket(record);
         if packet == PacketType::PubRec && !failed {
             #[cfg(feature = "fast")]
