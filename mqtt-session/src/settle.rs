@@ -279,15 +279,18 @@ impl<O: OutboundStore> Sending<'_, O> {
             }
             return false;
         };
-        *event = match outcome {
-            Err(cause) if flags.has(Flags::REQUEST) => Event::Unanswered { ticket, cause },
-            outcome => Event::Published {
-                ticket,
-                outcome,
-                // As those of a packet without any: an empty list takes a constant to copy.
-                properties: Fields::none().properties(),
-            },
+        *event = Event::Published {
+            ticket,
+            outcome,
+            // As those of a packet without any: an empty list takes a constant to copy.
+            properties: Fields::none().properties(),
         };
+        // Of a request there is another word for that.
+        if let Err(cause) = outcome
+            && flags.has(Flags::REQUEST)
+        {
+            *event = Event::Unanswered { ticket, cause };
+        }
         true
     }
 
