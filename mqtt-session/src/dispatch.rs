@@ -166,14 +166,14 @@ impl Machine {
             Err(breach) => return self.breaks(breach),
         };
         let properties = fields.properties();
-        *input.event = if packet == PacketType::SubAck {
-            Event::Subscribed {
+        *input.event = if packet == PacketType::UnsubAck {
+            Event::Unsubscribed {
                 ticket,
                 reasons,
                 properties,
             }
         } else {
-            Event::Unsubscribed {
+            Event::Subscribed {
                 ticket,
                 reasons,
                 properties,

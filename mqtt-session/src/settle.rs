@@ -156,10 +156,10 @@ impl<O: OutboundStore> Sending<'_, O> {
         let Some((_slot, record)) = found else {
             return Ok(None);
         };
-        let awaits = if packet == PacketType::SubAck {
-            Stage::AwaitSubAck
-        } else {
+        let awaits = if packet == PacketType::UnsubAck {
             Stage::AwaitUnsubAck
+        } else {
+            Stage::AwaitSubAck
         };
         if record.stage != awaits {
             return Err(Breach::WrongAcknowledgement(packet));
