@@ -198,19 +198,25 @@ impl Line {
 
     /// What the application is told when the server's limits forbid what has so many bytes.
     pub(crate) fn refusal(&self, cause: GiveUp, len: usize) -> RequestError {
-        match cause {
-            GiveUp::TooLarge => RequestError::TooLarge {
-                len,
-                maximum: self.limits.maximum_packet_size,
-            },
-            GiveUp::QoSNotSupported => RequestError::QoSNotSupported {
-                maximum: self.limits.maximum_qos,
-            },
+        // First what says no more, so that only a number stands for it.
+        let plain = match cause {
             GiveUp::RetainNotSupported => RequestError::RetainNotSupported,
             GiveUp::WildcardsNotSupported => RequestError::WildcardsNotSupported,
             GiveUp::SharedNotSupported => RequestError::SharedNotSupported,
             _ => RequestError::SubscriptionIdentifiersNotSupported,
+        };
+        if cause == GiveUp::TooLarge {
+            return RequestError::TooLarge {
+                len,
+                maximum: self.limits.maximum_packet_size,
+            };
         }
+        if cause == GiveUp::QoSNotSupported {
+            return RequestError::QoSNotSupported {
+                maximum: self.limits.maximum_qos,
+            };
+        }
+        plain
     }
 
     /// Whether application packets may leave now.
