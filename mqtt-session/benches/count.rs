@@ -4,6 +4,8 @@
 //! by the rounds, is what one round costs. It does not depend on the load of the machine.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
 /// Something to be counted.
 #[derive(Clone, Copy)]
@@ -51,8 +53,29 @@ pub(crate) fn has_argument(word: &str) -> bool {
     std::env::args().any(|argument| argument == word)
 }
 
-/// Instructions of one round, averaged over `rounds` and rounded to the nearest.
-pub(crate) fn count(case: &Case, rounds: u64) -> u64 {
+/// Instructions of one round of each, averaged over `rounds` and rounded to the nearest. As many run
+/// at a time as there are processors, which makes no difference to the numbers.
+pub(crate) fn counts(cases: &[Case], rounds: u64) -> Vec<u64> {
+    let next = AtomicUsize::new(0);
+    let counts: Vec<_> = cases.iter().map(|_| AtomicU64::new(0)).collect();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((case, place)) = cases.get(at).zip(counts.get(at)) else {
+                        return;
+                    };
+                    place.store(count(case, rounds), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    counts.into_iter().map(AtomicU64::into_inner).collect()
+}
+
+/// Instructions of one round.
+fn count(case: &Case, rounds: u64) -> u64 {
     let many = total(case, rounds);
     let none = total(case, 0);
     (many.saturating_sub(none) + rounds / 2) / rounds

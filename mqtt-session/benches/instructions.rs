@@ -116,6 +116,12 @@ struct Drip {
     parts: Case,
 }
 
+impl Drip {
+    fn cases(&self) -> [Case; 2] {
+        [self.whole, self.parts]
+    }
+}
+
 const fn drip(len: usize, names: [&'static str; 2], rounds: [fn(u64); 2]) -> Drip {
     let [whole, parts] = names;
     let [whole_rounds, parts_rounds] = rounds;
@@ -166,7 +172,7 @@ fn main() -> ExitCode {
         ("nothing to do", IDLE),
     ];
     let rows = tables.iter().flat_map(|(_, rows)| rows.iter());
-    let drips = DRIPS.iter().flat_map(|drip| [drip.whole, drip.parts]);
+    let drips = DRIPS.iter().flat_map(Drip::cases);
     let cases: Vec<Case> = rows.map(|row| row.case).chain(drips).collect();
     if count::is_child(&cases) {
         return ExitCode::SUCCESS;
@@ -202,8 +208,8 @@ fn print_table(title: &str, rows: &[Row], counts: &mut Vec<(&'static str, u64)>)
         "\n{title}\n{:<36} {:>12} {:>7} {:>7}",
         "case", "instructions", "limit", "aim"
     );
-    for Row { case, limit, aim } in rows {
-        let count = count::count(case, ROUNDS);
+    let cases: Vec<Case> = rows.iter().map(|row| row.case).collect();
+    for (Row { case, limit, aim }, count) in rows.iter().zip(count::counts(&cases, ROUNDS)) {
         let (limit, aim) = (shown(*limit), shown(*aim));
         println!("{:<36} {count:>12} {limit:>7} {aim:>7}", case.name);
         counts.push((case.name, count));
@@ -227,9 +233,10 @@ fn print_drips() -> usize {
     );
     let mut above = 0;
     let mut first = [None; 2];
+    let cases: Vec<Case> = DRIPS.iter().flat_map(Drip::cases).collect();
+    let mut counts = count::counts(&cases, 2).into_iter();
     for drip in DRIPS {
-        for (case, first) in [&drip.whole, &drip.parts].into_iter().zip(&mut first) {
-            let count = count::count(case, 2);
+        for ((case, first), count) in drip.cases().iter().zip(&mut first).zip(&mut counts) {
             let per_byte = count as f64 / drip.len as f64;
             let most = *first.get_or_insert(per_byte) * 1.1;
             println!("{:<36} {count:>12} {per_byte:>7.2} {most:>7.2}", case.name);
