@@ -263,25 +263,33 @@ impl RxCursor {
     /// used up, otherwise, which takes less code, whenever there is room before it. A packet that has
     /// come in part is moved at most once, so this stays linear in the bytes.
     fn make_room(&mut self, bytes: &mut [u8]) {
+        let cut = self.start.wrapping_add(self.gap);
+        if cut > 0 {
+            self.to_front(bytes, cut);
+        }
+    }
+
+    #[cfg_attr(feature = "fast", inline(never))]
+    fn to_front(&mut self, bytes: &mut [u8], cut: usize) {
         // Nothing here is longer than the bytes.
         let is_needed = cfg!(not(feature = "fast"))
             || self.gap > 0
             || self.end == bytes.len()
             || self.start == self.end
             || self.start.wrapping_add(self.wanted) > bytes.len();
+        if !is_needed {
+            return;
+        }
         let mut header = 0;
         if self.gap > 0 {
             header = self.wanted;
             self.wanted = 0;
         }
-        let cut = self.start.wrapping_add(self.gap);
-        if cut > 0 && is_needed {
-            move_down(bytes, self.start, self.start.wrapping_add(header), 0);
-            move_down(bytes, header.wrapping_add(cut), self.end, header);
-            self.end = self.end.wrapping_sub(cut);
-            self.start = 0;
-            self.gap = 0;
-        }
+        move_down(bytes, self.start, self.start.wrapping_add(header), 0);
+        move_down(bytes, header.wrapping_add(cut), self.end, header);
+        self.end = self.end.wrapping_sub(cut);
+        self.start = 0;
+        self.gap = 0;
     }
 }
 
