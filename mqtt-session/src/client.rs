@@ -1,9 +1,6 @@
 //! The client: the machine with its store, as the application holds it.
 
-#[cfg(feature = "fast")]
-use crate::action::Asked;
-use crate::action::{Action, Place};
-use crate::answer::Answer;
+use crate::action::Action;
 use crate::config::Config;
 use crate::connection::Phase;
 use crate::delivery::AckToken;
@@ -11,13 +8,12 @@ use crate::event::Ticket;
 use crate::instant::Instant;
 use crate::limits::Limits;
 use crate::machine::{Machine, Stores};
+use crate::now::Now;
 use crate::request::{
     AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError,
 };
 use crate::rx_buffer::RxBuffer;
-use crate::sender::Sending;
 use crate::store::{OutboundStore, Store};
-use crate::subscribing::{subscribe, unsubscribe};
 use mqtt_proto::{Property, ReasonCode, Subscription, TopicFilter};
 
 /// An MQTT 5.0 client that does no I/O.
@@ -117,8 +113,7 @@ impl<S: Store> Client<S> {
 
     /// Wants a connection from now on. Does nothing unless the client is at rest.
     pub fn start(&mut self, now: Instant) {
-        self.machine.out.clock.advance(now);
-        self.machine.start();
+        self.at(now).start();
     }
 
     /// What to do next; see [`Action`]. `Timeout` comes when there is nothing else to do.
@@ -150,39 +145,6 @@ impl<S: Store> Client<S> {
             .poll(now, Stores { outbound, inbound }, input.parts())
     }
 
-    /// As [`Client::poll`], for an adapter that has a place of its own for what is told.
-    #[doc(hidden)]
-    pub fn poll_into<'a, B: AsRef<[u8]> + AsMut<[u8]>, P: Place<'a>>(
-        &'a mut self,
-        now: Instant,
-        input: &'a mut RxBuffer<B>,
-        place: &mut P,
-    ) {
-        #[cfg(feature = "fast")]
-        place.rest();
-        #[cfg(feature = "fast")]
-        match self.poll(now, input) {
-            Action::Open => place.ask(Asked::Open),
-            Action::Send(bytes) => place.ask(Asked::Send(bytes)),
-            Action::Close => place.ask(Asked::Close),
-            Action::Timeout(deadline) => place.ask(Asked::Timeout(deadline)),
-            Action::Done => place.ask(Asked::Done),
-            Action::Deliver(delivery) => place.deliver(delivery),
-            Action::Event(event) => {
-                if let Some(place) = place.event() {
-                    *place = event;
-                }
-            }
-        }
-        #[cfg(not(feature = "fast"))]
-        {
-            let (outbound, inbound) = self.store.split();
-            let stores = Stores { outbound, inbound };
-            self.machine.out.clock.advance(now);
-            self.machine.poll_into(stores, input, place);
-        }
-    }
-
     /// The transport that [`Action::Open`] asked for is open: CONNECT is queued for it.
     ///
     /// `connect` is read now and not kept, so credentials can be fresh each time.
@@ -190,8 +152,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// See [`ConnectError`]. Nothing was queued; call this again, or [`Client::closed`].
     pub fn opened(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), ConnectError> {
-        let (machine, stores) = self.at(now);
-        machine.opened(connect, stores)
+        self.at(now).opened(connect)
     }
 
     /// What [`Action::Send`] offered, and what was queued behind it since, until [`Client::sent`] has
@@ -237,21 +198,19 @@ impl<S: Store> Client<S> {
     /// Say so before bytes that came in later are polled for: an answer to what has not been sent
     /// answers nothing, and is ignored.
     pub fn sent(&mut self, now: Instant, count: usize) {
-        self.requests(now).sent(count);
+        self.at(now).sent(count);
     }
 
     /// The transport is closed, or could not be opened. Does nothing without one.
     pub fn closed(&mut self, now: Instant) {
-        let (machine, stores) = self.at(now);
-        machine.closed(stores);
+        self.at(now).closed();
     }
 
     /// Ends the connection in good order: writes what is queued for the transport, then
     /// DISCONNECT, then closes. It waits for no acknowledgement; what is unsettled stays in the
     /// session and goes on when the client is started again. The will is discarded.
     pub fn stop(&mut self, now: Instant) {
-        let (machine, stores) = self.at(now);
-        machine.stop(stores.outbound);
+        self.at(now).stop();
     }
 
     /// Like [`Client::stop`], on a live connection, with a reason code for DISCONNECT (0x04 has
@@ -267,7 +226,8 @@ impl<S: Store> Client<S> {
         reason: ReasonCode,
         properties: &[Property<'_>],
     ) -> Result<(), ControlError> {
-        let (machine, stores) = self.at(now);
+        self.advance(now);
+        let (machine, stores) = self.split();
         machine.stop_with(reason, properties, stores)
     }
 
@@ -278,7 +238,7 @@ impl<S: Store> Client<S> {
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, now: Instant, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        self.requests(now).publish(publish)
+        self.at(now).publish(publish)
     }
 
     /// Subscribes. The ticket is settled by exactly one
@@ -293,8 +253,7 @@ impl<S: Store> Client<S> {
         subscriptions: &[Subscription<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        let Sending { out, store } = self.requests(now);
-        subscribe(subscriptions, properties, &mut |kept| store.keep(out, kept))
+        self.at(now).subscribe(subscriptions, properties)
     }
 
     /// Unsubscribes. The ticket is settled by exactly one
@@ -309,20 +268,14 @@ impl<S: Store> Client<S> {
         filters: &[TopicFilter<'_>],
         properties: &[Property<'_>],
     ) -> Result<Ticket, RequestError> {
-        let Sending { out, store } = self.requests(now);
-        unsubscribe(filters, properties, &mut |kept| store.keep(out, kept))
+        self.at(now).unsubscribe(filters, properties)
     }
 
-    pub(crate) fn requests(&mut self, now: Instant) -> Sending<'_, S::Outbound> {
-        let (machine, stores) = self.at(now);
-        machine.sender(stores.outbound)
-    }
-
-    /// The machine, which is told the time before it is called: the time is not handed on.
+    /// The client, which is told the time before it is called: the time is not handed on.
     #[inline(always)]
-    fn at(&mut self, now: Instant) -> (&mut Machine, Stores<'_, S::Outbound, S::Inbound>) {
-        self.machine.out.clock.advance(now);
-        self.split()
+    pub(crate) fn at(&mut self, now: Instant) -> Now<'_, S> {
+        self.advance(now);
+        self.now()
     }
 
     /// Acknowledges a message, where the application does that. This may be called in any order;
@@ -470,7 +423,10 @@ impl Client<crate::store::Heap> {
         publish: &Publish<'_>,
         payload: bytes::Bytes,
     ) -> Result<Ticket, RequestError> {
-        let (ticket, slot) = self.requests(now).enqueue(publish, Some(payload.len()))?;
+        let (ticket, slot) = self
+            .at(now)
+            .sending()
+            .enqueue(publish, Some(payload.len()))?;
         self.store.hold_payload(slot, payload);
         Ok(ticket)
     }

@@ -145,7 +145,7 @@ impl<S: Store> Client<S> {
         publish: &Publish<'_>,
         total: usize,
     ) -> Result<Ticket, RequestError> {
-        self.requests(now).publish_drawn(publish, total)
+        self.at(now).sending().publish_drawn(publish, total)
     }
 
     /// The place for the next part of the payload that is being drawn; `None` while there is none

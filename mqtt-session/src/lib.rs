@@ -79,6 +79,7 @@ mod line;
 #[cfg(feature = "defmt")]
 mod log;
 mod machine;
+mod now;
 mod offer;
 mod parts;
 mod poll;
@@ -120,6 +121,8 @@ pub use draw::Draw;
 pub use event::{Cause, Event, GiveUp, Ticket};
 pub use instant::Instant;
 pub use limits::Limits;
+#[doc(hidden)]
+pub use now::Now;
 pub use request::{AcknowledgeError, Connect, ConnectError, ControlError, Publish, RequestError};
 pub use rx_buffer::RxBuffer;
 

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::turn::{Answer, Failed, Turn};
 use mqtt_session::{
-    AckToken, AcknowledgeError, Connect, Instant, Property, Publish, ReasonCode, RequestError,
+    AckToken, AcknowledgeError, Connect, Instant, Now, Property, Publish, ReasonCode, RequestError,
     RxBuffer, Store, Subscription, Ticket, TopicFilter,
 };
 
@@ -150,15 +150,13 @@ where
 
     /// Wants a connection from now on. Does nothing unless the client is at rest.
     pub fn start(&mut self) {
-        let now = self.now();
-        self.machine.get().start(now);
+        self.machine_now().start();
     }
 
     /// Ends the connection in good order, see [`mqtt_session::Client::stop`]. Turns have to be taken
     /// until [`Turn::Done`].
     pub fn stop(&mut self) {
-        let now = self.now();
-        self.machine.get().stop(now);
+        self.machine_now().stop();
         if matches!(self.next.todo, Todo::Open) {
             self.closed();
         }
@@ -174,8 +172,7 @@ where
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Ticket, RequestError> {
-        let now = self.now();
-        self.machine.get().publish(now, publish)
+        self.machine_now().publish(publish)
     }
 
     /// Publishes a message whose payload of `total` bytes is drawn from the application while it is
@@ -226,8 +223,7 @@ where
         &mut self,
         subscriptions: &[Subscription<'_>],
     ) -> Result<Ticket, RequestError> {
-        let now = self.now();
-        self.machine.get().subscribe(now, subscriptions, &[])
+        self.machine_now().subscribe(subscriptions, &[])
     }
 
     /// Unsubscribes, see [`mqtt_session::Client::unsubscribe`].
@@ -235,8 +231,7 @@ where
     /// # Errors
     /// See [`RequestError`]; nothing has changed then.
     pub fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Ticket, RequestError> {
-        let now = self.now();
-        self.machine.get().unsubscribe(now, filters, &[])
+        self.machine_now().unsubscribe(filters, &[])
     }
 
     /// Acknowledges a message, where the application does that, see
@@ -268,18 +263,27 @@ where
         self.clock.now()
     }
 
+    /// The machine, which is told the time: by one function for all that call it. A deadline that has
+    /// been forgotten is not missed, because a turn that waits has been told one by the poll before.
+    #[inline(never)]
+    fn machine_now(&mut self) -> Now<'_, M::Store> {
+        let now = self.now();
+        let machine = self.machine.get();
+        machine.advance(now);
+        machine.now()
+    }
+
     /// The end of a turn: everything that was asked for is done, and the machine says what is next.
     /// What is told is written to its place.
     pub(crate) fn polled<'t, D, E>(&'t mut self, turn: &mut Turn<'t, D, E>) {
-        let now = self.clock.now();
+        self.machine_now();
         self.next.todo = Todo::Poll;
         let mut answer = Answer {
             turn,
             next: &mut self.next,
         };
-        self.machine
-            .get()
-            .poll_into(now, &mut self.input, &mut answer);
+        let machine = self.machine.get().now();
+        machine.poll_into(&mut self.input, &mut answer);
     }
 
     /// What is to be done with the transport while the client waits.
@@ -306,8 +310,8 @@ where
         let failed = match dialled {
             Ok(transport) => {
                 self.transport = Some(transport);
-                let now = self.clock.now();
-                match self.machine.get().opened(now, self.connect) {
+                let connect = self.connect;
+                match self.machine_now().opened(connect) {
                     Ok(()) => return true,
                     Err(error) => Failed::Connect(error),
                 }
@@ -330,8 +334,7 @@ where
             // What was taken may have arrived, whatever else becomes of the transport.
             Some(Ok(count)) if self.next.left == Left::Offered => {
                 self.next.left = Left::Flush;
-                let now = self.clock.now();
-                self.machine.get().sent(now, count);
+                self.machine_now().sent(count);
             }
             Some(Ok(_)) => self.next.left = Left::Nothing,
             Some(Err(error)) => {
@@ -374,8 +377,7 @@ where
         self.transport = None;
         self.next.left = Left::Nothing;
         self.next.todo = Todo::Poll;
-        let now = self.clock.now();
-        self.machine.get().closed(now);
+        self.machine_now().closed();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a turn of the client brings.
 
-use crate::client::{AT_ONCE, Left, Next, Todo};
+use crate::client::{Left, Next, Todo};
 use core::fmt;
 use mqtt_session::{Asked, ConnectError, Delivery, Event, Place};
 
@@ -52,9 +52,9 @@ impl<'a, D, E> Place<'a> for Answer<'_, 'a, D, E> {
         self.next.todo = match asked {
             Asked::Open => Todo::Open,
             Asked::Send(_) => {
+                // Not to wait, but to take what is there: the deadline is now, since the machine was
+                // told the time.
                 self.next.left = Left::Offered;
-                // Not to wait, but to take what is there.
-                self.next.deadline = AT_ONCE;
                 Todo::Wait
             }
             Asked::Close => Todo::Close,

@@ -217,7 +217,6 @@ impl Clock {
 }
 
 /// The time comes first, and stays in the registers that a clock has put it into.
-#[inline(never)]
 fn advance(now: Instant, clock: &mut Clock) {
     let mut millis = 0;
     if let Some(passed) = now.ticks().checked_sub(clock.now.ticks()) {
