@@ -88,7 +88,11 @@ impl<'a> TopicFilter<'a> {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         // Checked when made: a name and a filter follow.
-        self.0.as_bytes().first_chunk() == Some(b"$share/")
+        // Two words, which are compared as such, have a byte in common.
+        let start: Option<&[u8; 7]> = self.0.as_bytes().first_chunk();
+        start.is_some_and(|start| {
+            start.first_chunk() == Some(b"$sha") && start.last_chunk() == Some(b"are/")
+        })
     }
 
     /// The name of the shared subscription.
