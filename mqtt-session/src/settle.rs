@@ -407,23 +407,20 @@ impl<O: OutboundStore> Sending<'_, O> {
         line.last_sent = now;
         line.stalled_since = Alarm::NEVER;
         self.out.exchanges.work.note(Work::PUMP | Work::TAKEN);
+        self.end_taken();
+        // What is left of QoS 0 has not been taken.
         let tx = &self.out.line.tx;
         for record in self.store.records() {
-            let place = record.place;
-            if tx.has_taken(record.mark)
-                && record.flags.has(Flags::SENDING)
-                && place != Place::Leaving
-            {
+            if tx.has_taken(record.mark) && record.flags.has(Flags::SENDING) {
                 // SUBSCRIBE and UNSUBSCRIBE are not kept for replay. Only a large one, sent from
                 // where it is stored, is still there.
-                if place == Place::Requests {
+                if record.place == Place::Requests {
                     record.flags.clear(Flags::STORED);
                 }
                 record.mark = now.raw();
                 record.flags.now_on_wire();
             }
         }
-        self.end_taken();
     }
 }
 

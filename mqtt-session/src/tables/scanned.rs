@@ -214,10 +214,11 @@ impl Tables {
     /// The next packet identifier: rising from 1, wrapping, never one in use (MQTT-2.2.1-3). The
     /// record has it then.
     pub(crate) fn assign_id(&mut self, parts: &mut OutboundParts<'_>, slot: u16) -> Option<u16> {
-        // There are more identifiers than records, of which this one has none.
+        // There are more identifiers than records, of which this one has none: that is the number 0,
+        // which is taken so.
         loop {
             self.last_id = self.last_id.wrapping_add(1);
-            if self.last_id != 0 && find_id(parts.records, self.last_id).is_none() {
+            if find_id(parts.records, self.last_id).is_none() {
                 break;
             }
         }
