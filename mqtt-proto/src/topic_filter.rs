@@ -22,7 +22,36 @@ const SHARE: &str = "$share/";
 /// # Ok::<(), mqtt_proto::TopicError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicFilter<'a>(&'a str);
+pub struct TopicFilter<'a> {
+    text: &'a str,
+    kind: Kind,
+}
+
+/// What a filter is, which is seen when it is made: for one that is a constant, by the compiler.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Kind(u8);
+
+impl Kind {
+    const WILDCARD: u8 = 1 << 1;
+    const SHARED: u8 = 1 << 2;
+
+    /// That of a filter that has been checked: a wildcard stands nowhere but at its place, and a name
+    /// and a filter follow `$share/`.
+    fn of(filter: &[u8]) -> Self {
+        let mut kind = Self(0);
+        if filter.iter().any(|byte| matches!(byte, b'+' | b'#')) {
+            kind.0 |= Self::WILDCARD;
+        }
+        if filter.first_chunk() == Some(b"$share/") {
+            kind.0 |= Self::SHARED;
+        }
+        kind
+    }
+
+    const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+}
 
 impl<'a> TopicFilter<'a> {
     /// Checks that the text is a topic filter.
@@ -40,8 +69,8 @@ impl<'a> TopicFilter<'a> {
         if let Some(at) = nul {
             return Err(TopicError::Nul { at });
         }
-        check_levels(filter.as_bytes())?;
-        Ok(Self(filter))
+        let kind = check_levels(filter.as_bytes())?;
+        Ok(Self { text: filter, kind })
     }
 
     /// As [`TopicFilter::new`], for a constant: the compiler checks the filter, and there is no check
@@ -60,39 +89,35 @@ impl<'a> TopicFilter<'a> {
             return None;
         }
         match check_levels(filter.as_bytes()) {
-            Ok(()) => Some(Self(filter)),
+            Ok(kind) => Some(Self { text: filter, kind }),
             Err(_) => None,
         }
     }
 
     /// For views over bytes that have been validated.
-    pub(crate) const fn checked(filter: &'a str) -> Self {
-        Self(filter)
+    pub(crate) fn checked(text: &'a str) -> Self {
+        let kind = Kind::of(text.as_bytes());
+        Self { text, kind }
     }
 
     /// The whole text, with `$share/name/` if it is shared.
     #[must_use]
     #[inline]
     pub const fn as_str(&self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// Whether the filter matches the topic name. A shared filter matches by what follows its
     /// share name; `#` and `+` in the first level do not match a leading `$` (MQTT-4.7.2-1).
     #[must_use]
     pub fn matches(&self, topic: TopicName<'_>) -> bool {
-        level_by_level(self.unshared().0, topic.as_str())
+        level_by_level(self.unshared().text, topic.as_str())
     }
 
     /// Whether this is a shared subscription.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        // Checked when made: a name and a filter follow.
-        // Two words, which are compared as such, have a byte in common.
-        let start: Option<&[u8; 7]> = self.0.as_bytes().first_chunk();
-        start.is_some_and(|start| {
-            start.first_chunk() == Some(b"$sha") && start.last_chunk() == Some(b"are/")
-        })
+        self.kind.has(Kind::SHARED)
     }
 
     /// The name of the shared subscription.
@@ -105,18 +130,17 @@ impl<'a> TopicFilter<'a> {
     #[must_use]
     pub fn unshared(&self) -> TopicFilter<'a> {
         self.split_share()
-            .map_or(*self, |(_, filter)| TopicFilter(filter))
+            .map_or(*self, |(_, filter)| TopicFilter::checked(filter))
     }
 
     /// Whether a level is `+` or `#`.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        // Checked when made: a wildcard stands nowhere else.
-        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+        self.kind.has(Kind::WILDCARD)
     }
 
     fn split_share(&self) -> Option<(&'a str, &'a str)> {
-        self.0.strip_prefix(SHARE)?.split_once('/')
+        self.text.strip_prefix(SHARE)?.split_once('/')
     }
 }
 
@@ -132,13 +156,13 @@ const fn is_plain(mut filter: &[u8]) -> bool {
 }
 
 /// Looks at the share name, where there is one, and at the wildcards.
-const fn check_levels(filter: &[u8]) -> Result<(), TopicError> {
+const fn check_levels(filter: &[u8]) -> Result<Kind, TopicError> {
     match filter {
         [b'$', b's', b'h', b'a', b'r', b'e', b'/', rest @ ..] => match behind_share_name(rest) {
-            Ok(levels) => check_wildcards(levels, filter.len()),
+            Ok(levels) => check_wildcards(levels, filter.len(), Kind::SHARED),
             Err(error) => Err(error),
         },
-        _ => check_wildcards(filter, filter.len()),
+        _ => check_wildcards(filter, filter.len(), 0),
     }
 }
 
@@ -166,8 +190,9 @@ const fn behind_share_name(mut rest: &[u8]) -> Result<&[u8], TopicError> {
     })
 }
 
-/// Looks at the levels that this begins with, which ends at a place of the filter.
-const fn check_wildcards(mut rest: &[u8], end: usize) -> Result<(), TopicError> {
+/// Looks at the levels that this begins with, which ends at a place of the filter; what that is,
+/// beside what is known already.
+const fn check_wildcards(mut rest: &[u8], end: usize, mut kind: u8) -> Result<Kind, TopicError> {
     let mut before = b'/';
     while let [byte, behind @ ..] = rest {
         let at = end.wrapping_sub(rest.len());
@@ -178,10 +203,13 @@ const fn check_wildcards(mut rest: &[u8], end: usize) -> Result<(), TopicError> 
         if *byte == b'+' && !is_alone {
             return Err(TopicError::MisplacedSingleLevel { at });
         }
+        if matches!(*byte, b'+' | b'#') {
+            kind |= Kind::WILDCARD;
+        }
         before = *byte;
         rest = behind;
     }
-    Ok(())
+    Ok(Kind(kind))
 }
 
 fn level_by_level(filter: &str, topic: &str) -> bool {
@@ -204,20 +232,20 @@ fn level_by_level(filter: &str, topic: &str) -> bool {
 
 impl core::fmt::Display for TopicFilter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(self.0)
+        f.pad(self.text)
     }
 }
 
 impl core::fmt::Debug for TopicFilter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Debug::fmt(self.0, f)
+        core::fmt::Debug::fmt(self.text, f)
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for TopicFilter<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.0);
+        defmt::write!(f, "{=str}", self.text);
     }
 }
 
