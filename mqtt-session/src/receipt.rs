@@ -74,21 +74,39 @@ impl Receipt {
     };
 }
 
+/// For each stage the first byte of the packet that is owed and may leave.
+pub(crate) struct Ready([Option<NonZero<u8>>; 10]);
+
+#[expect(clippy::indexing_slicing, reason = "there is one for each stage")]
+impl Ready {
+    /// PUBREL and PUBCOMP, which leave whatever else is owed.
+    pub(crate) const OTHERS: Self = {
+        let mut ready = [None; 10];
+        ready[Stage::PubRel as usize] = NonZero::new(PUBREL);
+        ready[Stage::PubComp as usize] = NonZero::new(PUBCOMP);
+        ready[Stage::PubCompUncounted as usize] = NonZero::new(PUBCOMP);
+        Self(ready)
+    };
+    /// All of them.
+    pub(crate) const ALL: Self = {
+        let mut ready = Self::OTHERS.0;
+        ready[Stage::PubAck as usize] = NonZero::new(PUBACK);
+        ready[Stage::PubRec as usize] = NonZero::new(PUBREC);
+        Self(ready)
+    };
+
+    #[inline]
+    pub(crate) fn of(&self, stage: Stage) -> Option<NonZero<u8>> {
+        self.0[stage as usize]
+    }
+}
+
 impl Stage {
     /// The first byte of the packet that is owed and may leave.
+    #[cfg(any(feature = "alloc", test))]
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "there is one for each stage")]
     pub(crate) fn ready(self) -> Option<NonZero<u8>> {
-        const READY: [Option<NonZero<u8>>; 10] = {
-            let mut ready = [None; 10];
-            ready[Stage::PubRel as usize] = NonZero::new(PUBREL);
-            ready[Stage::PubComp as usize] = NonZero::new(PUBCOMP);
-            ready[Stage::PubAck as usize] = NonZero::new(PUBACK);
-            ready[Stage::PubRec as usize] = NonZero::new(PUBREC);
-            ready[Stage::PubCompUncounted as usize] = NonZero::new(PUBCOMP);
-            ready
-        };
-        READY[self as usize]
+        Ready::ALL.of(self)
     }
 
     /// Whether PUBACK or PUBREC is owed or awaited: they leave in the order of arrival

@@ -3,7 +3,7 @@
 //! Its entries are looked at one by one: where there are few, that takes less code and memory
 //! than finding them by their identifiers.
 
-use crate::receipt::{Receipt, Stage};
+use crate::receipt::{Ready, Receipt, Stage};
 use core::num::NonZero;
 
 /// How many messages take a place in this connection's Receive Maximum.
@@ -84,22 +84,21 @@ pub(crate) fn write_ready(
     entries: &mut [Receipt],
     mut write: impl FnMut(NonZero<u8>, Receipt) -> bool,
 ) -> bool {
-    let mut waits = false;
-    for entry in entries {
+    let mut ready = &Ready::ALL;
+    let mut at = 0;
+    while let Some(entry) = entries.get_mut(at) {
         let mut receipt = *entry;
-        let is_ack = receipt.stage.is_ack();
-        if is_ack && waits {
-            continue;
-        }
-        if let Some(first) = receipt.stage.ready() {
+        if let Some(first) = ready.of(receipt.stage) {
             if !write(first, receipt) {
                 return false;
             }
             receipt.end();
             *entry = receipt;
-        } else if is_ack {
-            waits = true;
+        } else if receipt.stage.is_ack() {
+            // The acknowledgements behind it wait.
+            ready = &Ready::OTHERS;
         }
+        at = at.wrapping_add(1);
     }
     true
 }
