@@ -67,13 +67,14 @@ impl<O: OutboundStore> Sending<'_, O> {
     /// room.
     #[inline(never)]
     pub(crate) fn write_ack(&mut self, first: u8, receipt: Receipt) -> bool {
-        let (len, rest) = match receipt.reason {
-            ReasonCode::SUCCESS => (4, 2),
-            _ => (5, 3),
+        let rest = match receipt.reason {
+            ReasonCode::SUCCESS => 2u32,
+            _ => 3,
         };
         let head = u32::from(first) << 24 | rest << 16 | u32::from(receipt.id);
         let packet = u64::from(receipt.reason.value()) << 32 | u64::from(head.swap_bytes());
         let packet = packet.to_le_bytes();
+        let len = (rest as usize).wrapping_add(2);
         let packet = packet.get(..len).unwrap_or_default();
         self.grow_for(len);
         let tx = &mut self.out.line.tx;
