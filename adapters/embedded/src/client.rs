@@ -310,8 +310,8 @@ where
         let failed = match dialled {
             Ok(transport) => {
                 self.transport = Some(transport);
-                let connect = self.connect;
-                match self.machine_now().opened(connect) {
+                self.machine_now();
+                match self.machine.get().now().opened(self.connect) {
                     Ok(()) => return true,
                     Err(error) => Failed::Connect(error),
                 }
@@ -333,8 +333,8 @@ where
         match given {
             // What was taken may have arrived, whatever else becomes of the transport.
             Some(Ok(count)) if self.next.left == Left::Offered => {
-                self.next.left = Left::Flush;
                 self.machine_now().sent(count);
+                self.next.left = Left::Flush;
             }
             Some(Ok(_)) => self.next.left = Left::Nothing,
             Some(Err(error)) => {
