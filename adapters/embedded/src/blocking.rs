@@ -164,8 +164,8 @@ where
         let failed = self.given(given, turn);
         let mut read = None;
         let room = self.input.spare();
-        if !room.is_empty()
-            && let Some(transport) = &mut self.transport
+        if let Some(transport) = &mut self.transport
+            && !room.is_empty()
         {
             let came = transport.read_until(room, until, &mut self.clock);
             read = came.transpose().and_then(unless_timed_out);

@@ -318,8 +318,8 @@ where
             }
             Err(error) => Failed::Dial(error),
         };
-        *turn = Turn::Failed(failed);
         self.closed();
+        *turn = Turn::Failed(failed);
         false
     }
 
