@@ -59,11 +59,11 @@ pub struct ConnectParts<'h> {
     /// As [`Connect::properties`].
     pub properties: &'h Properties<'h>,
     /// As [`Connect::will`].
-    pub will: Option<&'h Will<'h>>,
+    pub will: &'h Option<Will<'h>>,
     /// As [`Connect::user_name`].
-    pub user_name: Option<&'h str>,
+    pub user_name: &'h Option<&'h str>,
     /// As [`Connect::password`].
-    pub password: Option<&'h [u8]>,
+    pub password: &'h Option<&'h [u8]>,
 }
 
 /// Length and text of the protocol name (section 3.1.2.1).
@@ -167,9 +167,9 @@ impl<'a> Connect<'a> {
             keep_alive: self.keep_alive,
             client_id: self.client_id,
             properties: &self.properties,
-            will: self.will.as_ref(),
-            user_name: self.user_name,
-            password: self.password,
+            will: &self.will,
+            user_name: &self.user_name,
+            password: &self.password,
         }
     }
 }
@@ -189,9 +189,9 @@ impl ConnectParts<'_> {
             keep_alive: self.keep_alive,
             client_id: self.client_id,
             properties: *self.properties,
-            will: self.will.copied(),
-            user_name: self.user_name,
-            password: self.password,
+            will: *self.will,
+            user_name: *self.user_name,
+            password: *self.password,
         }
         .encode(sender, out)
     }
@@ -253,10 +253,10 @@ impl Source<'_> {
                 writer.known(will.topic.as_bytes())?;
                 writer.binary(will.payload, Field::WillPayload)?;
             }
-            if let Some(user_name) = self.user_name {
+            if let Some(user_name) = &self.user_name {
                 writer.text(user_name, Field::UserName)?;
             }
-            if let Some(password) = self.password {
+            if let Some(password) = &self.password {
                 writer.binary(password, Field::Password)?;
             }
             Some(())
@@ -278,10 +278,10 @@ impl Source<'_> {
         if let Some(will) = &self.will {
             fault.look_at_binary(will.payload, Field::WillPayload);
         }
-        if let Some(user_name) = self.user_name {
+        if let Some(user_name) = &self.user_name {
             fault.look_at_text(user_name, Field::UserName);
         }
-        if let Some(password) = self.password {
+        if let Some(password) = &self.password {
             fault.look_at_binary(password, Field::Password);
         }
         None
@@ -298,8 +298,8 @@ impl Source<'_> {
             .saturating_add(10)
             .saturating_add(self.properties.prefixed_len())
             .saturating_add(will)
-            .saturating_add(self.user_name.map_or(0, |name| prefixed(name.len())))
-            .saturating_add(self.password.map_or(0, |password| prefixed(password.len())))
+            .saturating_add(self.user_name.as_ref().map_or(0, |name| prefixed(name.len())))
+            .saturating_add(self.password.as_ref().map_or(0, |password| prefixed(password.len())))
     }
 
     fn flags(&self) -> u8 {

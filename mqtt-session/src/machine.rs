@@ -249,9 +249,9 @@ impl Machine {
             keep_alive: connect.keep_alive,
             client_id,
             properties,
-            will: connect.will.as_ref(),
-            user_name: connect.user_name,
-            password: connect.password,
+            will: &connect.will,
+            user_name: &connect.user_name,
+            password: &connect.password,
         };
         loop {
             // Nothing was written for this transport yet.
