@@ -65,14 +65,15 @@ impl Machine {
         if self.phase.reads() {
             self.note_life(&input.rx);
         }
-        loop {
+        let mut came = Came::none();
+        let told = loop {
             // What a packet let go leaves before what the next one is answered with, also when both
             // came in one piece.
             if self.out.exchanges.work.has(Work::PUMP) {
                 self.write(input.stores());
             }
             if !self.phase.reads() || !input.rx.cursor.brings_news() {
-                break;
+                break Told::Wait;
             }
             #[cfg(feature = "fast")]
             match self.take_short_ack(&mut *input.outbound, &mut input.rx) {
@@ -83,17 +84,17 @@ impl Machine {
                 ShortAck::Taken => continue,
                 ShortAck::Otherwise => {}
             }
-            let mut came = Came::none();
+            came = Came::none();
             let told = self.read(&mut came, &mut input);
-            match told {
-                Told::Nothing => continue,
-                Told::Wait => break,
-                Told::Broken | Told::Event | Told::Message => {}
+            if told != Told::Nothing {
+                break told;
             }
-            self.connection.unread = input.rx.cursor.len();
-            if told == Told::Broken {
-                return self.violate(input.outbound, input.event);
-            }
+        };
+        self.connection.unread = input.rx.cursor.len();
+        if told == Told::Broken {
+            return self.violate(input.outbound, input.event);
+        }
+        if told != Told::Wait {
             if !PUMPS_AT_ONCE {
                 let (mut sender, mut receiver) = self.halves(input.stores());
                 receiver.pump(&mut sender);
@@ -103,7 +104,6 @@ impl Machine {
             // An event came with no topic.
             return self.deliver(outbound, inbound, &came, place);
         }
-        self.connection.unread = input.rx.cursor.len();
         // What may not leave was given up: nothing would wake the caller to be told later.
         if self.out.exchanges.work.has(Work::TELL) && self.next_told(&mut input) {
             return;
