@@ -86,6 +86,13 @@ impl DecodeError {
         self.wrong().reason()
     }
 
+    /// The same of a packet from a server: there is less to tell apart.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn reason_of_servers(&self) -> ReasonCode {
+        self.wrong().reason_of_servers()
+    }
+
     /// The statement of the standard that is broken, `MQTT-2.1.3-1`, or the place that says so,
     /// `section 2.2.2.2`, where no numbered statement does.
     #[must_use]

@@ -317,17 +317,22 @@ impl Wrong {
     /// How a packet that is wrong in this way is answered.
     pub(crate) const fn reason(self) -> ReasonCode {
         let what = self.named.what();
-        if what <= What::SubscriptionOptions as u16 {
-            return ReasonCode::MALFORMED_PACKET;
+        if what <= What::SubscriptionOptions as u16 || what > What::ShareFilter as u16 {
+            return self.reason_of_servers();
         }
         if what <= What::ProtocolVersion as u16 {
             return ReasonCode::UNSUPPORTED_PROTOCOL_VERSION;
         }
-        if what <= What::ShareFilter as u16 {
-            return ReasonCode::TOPIC_FILTER_INVALID;
-        }
+        ReasonCode::TOPIC_FILTER_INVALID
+    }
+
+    /// The same of a packet from a server, in which neither a protocol nor a topic filter is named.
+    pub(crate) const fn reason_of_servers(self) -> ReasonCode {
         const WRONG_ALIAS: Named = Named::new(What::PropertyValue, Of::id(PropertyId::TopicAlias));
-        if what == What::TooLarge as u16 {
+        let what = self.named.what();
+        if what <= What::SubscriptionOptions as u16 {
+            ReasonCode::MALFORMED_PACKET
+        } else if what == What::TooLarge as u16 {
             ReasonCode::PACKET_TOO_LARGE
         } else if what == What::WildcardInTopicName as u16 && !self.named.of().is_property() {
             ReasonCode::TOPIC_NAME_INVALID

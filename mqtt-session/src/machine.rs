@@ -455,7 +455,7 @@ impl Machine {
             if let Event::Violation(place) = event {
                 place.set(violation);
             }
-            self.disconnect(violation.reason(), store);
+            self.disconnect(violation.reason_of_servers(), store);
         }
     }
 

@@ -126,6 +126,14 @@ impl Violation {
         }
     }
 
+    /// The same of what a server did.
+    pub(crate) fn reason_of_servers(&self) -> ReasonCode {
+        match self {
+            Self::Packet(error) => error.reason_of_servers(),
+            _ => self.reason_of_breach(),
+        }
+    }
+
     // What is asked of the packet stands apart, so that this is a table.
     const fn reason_of_breach(&self) -> ReasonCode {
         match self {
