@@ -122,27 +122,21 @@ impl Violation {
     pub fn reason(&self) -> ReasonCode {
         match self {
             Self::Packet(error) => error.reason(),
-            _ => self.reason_of_breach(),
+            Self::AnswerTooLarge(_) => ReasonCode::PACKET_TOO_LARGE,
+            Self::QoSNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
+            Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
+            _ => self.reason_of_servers(),
         }
     }
 
-    /// The same of what a server did.
+    /// The same of what a server did: there is less to tell apart.
     pub(crate) fn reason_of_servers(&self) -> ReasonCode {
         match self {
             Self::Packet(error) => error.reason_of_servers(),
-            _ => self.reason_of_breach(),
-        }
-    }
-
-    // What is asked of the packet stands apart, so that this is a table.
-    const fn reason_of_breach(&self) -> ReasonCode {
-        match self {
-            Self::LargerThanBuffer | Self::AnswerTooLarge(_) => ReasonCode::PACKET_TOO_LARGE,
+            Self::LargerThanBuffer => ReasonCode::PACKET_TOO_LARGE,
             Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAlias(_) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::TopicAliasTooLong | Self::ClientIdentifierTooLong => ReasonCode::QUOTA_EXCEEDED,
-            Self::QoSNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
-            Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
     }
