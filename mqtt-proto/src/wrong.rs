@@ -11,14 +11,14 @@ pub(crate) struct Wrong {
 }
 
 /// What is wrong, and with which field, if it is one: two numbers in one, which is handed on without
-/// a place in memory.
+/// a place in memory. In most, there is but the lower one, which short instructions hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Named(NonZero<u16>);
 
 impl Named {
     #[inline(always)]
     pub(crate) const fn new(what: What, of: Of) -> Self {
-        match NonZero::new((what as u16) << 8 | of.0 as u16) {
+        match NonZero::new((of.0 as u16) << 8 | what as u16) {
             Some(number) => Self(number),
             // What is wrong is never 0.
             None => Self(NonZero::<u16>::MIN),
@@ -28,7 +28,7 @@ impl Named {
     /// What has this number, and no field.
     #[cfg(not(feature = "fast"))]
     pub(crate) const fn of_number(what: u16) -> Option<Self> {
-        match NonZero::new(what << 8) {
+        match NonZero::new(what & 0xff) {
             Some(number) => Some(Self(number)),
             None => None,
         }
@@ -40,11 +40,11 @@ impl Named {
 
     /// As the number that it has.
     const fn what(self) -> u16 {
-        self.0.get() >> 8
+        self.0.get() & 0xff
     }
 
     const fn of(self) -> Of {
-        Of(self.0.get() as u8)
+        Of((self.0.get() >> 8) as u8)
     }
 }
 
