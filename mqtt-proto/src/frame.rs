@@ -86,6 +86,24 @@ impl<'a> RawPacket<'a> {
         Self { header, body }
     }
 
+    /// Begins it with the header that is parsed, as [`FixedHeader::parse`] does; false where more
+    /// bytes are asked for.
+    ///
+    /// # Errors
+    /// The same.
+    #[doc(hidden)]
+    #[inline]
+    pub fn begin(&mut self, input: &[u8], maximum_packet_size: u32) -> Result<bool, DecodeError> {
+        self.header.fill(input, maximum_packet_size)
+    }
+
+    /// Its body, at least as far as it is to be read.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn set_body(&mut self, body: &'a [u8]) {
+        self.body = body;
+    }
+
     /// The packet type.
     #[must_use]
     #[inline]

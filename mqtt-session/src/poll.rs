@@ -169,14 +169,13 @@ impl Machine {
         let Some(bytes) = rx.all() else {
             return Told::Wait;
         };
-        let mut header = FixedHeader::NONE;
-        let (wanted, most) = match header.fill(bytes, self.intake.maximum_packet_size) {
+        let (wanted, most) = match raw.begin(bytes, self.intake.maximum_packet_size) {
             Err(error) => return self.malformed(&error),
             // There is one at least, and the smallest packet has two.
             Ok(false) => (bytes.len().wrapping_add(1), rx.capacity()),
-            Ok(true) => match head_of(&header, bytes, rx.capacity()) {
+            Ok(true) => match head_of(&raw.header(), bytes, rx.capacity()) {
                 Ok(body) => {
-                    *raw = RawPacket::new(header, body);
+                    raw.set_body(body);
                     return Told::Nothing;
                 }
                 Err(wanted) => wanted,
