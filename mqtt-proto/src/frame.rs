@@ -118,6 +118,14 @@ impl<'a> RawPacket<'a> {
         self.header
     }
 
+    /// The fixed header where it lies.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub const fn header_ref(&self) -> &FixedHeader {
+        &self.header
+    }
+
     /// What follows the fixed header.
     #[must_use]
     #[inline]

@@ -173,7 +173,7 @@ impl Machine {
             Err(error) => return self.malformed(&error),
             // There is one at least, and the smallest packet has two.
             Ok(false) => (bytes.len().wrapping_add(1), rx.capacity()),
-            Ok(true) => match head_of(&raw.header(), bytes, rx.capacity()) {
+            Ok(true) => match head_of(raw.header_ref(), bytes, rx.capacity()) {
                 Ok(body) => {
                     raw.set_body(body);
                     return Told::Nothing;
