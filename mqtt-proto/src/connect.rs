@@ -298,8 +298,16 @@ impl Source<'_> {
             .saturating_add(10)
             .saturating_add(self.properties.prefixed_len())
             .saturating_add(will)
-            .saturating_add(self.user_name.as_ref().map_or(0, |name| prefixed(name.len())))
-            .saturating_add(self.password.as_ref().map_or(0, |password| prefixed(password.len())))
+            .saturating_add(
+                self.user_name
+                    .as_ref()
+                    .map_or(0, |name| prefixed(name.len())),
+            )
+            .saturating_add(
+                self.password
+                    .as_ref()
+                    .map_or(0, |password| prefixed(password.len())),
+            )
     }
 
     fn flags(&self) -> u8 {

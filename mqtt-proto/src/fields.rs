@@ -3,8 +3,8 @@ use crate::property::Present;
 use crate::property::Validated;
 use crate::reader::Reader;
 use crate::{
-    DecodeErrorKind, Field, FixedHeader, PacketId, PacketType, Properties, PropertyId, Publish,
-    ReasonCode, ReasonCodes, Sender, TopicName,
+    DecodeErrorKind, Field, PacketId, PacketType, Properties, PropertyId, ReasonCode, ReasonCodes,
+    Sender, TopicName,
 };
 
 /// What is in a packet that a server may send. They are made of the same few fields, in the same
@@ -63,22 +63,6 @@ impl<'a> Fields<'a> {
         return self.properties.has(id);
         #[cfg(not(feature = "fast"))]
         self.present.has(id)
-    }
-
-    /// A PUBLISH of this header, of which it has the payload that is given here.
-    #[must_use]
-    #[inline]
-    pub fn publish(&self, header: FixedHeader, payload: &'a [u8]) -> Publish<'a> {
-        let flags = header.publish_flags();
-        Publish {
-            dup: flags.dup(),
-            qos: flags.qos(),
-            retain: flags.retain(),
-            topic: self.topic,
-            packet_id: self.packet_id,
-            properties: self.properties(),
-            payload,
-        }
     }
 
     /// Shows each property whose value is a number, a flag or the like. Built for size, others are

@@ -180,17 +180,23 @@ impl FixedHeader {
     }
 
     /// The flags of a PUBLISH.
+    #[doc(hidden)]
+    #[must_use]
     #[inline]
-    pub(crate) const fn publish_flags(&self) -> PublishFlags {
+    pub const fn publish_flags(&self) -> PublishFlags {
         PublishFlags(self.flags)
     }
 }
 
 /// The low four bits of the first byte of a PUBLISH (sections 3.3.1.1 to 3.3.1.3).
-#[derive(Clone, Copy)]
-pub(crate) struct PublishFlags(u8);
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct PublishFlags(u8);
 
 impl PublishFlags {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
     /// Those in the first byte of a packet, if that is a legal one of a PUBLISH.
     #[inline]
     pub(crate) fn of(first: u8) -> Option<Self> {
@@ -200,15 +206,18 @@ impl PublishFlags {
         }
     }
 
+    /// Whether it may have come before.
+    #[must_use]
     #[inline]
-    pub(crate) const fn dup(self) -> bool {
+    pub const fn dup(self) -> bool {
         self.0 & 0b1000 != 0
     }
 
     /// Both bits set has been refused with the first byte.
+    #[must_use]
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "two bits are below four")]
-    pub(crate) const fn qos(self) -> QoS {
+    pub const fn qos(self) -> QoS {
         const BY_BITS: [QoS; 4] = [
             QoS::AtMostOnce,
             QoS::AtLeastOnce,
@@ -218,8 +227,10 @@ impl PublishFlags {
         BY_BITS[(self.0 >> 1 & 0b11) as usize]
     }
 
+    /// Whether a server is to keep it, or has kept it.
+    #[must_use]
     #[inline]
-    pub(crate) const fn retain(self) -> bool {
+    pub const fn retain(self) -> bool {
         self.0 & 1 != 0
     }
 }

@@ -87,6 +87,8 @@ pub use field::Field;
 #[doc(hidden)]
 pub use fields::Fields;
 pub use fixed_header::FixedHeader;
+#[doc(hidden)]
+pub use fixed_header::PublishFlags;
 pub use frame::{Frame, RawPacket, frame};
 pub use packet::{Packet, encode_ping};
 pub use packet_id::PacketId;

@@ -12,7 +12,8 @@ use crate::settle::Answer;
 use crate::store::{InboundStore, OutboundStore};
 use crate::violation::Breach;
 use mqtt_proto::{
-    ConnAck, Disconnect, Fields, PacketId, PacketType, PropertyId, QoS, RawPacket, Sender as From,
+    ConnAck, Disconnect, Fields, PacketId, PacketType, PropertyId, PublishFlags, RawPacket,
+    Sender as From,
 };
 
 /// What the caller is to be told of the input.
@@ -34,9 +35,8 @@ pub(crate) enum Told {
 /// A packet that came in, and besides, of a message or a part of one: what is told of it.
 #[cfg_attr(not(feature = "fast"), repr(C))] // Short instructions reach what lies in front.
 pub(crate) struct Came<'p> {
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    pub(crate) dup: bool,
+    /// Those of a message.
+    pub(crate) flags: PublishFlags,
     /// Whether the application is to acknowledge it now.
     pub(crate) is_held: bool,
     /// Where in the whole payload the part of it begins.
@@ -53,9 +53,7 @@ impl Came<'_> {
     pub(crate) const fn none() -> Self {
         Self {
             fields: Fields::none(),
-            qos: QoS::AtMostOnce,
-            retain: false,
-            dup: false,
+            flags: PublishFlags::NONE,
             is_held: false,
             offset: 0,
             total: 0,

@@ -53,11 +53,8 @@ impl Machine {
     ) -> Told {
         let header = head.header();
         let end = header.len().wrapping_add(head.body().len());
-        let publish = came.fields.publish(header, &[]);
         came.total = header.packet_len().wrapping_sub(end);
-        came.qos = publish.qos;
-        came.retain = publish.retain;
-        came.dup = publish.dup;
+        came.flags = header.publish_flags();
         let Some(partial) = self.begin_message(came, input) else {
             return Told::Broken;
         };
@@ -93,7 +90,7 @@ impl Machine {
             return self.intake.partial;
         }
         let (mut sender, mut receiver) = self.halves(input.stores());
-        match receiver.admit(&came.fields, came.qos, &mut sender) {
+        match receiver.admit(&came.fields, came.flags.qos(), &mut sender) {
             Ok(partial) => Some(partial),
             Err(breach) => {
                 self.breaks(breach);
@@ -117,7 +114,7 @@ impl Machine {
             let manually = self.out.config.acknowledges_manually();
             came.is_held = manually;
             let (mut sender, mut receiver) = self.halves(input.stores());
-            if !receiver.accept(came.qos, id.value(), seen, manually, &mut sender) {
+            if !receiver.accept(came.flags.qos(), id.value(), seen, manually, &mut sender) {
                 // What is owed and cannot leave may have all the room: that passes.
                 if self.intake.blocked {
                     return Told::Wait;

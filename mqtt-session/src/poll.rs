@@ -219,9 +219,9 @@ impl Machine {
             payload: came.fields.rest,
             offset: came.offset,
             total: came.total,
-            qos: came.qos,
-            retain: came.retain,
-            dup: came.dup,
+            qos: came.flags.qos(),
+            retain: came.flags.retain(),
+            dup: came.flags.dup(),
             properties,
             token: came.is_held.then(|| self.receipts.last_token()),
         };
