@@ -4,7 +4,7 @@
 //! the machine from reading what a server within its Receive Maximum may send.
 
 use core::num::NonZero;
-use mqtt_proto::{PacketType, ReasonCode};
+use mqtt_proto::{PacketType, QoS, ReasonCode};
 
 /// First bytes of acknowledgements.
 pub(crate) const PUBACK: u8 = (PacketType::PubAck as u8) << 4;
@@ -102,6 +102,26 @@ impl Ready {
 }
 
 impl Stage {
+    /// What is owed for a message that came in, where it is to be acknowledged; each that the
+    /// application has to acknowledge first lies before the other.
+    #[inline]
+    pub(crate) const fn of_ack(qos: QoS, awaited: bool) -> Self {
+        const PUBACK_AWAITED: u8 = Stage::PubAckAwaited as u8;
+        const PUBACK: u8 = Stage::PubAck as u8;
+        const PUBREC_AWAITED: u8 = Stage::PubRecAwaited as u8;
+        let ready = if matches!(qos, QoS::ExactlyOnce) {
+            Self::PubRec as u8
+        } else {
+            PUBACK
+        };
+        match ready.wrapping_sub(awaited as u8) {
+            PUBACK_AWAITED => Self::PubAckAwaited,
+            PUBACK => Self::PubAck,
+            PUBREC_AWAITED => Self::PubRecAwaited,
+            _ => Self::PubRec,
+        }
+    }
+
     /// The first byte of the packet that is owed and may leave.
     #[cfg(any(feature = "alloc", test))]
     #[inline]

@@ -217,11 +217,7 @@ impl<I: InboundStore> Receiver<'_, I> {
         manually: bool,
         sender: &mut Sending<'_, O>,
     ) -> bool {
-        let (awaited, ready) = match qos {
-            QoS::ExactlyOnce => (Stage::PubRecAwaited, Stage::PubRec),
-            _ => (Stage::PubAckAwaited, Stage::PubAck),
-        };
-        let stage = if manually && !seen { awaited } else { ready };
+        let stage = Stage::of_ack(qos, manually && !seen);
         self.owe_receipt(seen, id, stage, ReasonCode::SUCCESS, sender)
     }
 
