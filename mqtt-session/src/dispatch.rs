@@ -99,8 +99,11 @@ impl Machine {
         let packet = raw.packet_type();
         // Without authentication nobody asked for it, whatever it says.
         let is_asked_for = cfg!(feature = "auth") || packet != PacketType::Auth;
-        if is_asked_for && !self.understands(raw, &mut came.fields) {
-            return Told::Broken;
+        if is_asked_for {
+            let told = self.understand(raw, &mut came.fields);
+            if told != Told::Nothing {
+                return told;
+            }
         }
         if !is_asked_for || !self.phase.takes(packet) {
             return self.breaks(Breach::Unexpected(packet));
@@ -132,16 +135,13 @@ impl Machine {
         told
     }
 
-    /// Decodes a packet; false where it is wrong by itself. What it may be told of that is not to lie
-    /// below what the packet does.
+    /// Decodes a packet: nothing is told unless it is wrong by itself. What it may be told of that is not
+    /// to lie below what the packet does.
     #[cfg_attr(not(feature = "fast"), inline(never))]
-    fn understands<'p>(&mut self, raw: &RawPacket<'p>, fields: &mut Fields<'p>) -> bool {
+    fn understand<'p>(&mut self, raw: &RawPacket<'p>, fields: &mut Fields<'p>) -> Told {
         match raw.fields(fields, From::Server) {
-            Ok(()) => true,
-            Err(error) => {
-                self.malformed(&error);
-                false
-            }
+            Ok(()) => Told::Nothing,
+            Err(error) => self.malformed(&error),
         }
     }
 
