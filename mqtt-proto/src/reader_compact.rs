@@ -16,12 +16,13 @@ use crate::{
 /// and whether there was an error is asked once, when all has been read. The results, which are
 /// nearly always `Some`, are those of the reader that is built for speed, and the compiler sees
 /// that nobody needs to look at them.
+#[repr(C)] // Short instructions reach what lies in front.
 pub(crate) struct Reader<'a, 'f> {
     cursor: Cursor<'a>,
-    /// Of the block of properties that is read, or was read last.
-    gate: Gate,
     /// Where reason codes are.
     reasons: Carrier,
+    /// Of the block of properties that is read, or was read last.
+    gate: Gate,
     /// Built for speed, the error is elsewhere.
     elsewhere: PhantomData<&'f ()>,
 }
