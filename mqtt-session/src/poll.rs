@@ -102,6 +102,7 @@ impl Machine {
                 return;
             }
             // An event came with no topic.
+            debug_assert!(told == Told::Message || came.fields.topic.is_none());
             return self.deliver(outbound, inbound, &came, place);
         }
         // What may not leave was given up: nothing would wake the caller to be told later.
@@ -137,7 +138,8 @@ impl Machine {
     fn turn<'e>(&mut self) -> Option<Asked<'e>> {
         let (next, asked) = match self.phase {
             Phase::Dial => (Phase::AwaitTransport, Asked::Open),
-            // There is nothing to offer, nor has been.
+            // There is nothing to offer, nor has been. A payload that is drawn is not waited for: it
+            // does not come to this phase.
             Phase::Flush if !self.out.line.tx.is_offered() => (Phase::AwaitClosed, Asked::Close),
             Phase::Close => (Phase::AwaitClosed, Asked::Close),
             Phase::ComeToRest => (Phase::Rest, Asked::Done),

@@ -14,7 +14,7 @@ use drawing::Drawing;
 /// Kept free for what must never fail: PINGREQ (2 bytes) and DISCONNECT with a reason (3 bytes).
 pub(crate) const RESERVE: usize = 5;
 
-/// Nothing else is so short as the longest of these.
+/// Nothing else that is queued whole is so short as the longest of these.
 const LONGEST_RESERVED: usize = 3;
 
 /// Nothing is offered: what is offered has bytes.
@@ -264,6 +264,7 @@ impl Transmit {
     /// room.
     #[cfg_attr(not(feature = "fast"), inline(never))]
     pub(crate) fn append(&mut self, buffer: &mut [u8], bytes: &[u8]) -> bool {
+        debug_assert!(bytes.len() > LONGEST_RESERVED || matches!(bytes, [0xc0 | 0xe0, ..]));
         let reserve = if bytes.len() > LONGEST_RESERVED {
             RESERVE
         } else {
@@ -482,8 +483,8 @@ mod tests {
         assert!(queue(&mut tx, &mut buffer, &[1; 11]));
         assert!(!queue(&mut tx, &mut buffer, &[2]));
         assert!(!tx.append(&mut buffer, &[2; 4]));
-        assert!(tx.append(&mut buffer, &[0; 2]));
-        assert!(tx.append(&mut buffer, &[0; 3]));
+        assert!(tx.append(&mut buffer, &[0xc0, 0]));
+        assert!(tx.append(&mut buffer, &[0xe0, 1, 0x82]));
     }
 
     #[test]

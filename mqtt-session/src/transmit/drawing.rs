@@ -140,7 +140,7 @@ mod tests {
                     if tx.asks_for_part(buffer.len()) {
                         assert!(!tx.asks_for_part(buffer.len()));
                         assert!(tx.room(&mut buffer, 1).is_none());
-                        assert!(!tx.append(&mut buffer, &[0]));
+                        assert!(!tx.append(&mut buffer, &[0xc0]));
                         #[cfg(feature = "fast")]
                         assert!(tx.spare(&mut buffer).is_empty());
                         let (start, end) = tx.place_part(&mut buffer);
