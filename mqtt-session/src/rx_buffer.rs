@@ -265,12 +265,12 @@ impl RxCursor {
     fn make_room(&mut self, bytes: &mut [u8]) {
         let cut = self.start.wrapping_add(self.gap);
         if cut > 0 {
-            self.to_front(bytes, cut);
+            self.close_up(bytes, cut);
         }
     }
 
     #[cfg_attr(feature = "fast", inline(never))]
-    fn to_front(&mut self, bytes: &mut [u8], cut: usize) {
+    fn close_up(&mut self, bytes: &mut [u8], cut: usize) {
         // Nothing here is longer than the bytes.
         let is_needed = cfg!(not(feature = "fast"))
             || self.gap > 0
