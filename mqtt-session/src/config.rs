@@ -1,4 +1,4 @@
-//! What the application decides about the machine, once, when it makes it.
+//! What the application decides about the machine.
 
 use core::time::Duration;
 
