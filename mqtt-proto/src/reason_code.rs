@@ -362,8 +362,8 @@ const fn accepted(number: u8, carrier: Carrier) -> bool {
 /// Whether a code is accepted exactly where it is allowed or tolerated.
 #[cfg(not(feature = "fast"))]
 const _: () = {
-    let mut number = 0;
-    while number < 0xff {
+    let mut number = u8::MIN;
+    loop {
         let mut packets: &[PacketType] = &PacketType::ALL;
         while let [packet, rest @ ..] = packets {
             let mut senders: &[Sender] = &[Sender::Client, Sender::Server];
@@ -376,6 +376,9 @@ const _: () = {
                 senders = others;
             }
             packets = rest;
+        }
+        if number == u8::MAX {
+            break;
         }
         number += 1;
     }

@@ -252,7 +252,13 @@ mod tests {
         writer.insert_len(1);
         writer.number(200, 0);
         writer.byte(0);
-        let outcome = writer.end(0);
-        assert!(matches!(outcome, Err(EncodeError::TooLarge { .. })));
+        // What blocks count, and above that a length of so many bits and a number of two bytes; the byte
+        // is a block. The first byte of the packet is no part of it.
+        let length = (isize::BITS as usize - 1).div_ceil(7);
+        let remaining_length = isize::MAX as usize + length + 2 - 1;
+        assert_eq!(
+            writer.end(0),
+            Err(EncodeError::TooLarge { remaining_length })
+        );
     }
 }
